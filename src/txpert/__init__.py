@@ -1,0 +1,23 @@
+"""Predict the transcriptomic response to genetic perturbations never measured."""
+
+from importlib.metadata import version
+
+from . import baselines, data, datasets, graph, metrics, model, nn, pl, pp, tl
+from .model import TxPertModel
+
+__version__ = version("txpert")
+
+__all__ = [
+    "TxPertModel",
+    "__version__",
+    "baselines",
+    "data",
+    "datasets",
+    "graph",
+    "metrics",
+    "model",
+    "nn",
+    "pl",
+    "pp",
+    "tl",
+]

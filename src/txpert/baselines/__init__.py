@@ -1,0 +1,3 @@
+from ._general import GeneralBaseline
+
+__all__ = ["GeneralBaseline"]

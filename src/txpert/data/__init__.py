@@ -1,0 +1,51 @@
+from ._conditions import ConditionTable, average_over_batches, weighted_group_means
+from ._controls import ControlProfiles
+from ._datasets import (
+    CONTROL_PROFILE,
+    EXPRESSION,
+    GROUP,
+    PERTURBATION,
+    WEIGHT,
+    CellDataset,
+    ConditionDataset,
+    Controls,
+)
+from ._fields import MuDataOpenObsField, OpenObsField, obs_column
+from ._matrix import check_counts, check_log_normalised, expression_matrix, read_rows
+from ._screen import Screen, resolve_key
+from ._splitter import PerturbationSplitter, Unit
+from ._split import FRACTIONS, draw_split, split_by_target
+from ._tokens import canonical_label, encode_targets, join_targets, parse_targets
+
+__all__ = [
+    "CONTROL_PROFILE",
+    "EXPRESSION",
+    "FRACTIONS",
+    "GROUP",
+    "PERTURBATION",
+    "WEIGHT",
+    "CellDataset",
+    "ConditionDataset",
+    "ControlProfiles",
+    "Controls",
+    "PerturbationSplitter",
+    "Unit",
+    "ConditionTable",
+    "MuDataOpenObsField",
+    "OpenObsField",
+    "Screen",
+    "average_over_batches",
+    "canonical_label",
+    "check_counts",
+    "check_log_normalised",
+    "draw_split",
+    "encode_targets",
+    "expression_matrix",
+    "join_targets",
+    "obs_column",
+    "parse_targets",
+    "read_rows",
+    "resolve_key",
+    "split_by_target",
+    "weighted_group_means",
+]

@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from anndata import AnnData
+from scipy import sparse
+
+from txpert._constants import BATCH, CELL_LINE, CONTROL, DELTA, N_CELLS, PERTURBATION, SPLIT
+
+from ._controls import ControlProfiles, FloatArray, IntArray
+from ._matrix import group_sums
+from ._screen import Screen
+
+
+@dataclass(frozen=True)
+class ConditionTable:
+    """Pseudobulk of a screen: one row per cell line × batch × perturbation.
+
+    Training, baselines, metrics and plots live on this table; controls are rows too.
+
+    Attributes
+    ----------
+    obs
+        perturbation, control, cell_line, batch, n_cells and split of each condition.
+    genes
+        Names of the genes.
+    mean
+        Mean profile of each condition, shape ``(n_conditions, n_genes)``.
+    controls
+        Mean control profile of each context.
+    context
+        Position of each condition's context in ``controls``, shape ``(n_conditions,)``.
+    """
+
+    obs: pd.DataFrame
+    genes: pd.Index
+    mean: FloatArray
+    controls: ControlProfiles
+    context: IntArray
+
+    @classmethod
+    def from_screen(cls, screen: Screen) -> ConditionTable:
+        """Average the cells of each condition in one pass over the screen.
+
+        Raises
+        ------
+        ValueError
+            If expression is NaN or infinite anywhere, or cells of one condition are in
+            different splits.
+        """
+        factors = (screen.cell_line, screen.batch, screen.perturbation)
+        shape = tuple(len(factor.categories) for factor in factors)
+        codes = np.ravel_multi_index([f.codes.astype(np.int64) for f in factors], shape)
+        groups, condition = np.unique(codes, return_inverse=True)
+        line, batch, perturbation = (
+            pd.Categorical.from_codes(code, dtype=factor.dtype)
+            for code, factor in zip(np.unravel_index(groups, shape), factors, strict=True)
+        )
+        n_cells = np.bincount(condition, minlength=len(groups))
+        obs = pd.DataFrame(
+            {
+                PERTURBATION: perturbation,
+                CONTROL: np.asarray(perturbation == CONTROL),
+                CELL_LINE: line,
+                BATCH: batch,
+                N_CELLS: n_cells,
+            }
+        )
+        if screen.split is not None:
+            obs[SPLIT] = _split_of_conditions(screen.split, condition, obs)
+        obs.index = pd.Index(
+            obs[CELL_LINE].astype(str)
+            + "|"
+            + obs[BATCH].astype(str)
+            + "|"
+            + obs[PERTURBATION].astype(str)
+        )
+        mean = group_sums(screen.X, condition, len(groups)) / n_cells[:, None]
+        _check_finite(mean, obs, screen.genes)
+        return cls._with_contexts(obs, screen.genes, mean.astype(np.float32))
+
+    @classmethod
+    def from_anndata(cls, pseudobulk: AnnData) -> ConditionTable:
+        """Read the table back from what :func:`txpert.pp.pseudobulk` returned."""
+        missing = {PERTURBATION, CONTROL, CELL_LINE, BATCH, N_CELLS} - set(pseudobulk.obs)
+        if missing:
+            raise KeyError(
+                f"obs lacks {', '.join(sorted(missing))}: this is no pseudobulk table. "
+                "Make one by tx.pp.pseudobulk(adata)."
+            )
+        mean = np.asarray(pseudobulk.X, dtype=np.float32)
+        return cls._with_contexts(pseudobulk.obs, pseudobulk.var_names, mean)
+
+    @classmethod
+    def _with_contexts(cls, obs: pd.DataFrame, genes: pd.Index, mean: FloatArray) -> ConditionTable:
+        control = obs[CONTROL].to_numpy(dtype=bool)
+        contexts = obs.loc[control, [CELL_LINE, BATCH, N_CELLS]].reset_index(drop=True)
+        position = pd.MultiIndex.from_frame(contexts[[CELL_LINE, BATCH]].astype(str))
+        context = position.get_indexer(
+            pd.MultiIndex.from_frame(obs[[CELL_LINE, BATCH]].astype(str))
+        )
+        controls = ControlProfiles(contexts, mean[control], genes)
+        return cls(obs, genes, mean, controls, context.astype(np.int64))
+
+    @property
+    def delta(self) -> FloatArray:
+        """Mean profile minus that of the matched controls, shape ``(n_conditions, n_genes)``."""
+        return self.mean - self.control_mean
+
+    @property
+    def control_mean(self) -> FloatArray:
+        """Mean profile of each condition's matched controls, ``(n_conditions, n_genes)``."""
+        return self.controls.mean[self.context]
+
+    def context_of(self, screen: Screen) -> IntArray:
+        """Return the position in ``controls`` of each cell of the screen this table is made of."""
+        lookup = np.full((len(screen.cell_line.categories), len(screen.batch.categories)), -1)
+        contexts = self.controls.obs
+        lookup[contexts[CELL_LINE].cat.codes, contexts[BATCH].cat.codes] = np.arange(len(contexts))
+        return lookup[screen.cell_line.codes, screen.batch.codes]
+
+    def condition_of(self, screen: Screen) -> IntArray:
+        """Return the position of each cell's condition."""
+        factors = (screen.cell_line, screen.batch, screen.perturbation)
+        shape = tuple(len(factor.categories) for factor in factors)
+        cells = np.ravel_multi_index([f.codes.astype(np.int64) for f in factors], shape)
+        rows = [self.obs[name].cat.codes for name in (CELL_LINE, BATCH, PERTURBATION)]
+        conditions = np.ravel_multi_index([r.to_numpy(dtype=np.int64) for r in rows], shape)
+        return np.searchsorted(conditions, cells)
+
+    def subset(self, rows: npt.NDArray[np.bool_] | IntArray) -> ConditionTable:
+        """Return some of the conditions; contexts stay whole."""
+        return ConditionTable(
+            self.obs.iloc[np.flatnonzero(rows) if rows.dtype == bool else rows],
+            self.genes,
+            self.mean[rows],
+            self.controls,
+            self.context[rows],
+        )
+
+    def to_anndata(self) -> AnnData:
+        """Return the table as AnnData, with ``layers["control"]`` and ``layers["delta"]``."""
+        control = self.control_mean
+        return AnnData(
+            self.mean.copy(),
+            obs=self.obs.copy(),
+            var=pd.DataFrame(index=self.genes),
+            layers={CONTROL: control, DELTA: self.mean - control},
+        )
+
+
+def average_over_batches(
+    values: FloatArray, obs: pd.DataFrame
+) -> tuple[FloatArray, pd.DataFrame]:
+    """Average conditions over the batches of a cell line, weighted by their numbers of cells.
+
+    Parameters
+    ----------
+    values
+        One row per condition, shape ``(n_conditions, n_genes)``.
+    obs
+        perturbation, cell_line and n_cells of each condition.
+
+    Returns
+    -------
+    The averages, shape ``(n_groups, n_genes)``, and a frame with perturbation, cell_line and
+    n_cells of each.
+    """
+    grouped = obs.groupby([CELL_LINE, PERTURBATION], observed=True, sort=True)
+    frame = grouped[N_CELLS].sum().reset_index()[[PERTURBATION, CELL_LINE, N_CELLS]]
+    group = grouped.ngroup().to_numpy()
+    return weighted_group_means(values, group, obs[N_CELLS].to_numpy()), frame
+
+
+def weighted_group_means(
+    values: FloatArray, group: npt.NDArray[np.integer], weight: npt.NDArray[np.number]
+) -> FloatArray:
+    """Average the rows of each group by their weights.
+
+    Parameters
+    ----------
+    values
+        Rows, shape ``(n, n_genes)``.
+    group
+        Group of each row, 0 to ``n_groups - 1``, shape ``(n,)``.
+    weight
+        Positive weights, shape ``(n,)``.
+
+    Returns
+    -------
+    Means, shape ``(n_groups, n_genes)``.
+    """
+    total = np.bincount(group, weights=weight)
+    share = sparse.csr_matrix((weight / total[group], (group, np.arange(len(group)))))
+    return (share @ values).astype(np.float32)
+
+
+def _split_of_conditions(
+    split: pd.Categorical, condition: IntArray, obs: pd.DataFrame
+) -> pd.Categorical:
+    codes = split.codes.astype(np.int64)
+    low = np.full(len(obs), np.iinfo(np.int64).max)
+    high = np.full(len(obs), np.iinfo(np.int64).min)
+    np.minimum.at(low, condition, codes)
+    np.maximum.at(high, condition, codes)
+    mixed = (low != high) & ~obs[CONTROL].to_numpy()
+    if mixed.any():
+        row = obs[mixed].iloc[0]
+        raise ValueError(
+            f"Cells of perturbation {row[PERTURBATION]!r} in cell line {row[CELL_LINE]!r}, batch "
+            f"{row[BATCH]!r} are in more than one split. A condition belongs to one split; "
+            "tx.pp.split(adata) makes such a split."
+        )
+    return pd.Categorical.from_codes(np.where(mixed | obs[CONTROL], -1, low), dtype=split.dtype)
+
+
+def _check_finite(mean: npt.NDArray[np.float64], obs: pd.DataFrame, genes: pd.Index) -> None:
+    if np.isfinite(mean).all():
+        return
+    row, gene = np.argwhere(~np.isfinite(mean))[0]
+    raise ValueError(
+        f"Expression of gene {genes[gene]!r} is NaN or infinite in cells of perturbation "
+        f"{obs[PERTURBATION].iloc[row]!r} (cell line {obs[CELL_LINE].iloc[row]!r}, batch "
+        f"{obs[BATCH].iloc[row]!r}). Remove those cells or genes first."
+    )

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from anndata import AnnData
+
+from txpert._constants import ALL, BATCH, CELL_LINE, DELTA, N_CELLS, PERTURBATION
+
+from ._matrix import check_log_normalised, expression_matrix, group_sums
+from ._tokens import parse_targets
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ControlProfiles:
+    """Mean profile of the control cells of each context: what a prediction starts from.
+
+    Attributes
+    ----------
+    obs
+        cell_line, batch and n_cells of each context.
+    mean
+        Mean expression of its controls, shape ``(n_contexts, n_genes)``.
+    genes
+        Names of the genes.
+    """
+
+    obs: pd.DataFrame
+    mean: FloatArray
+    genes: pd.Index
+
+    @classmethod
+    def from_cells(
+        cls, cells: AnnData, genes: pd.Index, keys: Mapping[str, str | None], layer: str | None
+    ) -> ControlProfiles:
+        """Average a user's own control cells by the contexts their obs columns name.
+
+        Raises
+        ------
+        ValueError
+            If a gene is missing or the values are not log-normalised.
+        KeyError
+            If the layer does not exist.
+        """
+        matrix = expression_matrix(cells, layer)
+        check_log_normalised(matrix, "The control cells' expression")
+        column = cells.var_names.get_indexer(genes)
+        if (column == -1).any():
+            raise ValueError(
+                f"The control cells lack {(column == -1).sum():,} of the {len(genes):,} genes "
+                f"the model predicts, {genes[column == -1][0]!r} among them."
+            )
+        columns = {
+            name: cells.obs[key].astype(str).to_numpy() if (key := keys[name]) in cells.obs else ALL
+            for name in (CELL_LINE, BATCH)
+        }
+        grouped = pd.DataFrame(columns, index=cells.obs_names).groupby([CELL_LINE, BATCH])
+        obs = grouped.size().rename(N_CELLS).reset_index()
+        sums = group_sums(matrix, grouped.ngroup().to_numpy(), len(obs))
+        mean = sums[:, column] / obs[[N_CELLS]].to_numpy()
+        return cls(obs, mean.astype(np.float32), genes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain arrays and strings, for saving."""
+        columns = {name: self.obs[name].to_numpy() for name in (CELL_LINE, BATCH)}
+        columns = {name: values.astype(str) for name, values in columns.items()}
+        return columns | {
+            N_CELLS: self.obs[N_CELLS].to_numpy(),
+            "mean": self.mean,
+            "genes": self.genes.to_numpy(dtype=str),
+        }
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> ControlProfiles:
+        """Rebuild what :meth:`to_dict` returned."""
+        obs = pd.DataFrame({name: state[name] for name in (CELL_LINE, BATCH, N_CELLS)})
+        return cls(obs.astype({CELL_LINE: object, BATCH: object}), state["mean"],
+                   pd.Index(state["genes"].astype(object)))
+
+    def conditions(
+        self,
+        perturbations: str | Sequence[str] | pd.DataFrame,
+        *,
+        cell_line: str | Sequence[str] | None = None,
+        batch: str | Sequence[str] | None = None,
+    ) -> tuple[pd.DataFrame, IntArray]:
+        """Lay out the conditions of a prediction.
+
+        Parameters
+        ----------
+        perturbations
+            Labels, each crossed with every context, or a frame with the columns perturbation,
+            cell_line and batch, one condition per row.
+        cell_line, batch
+            Only contexts of these.
+
+        Returns
+        -------
+        perturbation, cell_line and batch of each condition, and the position of its context.
+
+        Raises
+        ------
+        KeyError
+            If a context asked for has no control profile, or a column is missing.
+        """
+        if isinstance(perturbations, pd.DataFrame):
+            return self._listed(perturbations)
+        labels = [perturbations] if isinstance(perturbations, str) else list(perturbations)
+        if not labels:
+            raise ValueError("No perturbation was asked for.")
+        for label in labels:
+            parse_targets(label)
+        labels = list(dict.fromkeys(labels))
+        chosen = np.flatnonzero(self._among(CELL_LINE, cell_line) & self._among(BATCH, batch))
+        if not chosen.size:
+            raise KeyError(f"No context has both cell line {cell_line!r} and batch {batch!r}.")
+        context = np.tile(chosen, len(labels))
+        obs = self.obs.iloc[context][[CELL_LINE, BATCH]].astype(str).reset_index(drop=True)
+        obs.insert(0, PERTURBATION, np.repeat(np.asarray(labels, dtype=object), len(chosen)))
+        return obs, context
+
+    def _among(self, column: str, wanted: str | Sequence[str] | None) -> npt.NDArray[np.bool_]:
+        values = self.obs[column].astype(str)
+        if wanted is None:
+            return np.ones(len(values), dtype=bool)
+        names = [wanted] if isinstance(wanted, str) else [str(name) for name in wanted]
+        unknown = sorted(set(names) - set(values))
+        if unknown:
+            raise KeyError(
+                f"There are no controls of {column} {unknown[0]!r}; there are of "
+                f"{', '.join(sorted(set(values)))}. Pass control cells of your own by controls=."
+            )
+        return values.isin(names).to_numpy()
+
+    def _listed(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, IntArray]:
+        missing = {PERTURBATION, CELL_LINE, BATCH} - set(frame)
+        if missing:
+            raise KeyError(f"The frame of conditions lacks the columns {sorted(missing)}.")
+        obs = frame[[PERTURBATION, CELL_LINE, BATCH]].astype(str).reset_index(drop=True)
+        known = pd.MultiIndex.from_frame(self.obs[[CELL_LINE, BATCH]].astype(str))
+        context = known.get_indexer(pd.MultiIndex.from_frame(obs[[CELL_LINE, BATCH]]))
+        if (context == -1).any():
+            row = obs[context == -1].iloc[0]
+            raise KeyError(
+                f"There are no controls of cell line {row[CELL_LINE]!r}, batch {row[BATCH]!r}."
+            )
+        return obs, context.astype(np.int64)
+
+    def prediction(self, obs: pd.DataFrame, context: IntArray, expression: FloatArray) -> AnnData:
+        """Return predicted expression as AnnData, with ``layers["delta"]``.
+
+        Parameters
+        ----------
+        obs, context
+            From :meth:`conditions`.
+        expression
+            Predicted profiles, shape ``(n_conditions, n_genes)``.
+        """
+        names = obs[CELL_LINE] + "|" + obs[BATCH] + "|" + obs[PERTURBATION]
+        prediction = AnnData(
+            expression,
+            obs=obs.set_axis(pd.Index(names), axis=0),
+            var=pd.DataFrame(index=self.genes),
+            layers={DELTA: expression - self.mean[context]},
+        )
+        prediction.obs_names_make_unique()
+        return prediction

@@ -1,0 +1,131 @@
+"""Reading rows of an expression matrix, in memory or on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from anndata import AnnData
+from scipy import sparse
+from tqdm.auto import tqdm
+
+Matrix = Any
+"""``ndarray``, scipy CSR/CSC, ``h5py.Dataset`` or anndata's sparse dataset on disk."""
+
+_SAMPLED_ROWS = 1_000
+_LARGEST_LOG_VALUE = np.log1p(1e6)
+
+
+def expression_matrix(adata: AnnData, layer: str | None) -> Matrix:
+    """Return ``X`` or a layer.
+
+    Raises
+    ------
+    KeyError
+        If the layer does not exist.
+    ValueError
+        If there is no ``X``.
+    """
+    if layer is not None and layer not in adata.layers:
+        raise KeyError(f"There is no layer {layer!r}; layers: {', '.join(adata.layers) or 'none'}.")
+    matrix = adata.X if layer is None else adata.layers[layer]
+    if matrix is None:
+        raise ValueError("The AnnData has no expression matrix X; name a layer by layer=.")
+    return matrix
+
+
+def iter_chunks(matrix: Matrix, n_rows: int = 4_096) -> Iterator[tuple[slice, Matrix]]:
+    """Yield consecutive blocks of rows, reading each from disk once."""
+    if sparse.issparse(matrix) and matrix.format != "csr":
+        matrix = matrix.tocsr()
+    for start in range(0, matrix.shape[0], n_rows):
+        rows = slice(start, min(start + n_rows, matrix.shape[0]))
+        yield rows, matrix[rows]
+
+
+def read_rows(matrix: Matrix, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
+    """Return the rows asked for, dense, in the order asked for, repeats included.
+
+    Files on disk want rising, unique indices, so those are read and put back into order.
+    """
+    unique, inverse = np.unique(rows, return_inverse=True)
+    block = matrix[unique]
+    if sparse.issparse(block):
+        block = block.toarray()
+    return np.asarray(block, dtype=np.float32)[inverse]
+
+
+def group_sums(matrix: Matrix, group: npt.NDArray[np.integer], n_groups: int) -> npt.NDArray[np.float64]:
+    """Sum the rows of each group; one pass, memory bounded by a chunk and the result."""
+    sums = np.zeros((n_groups, matrix.shape[1]))
+    chunks = iter_chunks(matrix)
+    for rows, block in tqdm(
+        chunks, desc="Averaging cells", unit="chunk", disable=matrix.shape[0] < 200_000
+    ):
+        present, member = np.unique(group[rows], return_inverse=True)
+        indicator = sparse.csr_matrix(
+            (np.ones(len(member)), (member, np.arange(len(member)))),
+            shape=(len(present), len(member)),
+        )
+        total = indicator @ block
+        sums[present] += total.toarray() if sparse.issparse(total) else total
+    return sums
+
+
+def values_of(matrix: Matrix) -> npt.NDArray[Any]:
+    """Return the stored values of a block: all of a dense one, the non-zeros of a sparse one."""
+    return matrix.data if sparse.issparse(matrix) else np.asarray(matrix).ravel()
+
+
+def check_counts(matrix: Matrix, where: str) -> None:
+    """Refuse values that are not raw counts.
+
+    Raises
+    ------
+    ValueError
+        If sampled values are negative, NaN, infinite or not whole.
+    """
+    values = _sample(matrix, where)
+    if (values < 0).any() or (values % 1 != 0).any():
+        raise ValueError(
+            f"{where} does not hold raw counts: it has the value "
+            f"{values[(values < 0) | (values % 1 != 0)][0]:g}. Data that are log-normalised "
+            "already need no further normalisation; else put the counts into X first."
+        )
+
+
+def check_log_normalised(matrix: Matrix, where: str) -> None:
+    """Refuse values that are not log1p of library-size-normalised counts.
+
+    Raises
+    ------
+    ValueError
+        If sampled values are raw counts, negative, NaN, infinite or too large for a logarithm.
+    """
+    values = _sample(matrix, where)
+    if (values < 0).any():
+        raise ValueError(
+            f"{where} has the negative value {values.min():g}, so it looks scaled. txpert wants "
+            "log1p of normalised counts: put the counts into X and run tx.pp.normalize(adata)."
+        )
+    if values.size and (values % 1 == 0).all() and values.max() > 0:
+        raise ValueError(
+            f"{where} looks like raw counts (whole numbers up to {values.max():g}). Run "
+            "tx.pp.normalize(adata) first, or name the layer that is log-normalised by layer=."
+        )
+    if values.size and values.max() > _LARGEST_LOG_VALUE:
+        raise ValueError(
+            f"{where} has values up to {values.max():g}, too large for log1p of normalised "
+            "counts. Put the counts into X and run tx.pp.normalize(adata)."
+        )
+
+
+def _sample(matrix: Matrix, where: str) -> npt.NDArray[Any]:
+    n_rows = matrix.shape[0]
+    rows = np.unique(np.linspace(0, n_rows - 1, min(n_rows, _SAMPLED_ROWS)).astype(int))
+    values = values_of(matrix[rows])
+    if not np.isfinite(values).all():
+        raise ValueError(f"{where} has NaN or infinite values; remove those cells or genes first.")
+    return values

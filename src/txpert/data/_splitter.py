@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from typing import Literal
+
+import lightning.pytorch as pl
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, Sampler, SequentialSampler
+
+from txpert._constants import CONTROL, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
+
+from ._conditions import ConditionTable
+from ._datasets import CellDataset, ConditionDataset, Controls
+from ._screen import Screen
+from ._tokens import encode_targets
+
+Unit = Literal["pseudobulk", "cell"]
+
+
+class PerturbationSplitter(pl.LightningDataModule):
+    """Minibatches of the training and the validation conditions; test ones are never touched.
+
+    Controls belong to no split and are trained on. Validation runs on pseudobulk conditions
+    whatever the training unit, so that its score always means the same.
+
+    Parameters
+    ----------
+    screen, table
+        The cells and their pseudobulk, with a split.
+    nodes
+        Genes that can be perturbed.
+    batch_size
+        Rows of a minibatch.
+    unit
+        Train on ``"pseudobulk"`` means, weighted by their numbers of cells, or on each ``"cell"``.
+    controls
+        Match ``"averaged"`` controls or, for cells only, a ``"sampled"`` one.
+
+    Raises
+    ------
+    ValueError
+        If sampled controls are asked for with pseudobulk, or nothing is left to train on.
+    """
+
+    def __init__(
+        self,
+        screen: Screen,
+        table: ConditionTable,
+        nodes: pd.Index,
+        *,
+        batch_size: int,
+        unit: Unit = "pseudobulk",
+        controls: Controls = "averaged",
+    ) -> None:
+        super().__init__()
+        _check_unit(unit, controls)
+        self.batch_size = batch_size
+        split = table.obs[SPLIT]
+        training = table.subset((table.obs[CONTROL] | (split == TRAIN)).to_numpy())
+        if training.obs[CONTROL].all():
+            raise ValueError(
+                "No perturbation is in the training split; tx.pp.split(adata) makes one."
+            )
+        validation = table.subset((split == VALIDATION).to_numpy())
+        self.validation = _conditions(validation, nodes)
+        self.train_idx, self.val_idx, self.test_idx = (
+            np.flatnonzero(screen.split == part) for part in (TRAIN, VALIDATION, TEST)
+        )
+        if unit == "pseudobulk":
+            self.training: ConditionDataset | CellDataset = _conditions(training, nodes)
+        else:
+            labels = screen.perturbation.categories
+            seen = labels.isin(training.obs[PERTURBATION].unique())
+            positions = encode_targets(np.where(seen, labels, CONTROL), nodes)
+            cells = np.flatnonzero(screen.control | np.asarray(screen.split == TRAIN))
+            self.training = CellDataset(screen, table, cells, positions, controls)
+
+    def trained_nodes(self, n_nodes: int) -> Tensor:
+        """Return which nodes are targets of a training perturbation, ``(n_nodes,)``."""
+        trained = torch.zeros(n_nodes + 1, dtype=torch.bool)
+        trained[torch.from_numpy(self.training.positions.ravel())] = True
+        return trained[:n_nodes]
+
+    @property
+    def n_train(self) -> int:
+        """Rows trained on in one epoch."""
+        return len(self.training)
+
+    @property
+    def n_val(self) -> int:
+        """Validation conditions."""
+        return len(self.validation)
+
+    def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+        """Shuffled minibatches; a last one of a single row (too few for BatchNorm) is dropped."""
+        drop_last = self.n_train % self.batch_size == 1 and self.n_train > 1
+        return _loader(self.training, RandomSampler(self.training), self.batch_size, drop_last)
+
+    def val_dataloader(self) -> DataLoader[dict[str, Tensor]] | list[None]:
+        """Minibatches of the validation conditions, in order."""
+        if not self.n_val:
+            return []
+        return _loader(self.validation, SequentialSampler(self.validation), self.batch_size)
+
+
+def _check_unit(unit: str, controls: str) -> None:
+    if unit not in ("pseudobulk", "cell"):
+        raise ValueError(f"unit must be 'pseudobulk' or 'cell', not {unit!r}.")
+    if controls not in ("averaged", "sampled"):
+        raise ValueError(f"controls must be 'averaged' or 'sampled', not {controls!r}.")
+    if unit == "pseudobulk" and controls == "sampled":
+        raise ValueError(
+            "A pseudobulk mean has no single control cell to be matched with: train with "
+            "unit='cell' to sample controls, or with controls='averaged'."
+        )
+
+
+def _conditions(table: ConditionTable, nodes: pd.Index) -> ConditionDataset:
+    return ConditionDataset(table, encode_targets(table.obs[PERTURBATION], nodes))
+
+
+def _loader(
+    dataset: ConditionDataset | CellDataset,
+    sampler: Sampler[int],
+    batch_size: int,
+    drop_last: bool = False,
+) -> DataLoader[dict[str, Tensor]]:
+    """Hand out whole minibatches: one indexing per batch instead of one per row."""
+    batches = BatchSampler(sampler, batch_size=batch_size, drop_last=drop_last)
+    return DataLoader(dataset, sampler=batches, batch_size=None)

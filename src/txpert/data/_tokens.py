@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from txpert._constants import COMBINATION, CONTROL
+
+CONTROL_LABELS = frozenset({CONTROL, "ctrl"})
+"""Labels that mean "no target"; ``"ctrl"`` is how GEARS writes it, also within ``"A+ctrl"``."""
+
+
+def parse_targets(label: str) -> tuple[str, ...]:
+    """Return the targets of a perturbation, sorted, each once; none for a control.
+
+    Raises
+    ------
+    ValueError
+        If the label is not a string or one of its parts is empty.
+
+    Examples
+    --------
+    >>> parse_targets("MAPK1+KLF1"), parse_targets("KLF1+ctrl"), parse_targets("control")
+    (('KLF1', 'MAPK1'), ('KLF1',), ())
+    """
+    if not isinstance(label, str):
+        raise ValueError(f"A perturbation is a string such as 'KLF1' or 'A+B', not {label!r}.")
+    parts = {part.strip() for part in label.split(COMBINATION)}
+    if "" in parts:
+        raise ValueError(
+            f"The perturbation {label!r} has an empty part; write 'A', 'A+B' or {CONTROL!r}."
+        )
+    return tuple(sorted(parts - CONTROL_LABELS))
+
+
+def canonical_label(label: str) -> str:
+    """Write a perturbation the one way: targets sorted and joined by ``"+"``, or ``"control"``."""
+    return join_targets(parse_targets(label))
+
+
+def join_targets(targets: Iterable[str]) -> str:
+    """Return the label of a set of targets."""
+    return COMBINATION.join(sorted(targets)) or CONTROL
+
+
+def encode_targets(labels: Iterable[str], nodes: pd.Index) -> npt.NDArray[np.int64]:
+    """Return the positions of each perturbation's targets among the nodes.
+
+    Returns
+    -------
+    Positions, shape ``(n_labels, highest order)`` but at least one column; shorter perturbations
+    and controls are filled up with ``len(nodes)``.
+
+    Raises
+    ------
+    KeyError
+        If a target is no node; the message lists all of them and suggests spellings.
+    """
+    targets = [parse_targets(label) for label in labels]
+    order = max([1, *map(len, targets)])
+    flat = [target for parts in targets for target in parts]
+    positions = nodes.get_indexer(pd.Index(flat, dtype=object))
+    if (positions == -1).any():
+        unknown = dict.fromkeys(t for t, i in zip(flat, positions, strict=True) if i == -1)
+        raise KeyError(_unknown_targets(list(unknown), nodes))
+    encoded = np.full((len(targets), order), len(nodes), dtype=np.int64)
+    lengths = np.array([len(parts) for parts in targets], dtype=np.int64)
+    encoded[np.arange(order) < lengths[:, None]] = positions
+    return encoded
+
+
+def _unknown_targets(unknown: list[str], nodes: pd.Index) -> str:
+    shown = ", ".join(map(repr, unknown[:5])) + (", …" if len(unknown) > 5 else "")
+    close = difflib.get_close_matches(unknown[0], nodes, n=3, cutoff=0.7)
+    hint = f" Did you mean {' or '.join(close)}?" if close else ""
+    return (
+        f"No node of the model: {shown}.{hint} The model predicts genes that its graphs or its "
+        f"training data hold ({len(nodes):,} nodes, model.nodes)."
+    )

@@ -1,0 +1,47 @@
+"""What graphs and their builders share: edge sets as three vectors."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Positions = npt.NDArray[np.int64]
+Weights = npt.NDArray[np.float32]
+
+
+class EdgeArrays(NamedTuple):
+    """Edges between numbered nodes: positions of source and target, and weights."""
+
+    source: Positions
+    target: Positions
+    weight: Weights
+
+    def take(self, chosen: npt.NDArray[Any]) -> EdgeArrays:
+        """Return the edges at these positions, or where a mask is true."""
+        return EdgeArrays(self.source[chosen], self.target[chosen], self.weight[chosen])
+
+    def tidy(self) -> EdgeArrays:
+        """Drop self-loops, keep the heaviest of repeated edges, sort by target then source."""
+        order = np.lexsort((-self.weight, self.source, self.target))
+        edges = self.take(order[self.source[order] != self.target[order]])
+        first = np.ones(len(edges.source), dtype=bool)
+        first[1:] = (np.diff(edges.source) != 0) | (np.diff(edges.target) != 0)
+        return edges.take(first)
+
+    def top_k(self, k: int) -> EdgeArrays:
+        """Keep the ``k`` heaviest edges into every target; of ties, the first sources."""
+        if k < 1:
+            raise ValueError(f"k must be at least 1, not {k}.")
+        edges = self.take(np.lexsort((self.source, -self.weight, self.target)))
+        rank = np.arange(len(edges.target)) - np.searchsorted(edges.target, edges.target)
+        return edges.take(rank < k)
+
+
+def concatenate(parts: list[EdgeArrays]) -> EdgeArrays:
+    """Join edge sets over the same nodes into one, repeated edges included."""
+    if not parts:
+        empty = np.empty(0, dtype=np.int64)
+        return EdgeArrays(empty, empty, np.empty(0, dtype=np.float32))
+    return EdgeArrays(*(np.concatenate(column) for column in zip(*parts, strict=True)))

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from os import PathLike
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from ._arrays import EdgeArrays, Weights
+from ._files import read_table
+
+Negative = Literal["raise", "absolute", "drop"]
+
+
+def edges_from_table(
+    edges: pd.DataFrame | str | PathLike[str],
+    *,
+    where: str,
+    source: str,
+    target: str,
+    weight: str | None,
+    negative: Negative,
+) -> tuple[pd.Index, EdgeArrays]:
+    """Read and check a table with one edge per row; return its nodes and edges."""
+    table = edges if isinstance(edges, pd.DataFrame) else read_table(edges)
+    if weight is None and "weight" in table:
+        weight = "weight"
+    for column in filter(None, (source, target, weight)):
+        if column not in table:
+            raise KeyError(
+                f"There is no column {column!r} in {where}; "
+                f"it has {', '.join(map(repr, table.columns))}."
+            )
+    ends = table[[source, target]]
+    empty = (ends.isna() | (ends.astype(str) == "")).any(axis=1)
+    if empty.any():
+        raise ValueError(
+            f"Row {table.index[empty][0]} of {where} has no gene symbol in {source!r} or "
+            f"{target!r}; drop such rows first."
+        )
+    codes, nodes = pd.factorize(pd.concat([ends[source], ends[target]]).astype(str), sort=True)
+    values = np.ones(len(table), np.float32)
+    if weight:
+        values = _weights(table[weight], where, negative)
+    arrays = EdgeArrays(codes[: len(table)], codes[len(table) :], values)
+    return pd.Index(nodes), arrays.take(values >= 0)
+
+
+def _weights(column: pd.Series, where: str, negative: Negative) -> Weights:
+    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float32)
+    if negative == "absolute":
+        values = np.abs(values)
+    elif negative not in ("raise", "drop"):
+        raise ValueError(f"negative must be 'raise', 'absolute' or 'drop', not {negative!r}.")
+    bad = ~np.isfinite(values)
+    if negative == "raise":
+        bad |= values < 0
+    if bad.any():
+        row = np.flatnonzero(bad)[0]
+        raise ValueError(
+            f"Row {column.index[row]} of {where} has {column.name} = {column.iloc[row]!r}; "
+            "weights must be finite, and not negative unless negative='absolute' or 'drop'."
+        )
+    return values

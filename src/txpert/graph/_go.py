@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from os import PathLike
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from ._go_tables import Ontology, packaged_go, read_annotations, read_obo
+from ._jaccard import jaccard
+from ._knowledge_graph import KnowledgeGraph
+from ._names import match_names
+
+_ONTOLOGIES = ("BP", "MF", "CC")
+
+
+def go(
+    genes: Iterable[str] | None = None,
+    *,
+    k: int | None = 20,
+    threshold: float = 0.0,
+    annotations: str | PathLike[str] | None = None,
+    obo: str | PathLike[str] | None = None,
+    propagate: bool = False,
+    evidence: Collection[str] | None = None,
+    ontologies: Collection[str] = _ONTOLOGIES,
+    name: str = "go",
+) -> KnowledgeGraph:
+    """Join genes by the Jaccard index of their Gene Ontology terms.
+
+    Works offline: the package holds the annotations of human protein-coding genes and the
+    ontology of September 2022. Edges stand in both directions unless ``k`` keeps only one.
+
+    Parameters
+    ----------
+    genes
+        Genes to join, by symbol, alias, Ensembl or Entrez id; the nodes keep these names. All
+        annotated genes by default. Genes without annotation do not become nodes.
+    k
+        Number of incoming edges to keep per target, the heaviest (paper: 20); ``None`` for all.
+    threshold
+        Edges that weigh less are dropped.
+    annotations
+        A file to read instead: GAF from https://current.geneontology.org/products/pages/downloads.html
+        or NCBI's gene2go, ``.gz`` or not.
+    obo
+        The ontology for ``propagate`` (``go-basic.obo``) instead of the packaged one.
+    propagate
+        Whether a gene also belongs to the ancestors of its terms along is_a and part_of.
+    evidence
+        Evidence codes to use, such as ``["EXP", "IDA", "IMP"]``. By default all but ND, which
+        says that nothing is known and would join all genes of unknown function.
+    ontologies
+        Which of BP, MF and CC to use.
+    name
+        Name of the graph.
+
+    Returns
+    -------
+    A graph of the genes asked for, its weights in (0, 1].
+
+    Raises
+    ------
+    ValueError
+        If none of the genes is annotated, a filter leaves nothing or a file is not what it should
+        be.
+    FileNotFoundError
+        If a file is missing.
+
+    References
+    ----------
+    Ashburner et al. (2000), doi 10.1038/75556. The packaged file is CC BY 4.0.
+
+    Examples
+    --------
+    >>> from txpert.graph import go
+    >>> go(["JAK2", "STAT1", "IFNGR1", "IFNGR2"], k=2)
+    KnowledgeGraph 'go': 4 nodes, 8 edges
+    """
+    table, ontology = packaged_go()
+    if annotations is not None:
+        table = read_annotations(annotations)
+    if obo is not None:
+        ontology = read_obo(obo)
+    table = _filter(table, evidence, ontologies)
+    nodes, terms, members = _membership(table)
+    if propagate:
+        members = _with_ancestors(members, terms, ontology, ontologies)
+    if genes is not None:
+        found = match_names(nodes, genes)
+        nodes, members = found.index, members[found.to_numpy()]
+    edges = jaccard(members, k=k, threshold=threshold)
+    step = f"go(k={k}, threshold={threshold}, propagate={propagate}, {', '.join(ontologies)})"
+    return KnowledgeGraph(name, nodes, *edges, provenance=[step])
+
+
+def go_genes() -> pd.Index:
+    """Return the symbols of the genes that :func:`go` joins by default, in order."""
+    annotations, _ = packaged_go()
+    symbols = _filter(annotations, None, _ONTOLOGIES)["symbol"]
+    return pd.Index(symbols.cat.remove_unused_categories().cat.categories, name="gene")
+
+
+def _filter(
+    table: pd.DataFrame, evidence: Collection[str] | None, ontologies: Collection[str]
+) -> pd.DataFrame:
+    unknown = sorted(set(ontologies) - set(_ONTOLOGIES))
+    if unknown or not ontologies:
+        raise ValueError(f"ontologies must be among {_ONTOLOGIES}, not {list(ontologies)}.")
+    keep = table["ontology"].isin(list(ontologies))
+    keep &= table["evidence"] != "ND" if evidence is None else table["evidence"].isin(evidence)
+    if not keep.any():
+        raise ValueError(
+            f"No GO annotation has evidence {evidence} in {list(ontologies)}; "
+            f"there are {', '.join(sorted(table['evidence'].unique()))}."
+        )
+    return table[keep]
+
+
+def _membership(table: pd.DataFrame) -> tuple[pd.Index, pd.Index, sparse.csr_array]:
+    """Return genes, terms and the Boolean matrix that joins them."""
+    gene, genes = pd.factorize(table["symbol"], sort=True)
+    term, terms = pd.factorize(table["go_id"], sort=True)
+    ones = np.ones(len(gene), dtype=bool)
+    members = sparse.csr_array((ones, (gene, term)), shape=(len(genes), len(terms)))
+    return pd.Index(genes.astype(object)), pd.Index(terms.astype(object)), members
+
+
+def _with_ancestors(
+    members: sparse.csr_array, terms: pd.Index, ontology: Ontology, kinds: Collection[str]
+) -> sparse.csr_array:
+    """Add every gene to the ancestors, within the ontologies chosen, of its terms."""
+    everything = ontology.terms.union(terms)
+    column = everything.get_indexer(terms)
+    size = len(everything)
+    place = sparse.csr_array(
+        (np.ones(len(terms), bool), (np.arange(len(terms)), column)), shape=(len(terms), size)
+    )
+    at = everything.get_indexer(ontology.terms)
+    up = sparse.csr_array(
+        (np.ones(len(ontology.child), bool), (at[ontology.child], at[ontology.parent])),
+        shape=(size, size),
+    )
+    reached = frontier = members @ place
+    while frontier.nnz:
+        frontier = (frontier @ up) > reached
+        reached = reached + frontier
+    outside = ontology.terms[~ontology.kind.isin(list(kinds))]
+    return reached[:, ~everything.isin(outside)]

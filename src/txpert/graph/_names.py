@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable
+from importlib import resources
+
+import numpy as np
+import pandas as pd
+
+
+def map_genes(names: Iterable[str | int]) -> pd.DataFrame:
+    """Map gene names of any kind to current human gene symbols.
+
+    Understands symbols, old symbols and other aliases, Ensembl gene ids (a version such as
+    ``.12`` is ignored) and Entrez ids. A current symbol always stands for itself, even where it
+    is also an alias of another gene. The table in the package holds protein-coding genes.
+
+    Parameters
+    ----------
+    names
+        Gene names; of repeated ones the first is kept.
+
+    Returns
+    -------
+    One row per name, in the order given: ``symbol`` (missing where lost), ``kind`` ("symbol",
+    "alias", "ensembl", "entrez", "ambiguous" or "unknown") and ``candidates``, the symbols an
+    ambiguous alias may stand for, joined by ``|``. ``table["kind"].value_counts()`` sums it up.
+
+    Notes
+    -----
+    Source: NCBI Gene, September 2022 (https://www.ncbi.nlm.nih.gov/gene).
+
+    Examples
+    --------
+    >>> map_genes(["JAK2", "MLL2", "ENSG00000115415.20", "6772", "Stat1"])[["symbol", "kind"]]
+                       symbol       kind
+    name
+    JAK2                 JAK2     symbol
+    MLL2                  NaN  ambiguous
+    ENSG00000115415.20  STAT1    ensembl
+    6772                STAT1     entrez
+    Stat1                 NaN    unknown
+    """
+    index = pd.Index([str(name) for name in names], dtype=object, name="name").drop_duplicates()
+    report = pd.DataFrame({"symbol": None, "kind": "unknown", "candidates": ""}, index=index)
+    plain = index.to_series().str.replace(r"^(ENSG\d{11})\.\d+$", r"\1", regex=True)
+    for kind, candidates in _candidates().items():
+        found = plain.map(candidates).dropna()
+        report.loc[found.index, "candidates"] = found
+        report.loc[found.index, "kind"] = kind
+    ambiguous = report["candidates"].str.contains("|", regex=False)
+    report.loc[ambiguous, "kind"] = "ambiguous"
+    report["symbol"] = report["candidates"].where((report["candidates"] != "") & ~ambiguous)
+    report["candidates"] = report["candidates"].where(ambiguous, "")
+    return report
+
+
+def match_names(known: pd.Index, genes: Iterable[str]) -> pd.Series:
+    """Find the nodes that a user's gene names stand for, whatever either side calls them.
+
+    Parameters
+    ----------
+    known
+        Names of the nodes.
+    genes
+        Gene names to look up. Of several that stand for one node the one that is the node's own
+        name comes first, then the first in order.
+
+    Returns
+    -------
+    Position in ``known`` per gene found, indexed by the gene's name, in the order of ``genes``.
+
+    Raises
+    ------
+    ValueError
+        If none of the genes is known.
+    """
+    wanted = pd.Index([str(gene) for gene in genes], dtype=object, name="gene").drop_duplicates()
+    position = pd.Series(known.get_indexer(wanted), index=wanted)
+    lost = wanted[position == -1]
+    if len(lost):
+        symbol = map_genes(known)["symbol"].dropna()
+        free = symbol[~symbol.index.isin(wanted)].drop_duplicates()
+        node_of = pd.Series(known.get_indexer(free.index), index=free.to_numpy())
+        alias = map_genes(lost)["symbol"].map(node_of).dropna().drop_duplicates()
+        position[alias.index] = alias.astype(np.int64)
+    found = position[position >= 0]
+    if found.empty:
+        raise ValueError(
+            f"None of the {len(wanted):,} genes ({_few(wanted)}) is among the {len(known):,} "
+            f"known ones ({_few(known)}). {likely_cause(wanted)}"
+        )
+    return found
+
+
+def likely_cause(names: Iterable[str]) -> str:
+    """Say what unknown gene names look like and what to do about it."""
+    looks = pd.Series(list(names), dtype=object).astype(str)
+    if looks.str.match(r"ENSMUSG|[A-Z][a-z]+\d*[a-z0-9]*$").mean() > 0.5:
+        return "They look like mouse genes; map them to their human orthologues first."
+    if looks.str.match(r"ENS[A-Z]*[GTP]\d").mean() > 0.5:
+        return "They look like Ensembl ids of genes unknown here; use gene symbols."
+    return "Give human gene symbols, Ensembl gene ids or Entrez ids."
+
+
+def _few(names: pd.Index) -> str:
+    return ", ".join(map(str, names[:3])) + (", …" if len(names) > 3 else "")
+
+
+def _candidates() -> dict[str, pd.Series]:
+    """Return the symbols that each name may stand for, the kinds that win last."""
+    genes = _read()
+    symbols = genes["symbol"]
+    # Many data sets write C1orf43 in capitals.
+    written = genes["aliases"] + "|" + symbols.str.upper()
+    aliases = genes.assign(name=written.str.split("|")).explode("name")
+    return {
+        "entrez": _joined(genes["entrez"], symbols),
+        "ensembl": _joined(genes["ensembl"], symbols),
+        "alias": _joined(aliases["name"], aliases["symbol"]),
+        "symbol": pd.Series(symbols.to_numpy(), index=symbols),
+    }
+
+
+def _joined(names: pd.Series, symbols: pd.Series) -> pd.Series:
+    """Map each name to its symbol, or to several joined by bars."""
+    pairs = pd.DataFrame({"name": names, "symbol": symbols}).drop_duplicates()
+    pairs = pairs[pairs["name"] != ""]
+    several = pairs["name"].duplicated(keep=False)
+    joined = pairs[several].groupby("name")["symbol"].agg("|".join)
+    return pd.concat([pairs[~several].set_index("name")["symbol"], joined])
+
+
+def _read() -> pd.DataFrame:
+    packaged = resources.files("txpert.graph") / "data" / "genes_human.tsv.gz"
+    with packaged.open("rb") as file, gzip.open(file, "rt", encoding="utf-8") as text:
+        return pd.read_csv(text, sep="\t", keep_default_na=False, dtype=str)

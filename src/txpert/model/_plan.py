@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from scvi.train import TrainingPlan
+from torch import Tensor
+
+from txpert.data import CONTROL_PROFILE, EXPRESSION, GROUP, PERTURBATION, WEIGHT
+from txpert.metrics import pearson_delta
+
+from ._module import TxPertModule
+
+MONITOR = "pearson_delta_validation"
+
+
+class TxPertTrainingPlan(TrainingPlan):
+    """AdamW on the module's loss, validated by Pearson Δ.
+
+    Logs ``train_loss``, ``validation_loss`` and ``pearson_delta_validation``: the mean over
+    validation perturbations of the correlation between predicted and observed Δ, each averaged
+    over the batches of a cell line by numbers of cells.
+
+    Parameters
+    ----------
+    module
+        The module to train.
+    n_validation_groups
+        Number of perturbation × cell line groups in the validation set.
+    lr, weight_decay
+        Of AdamW.
+    warmup_steps
+        Steps over which the learning rate rises linearly from 0.
+    """
+
+    def __init__(
+        self,
+        module: TxPertModule,
+        *,
+        n_validation_groups: int = 0,
+        lr: float = 1e-3,
+        weight_decay: float = 0.0,
+        warmup_steps: int = 50,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            module, optimizer="AdamW", lr=lr, weight_decay=weight_decay, eps=1e-8, **kwargs
+        )
+        self.n_validation_groups = n_validation_groups
+        self.warmup_steps = warmup_steps
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        """Return the loss of a minibatch."""
+        output = self.module(batch)[2]
+        self.log("train_loss", output.loss, on_step=False, on_epoch=True, prog_bar=True,
+                 batch_size=int(batch[WEIGHT].sum()))
+        return output.loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Run the encoder once for all validation batches."""
+        n_genes = self.module.decoder.layers[-1].out_features
+        self._embeddings = self.module.embed()
+        self._delta_sums = torch.zeros(2, self.n_validation_groups, n_genes, device=self.device)
+        self._n_cells = torch.zeros(self.n_validation_groups, device=self.device)
+
+    def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+        """Collect the Δ of a minibatch by perturbation and cell line."""
+        effect = self.module.combine(self._embeddings, batch[PERTURBATION])
+        predicted = self.module.generative(batch[CONTROL_PROFILE], effect)
+        loss = self.module.loss(batch, {}, predicted).loss
+        weight = batch[WEIGHT]
+        self.log("validation_loss", loss, on_epoch=True, batch_size=int(weight.sum()))
+        for sums, expression in zip(
+            self._delta_sums, (predicted["expression"], batch[EXPRESSION]), strict=True
+        ):
+            delta = expression - batch[CONTROL_PROFILE]
+            sums.index_add_(0, batch[GROUP], weight[:, None] * delta)
+        self._n_cells.index_add_(0, batch[GROUP], weight)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the mean Pearson Δ over the validation perturbations."""
+        deltas = (self._delta_sums / self._n_cells[:, None]).cpu().numpy()
+        self.log(MONITOR, float(np.nanmean(pearson_delta(*deltas))), prog_bar=True)
+        del self._embeddings, self._delta_sums, self._n_cells
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """Return AdamW with a linear warm-up."""
+        config = super().configure_optimizers()
+        scheduler = torch.optim.lr_scheduler.LambdaLR(
+            config["optimizer"], lambda step: min(1.0, (step + 1) / self.warmup_steps)
+        )
+        return config | {"lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+class BestWeights(pl.Callback):
+    """Keeps the weights of the best epoch in memory and puts them back when training ends.
+
+    Also when it ends by Ctrl-C or an error, so that nothing learned is lost.
+    """
+
+    def __init__(self) -> None:
+        self.best_score = -np.inf
+        self.best_epoch: int | None = None
+        self._weights: dict[str, Tensor] | None = None
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: TxPertTrainingPlan) -> None:
+        """Keep the weights if this epoch is the best so far."""
+        score = float(trainer.callback_metrics[MONITOR])
+        if score > self.best_score:
+            self.best_score, self.best_epoch = score, trainer.current_epoch
+            self._weights = copy.deepcopy(pl_module.module.state_dict())
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: TxPertTrainingPlan) -> None:
+        """Put the best weights back."""
+        self._restore(pl_module)
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: TxPertTrainingPlan, exception: BaseException
+    ) -> None:
+        """Put the best weights back."""
+        self._restore(pl_module)
+
+    def _restore(self, plan: TxPertTrainingPlan) -> None:
+        if self._weights is not None:
+            plan.module.load_state_dict(self._weights)

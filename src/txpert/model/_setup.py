@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from anndata import AnnData
+from mudata import MuData
+from scvi import REGISTRY_KEYS
+from scvi.data import AnnDataManager
+from scvi.data.fields import LayerField, MuDataLayerField
+
+from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT
+from txpert.data import (
+    MuDataOpenObsField,
+    OpenObsField,
+    Screen,
+    check_log_normalised,
+    expression_matrix,
+    obs_column,
+    resolve_key,
+)
+
+_FIELDS = (PERTURBATION, CONTROL, BATCH, CELL_LINE, SPLIT)
+_EXPRESSION_OPTIONS: dict[str, Any] = {"is_count_data": False, "correct_data_format": False}
+
+
+class ScreenSetupMixin:
+    """Registers the fields of a perturbation screen with scvi-tools."""
+
+    @classmethod
+    def setup_anndata(
+        cls,
+        adata: AnnData,
+        perturbation_key: str = PERTURBATION,
+        control_key: str = CONTROL,
+        batch_key: str | None = BATCH,
+        cell_line_key: str | None = CELL_LINE,
+        split_key: str | None = SPLIT,
+        layer: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Register a screen; only scvi-tools' two identifiers are added, to ``adata.uns``.
+
+        Parameters
+        ----------
+        adata
+            Cells × genes, log1p of library-size-normalised counts, in memory or backed.
+        perturbation_key
+            obs column of what was done to each cell: ``"A"``, ``"A+B"`` or ``"control"``.
+        control_key
+            obs column that is ``True`` for unperturbed cells.
+        batch_key, cell_line_key, split_key
+            obs columns of batch, cell line and split (``"train"``, ``"val"``, ``"test"``).
+            Under their default names they are used where they exist; ``None`` ignores them.
+            Without a split, validation perturbations are drawn when a model is made.
+        layer
+            Layer of the expression values; ``None`` takes ``X``.
+        **kwargs
+            Passed by scvi-tools when a model is loaded.
+
+        Raises
+        ------
+        KeyError
+            If a column or the layer does not exist.
+        ValueError
+            If the annotation or the values are unusable; the message says which and how to mend
+            them.
+        """
+        keys = _keys(perturbation_key, control_key, batch_key, cell_line_key, split_key)
+        resolved = cls._check(adata, adata, layer, keys, dict.fromkeys(keys))
+        fields = [
+            LayerField(REGISTRY_KEYS.X_KEY, layer, **_EXPRESSION_OPTIONS),
+            *(OpenObsField(name, key) for name, key in resolved.items()),
+        ]
+        arguments = {f"{name}_key": key for name, key in resolved.items()}
+        method = cls._get_setup_method_args(cls=cls, adata=adata, layer=layer, **arguments)
+        manager = AnnDataManager(fields=fields, setup_method_args=method)
+        manager.register_fields(adata, **kwargs)
+        cls.register_manager(manager)
+
+    @classmethod
+    def setup_mudata(
+        cls,
+        mdata: MuData,
+        perturbation_key: str = PERTURBATION,
+        control_key: str = CONTROL,
+        batch_key: str | None = BATCH,
+        cell_line_key: str | None = CELL_LINE,
+        split_key: str | None = SPLIT,
+        layer: str | None = None,
+        modalities: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Register a screen held in a MuData.
+
+        Parameters
+        ----------
+        mdata
+            Multimodal data; one modality holds log-normalised expression.
+        perturbation_key, control_key, batch_key, cell_line_key, split_key, layer
+            As in :meth:`setup_anndata`.
+        modalities
+            Modality of each argument, such as ``{"layer": "rna", "perturbation_key": "guides"}``.
+            The expression's is ``"rna"`` by default; an obs column is looked for in the obs of
+            its modality, by default in ``mdata.obs``.
+        **kwargs
+            Passed by scvi-tools when a model is loaded.
+
+        Raises
+        ------
+        KeyError
+            If a modality, a column or the layer does not exist.
+        ValueError
+            If the annotation or the values are unusable.
+        """
+        modalities = {"layer": "rna", **(modalities or {})}
+        for argument, modality in modalities.items():
+            if modality not in mdata.mod:
+                raise KeyError(
+                    f"The MuData has no modality {modality!r} (modalities[{argument!r}]); it has "
+                    f"{', '.join(mdata.mod)}."
+                )
+        keys = _keys(perturbation_key, control_key, batch_key, cell_line_key, split_key)
+        places = {name: modalities.get(f"{name}_key") for name in keys}
+        resolved = cls._check(mdata, mdata.mod[modalities["layer"]], layer, keys, places)
+        fields = [
+            MuDataLayerField(
+                REGISTRY_KEYS.X_KEY, layer, mod_key=modalities["layer"], **_EXPRESSION_OPTIONS
+            ),
+            *(
+                MuDataOpenObsField(name, key, mod_key=places[name])
+                for name, key in resolved.items()
+            ),
+        ]
+        arguments = {f"{name}_key": key for name, key in resolved.items()}
+        method = cls._get_setup_method_args(
+            cls=cls, mdata=mdata, layer=layer, modalities=modalities, **arguments
+        )
+        manager = AnnDataManager(fields=fields, setup_method_args=method)
+        manager.register_fields(mdata, **kwargs)
+        cls.register_manager(manager)
+
+    @staticmethod
+    def _check(
+        data: AnnData | MuData,
+        expression: AnnData,
+        layer: str | None,
+        keys: Mapping[str, str | None],
+        places: Mapping[str, str | None],
+    ) -> dict[str, str | None]:
+        """Check columns and values before anything is registered; return the columns there are.
+
+        ``places`` names the modality of each column; ``None`` is the top level.
+        """
+        if data.is_view:
+            raise ValueError(
+                "The data are a view of a larger object. Make a copy first: adata = adata.copy()"
+            )
+        resolved, columns = {}, {}
+        for name, key in keys.items():
+            place = places[name]
+            obs = data.obs if place is None else data.mod[place].obs
+            where = "adata.obs" if place is None else f"mdata[{place!r}].obs"
+            resolved[name] = resolve_key(name, key, obs, where)
+            if resolved[name] is not None:
+                columns[name] = obs[resolved[name]]
+        matrix = expression_matrix(expression, layer)
+        Screen.from_columns(matrix, expression.var_names, columns)
+        check_log_normalised(matrix, "adata.X" if layer is None else f"adata.layers[{layer!r}]")
+        return resolved
+
+
+def read_screen(manager: AnnDataManager) -> Screen:
+    """Return the screen that was registered."""
+    columns = {name: obs_column(manager, name) for name in _FIELDS}
+    return Screen.from_columns(
+        manager.get_from_registry(REGISTRY_KEYS.X_KEY),
+        registered_genes(manager.registry),
+        {name: column for name, column in columns.items() if column is not None},
+    )
+
+
+def registered_genes(registry: Mapping[str, Any]) -> pd.Index:
+    """Return the var names of the data a registry was made from."""
+    expression = registry["field_registries"][REGISTRY_KEYS.X_KEY]
+    return pd.Index(expression["state_registry"][LayerField.COLUMN_NAMES_KEY]).astype(str)
+
+
+def _keys(*columns: str | None) -> dict[str, str | None]:
+    return dict(zip(_FIELDS, columns, strict=True))

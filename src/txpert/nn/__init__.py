@@ -1,0 +1,6 @@
+from ._basal import BasalMLP
+from ._decoder import Decoder
+from ._gat import GATEncoder
+from ._registry import ENCODERS, make_encoder
+
+__all__ = ["ENCODERS", "BasalMLP", "Decoder", "GATEncoder", "make_encoder"]
