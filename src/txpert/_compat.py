@@ -1,6 +1,7 @@
-"""Every import from scvi-tools' private modules: what a new release may move, it moves here."""
+"""What depends on the inside of scvi-tools: what a new release may move, it moves here alone."""
 
-from scvi.data._constants import _SCVI_UUID_KEY as SCVI_UUID_KEY
+# view_anndata_setup() calls rich.pretty without importing it.
+import rich.pretty  # noqa: F401
 from scvi.data.fields._dataframe_field import BaseDataFrameField
 
-__all__ = ["SCVI_UUID_KEY", "BaseDataFrameField"]
+__all__ = ["BaseDataFrameField"]

@@ -80,13 +80,11 @@ class GeneralBaseline:
         *,
         cell_line: str | Sequence[str] | None = None,
         batch: str | Sequence[str] | None = None,
-        controls: AnnData | None = None,
+        controls: AnnData | ControlProfiles | None = None,
     ) -> AnnData:
         """Predict as :meth:`txpert.TxPertModel.predict` does, for any gene."""
-        profiles = self.control_profiles
-        if controls is not None:
-            keys = {CELL_LINE: CELL_LINE, BATCH: BATCH}
-            profiles = ControlProfiles.from_cells(controls, profiles.genes, keys, layer=None)
+        keys = {CELL_LINE: CELL_LINE, BATCH: BATCH}
+        profiles = self.control_profiles.given(controls, keys, layer=None)
         obs, context = profiles.conditions(perturbations, cell_line=cell_line, batch=batch)
         code, labels = pd.factorize(obs[PERTURBATION])
         effects = np.stack([self._effect(label) for label in labels])

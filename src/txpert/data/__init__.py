@@ -13,8 +13,8 @@ from ._datasets import (
 from ._fields import MuDataOpenObsField, OpenObsField, obs_column
 from ._matrix import check_counts, check_log_normalised, expression_matrix, read_rows
 from ._screen import Screen, resolve_key
-from ._splitter import PerturbationSplitter, Unit
 from ._split import FRACTIONS, draw_split, split_by_target
+from ._splitter import PerturbationSplitter, Unit
 from ._tokens import canonical_label, encode_targets, join_targets, parse_targets
 
 __all__ = [
@@ -26,14 +26,14 @@ __all__ = [
     "WEIGHT",
     "CellDataset",
     "ConditionDataset",
+    "ConditionTable",
     "ControlProfiles",
     "Controls",
-    "PerturbationSplitter",
-    "Unit",
-    "ConditionTable",
     "MuDataOpenObsField",
     "OpenObsField",
+    "PerturbationSplitter",
     "Screen",
+    "Unit",
     "average_over_batches",
     "canonical_label",
     "check_counts",

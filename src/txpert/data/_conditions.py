@@ -95,7 +95,9 @@ class ConditionTable:
         return cls._with_contexts(pseudobulk.obs, pseudobulk.var_names, mean)
 
     @classmethod
-    def _with_contexts(cls, obs: pd.DataFrame, genes: pd.Index, mean: FloatArray) -> ConditionTable:
+    def _with_contexts(
+        cls, obs: pd.DataFrame, genes: pd.Index, mean: FloatArray
+    ) -> ConditionTable:
         control = obs[CONTROL].to_numpy(dtype=bool)
         contexts = obs.loc[control, [CELL_LINE, BATCH, N_CELLS]].reset_index(drop=True)
         position = pd.MultiIndex.from_frame(contexts[[CELL_LINE, BATCH]].astype(str))
@@ -152,9 +154,7 @@ class ConditionTable:
         )
 
 
-def average_over_batches(
-    values: FloatArray, obs: pd.DataFrame
-) -> tuple[FloatArray, pd.DataFrame]:
+def average_over_batches(values: FloatArray, obs: pd.DataFrame) -> tuple[FloatArray, pd.DataFrame]:
     """Average conditions over the batches of a cell line, weighted by their numbers of cells.
 
     Parameters
@@ -194,7 +194,8 @@ def weighted_group_means(
     Means, shape ``(n_groups, n_genes)``.
     """
     total = np.bincount(group, weights=weight)
-    share = sparse.csr_matrix((weight / total[group], (group, np.arange(len(group)))))
+    entries = weight / total[group], (group, np.arange(len(group)))
+    share = sparse.csr_matrix(entries, shape=(len(total), len(group)))
     return (share @ values).astype(np.float32)
 
 

@@ -36,6 +36,17 @@ class ControlProfiles:
     mean: FloatArray
     genes: pd.Index
 
+    def given(
+        self,
+        controls: AnnData | ControlProfiles | None,
+        keys: Mapping[str, str | None],
+        layer: str | None,
+    ) -> ControlProfiles:
+        """Return the profiles a user gave, as cells or averaged, or these."""
+        if controls is None or isinstance(controls, ControlProfiles):
+            return self if controls is None else controls
+        return ControlProfiles.from_cells(controls, self.genes, keys, layer)
+
     @classmethod
     def from_cells(
         cls, cells: AnnData, genes: pd.Index, keys: Mapping[str, str | None], layer: str | None
@@ -58,7 +69,9 @@ class ControlProfiles:
                 f"the model predicts, {genes[column == -1][0]!r} among them."
             )
         columns = {
-            name: cells.obs[key].astype(str).to_numpy() if (key := keys[name]) in cells.obs else ALL
+            name: cells.obs[key].astype(str).to_numpy()
+            if (key := keys[name]) in cells.obs
+            else ALL
             for name in (CELL_LINE, BATCH)
         }
         grouped = pd.DataFrame(columns, index=cells.obs_names).groupby([CELL_LINE, BATCH])
@@ -81,8 +94,11 @@ class ControlProfiles:
     def from_dict(cls, state: Mapping[str, Any]) -> ControlProfiles:
         """Rebuild what :meth:`to_dict` returned."""
         obs = pd.DataFrame({name: state[name] for name in (CELL_LINE, BATCH, N_CELLS)})
-        return cls(obs.astype({CELL_LINE: object, BATCH: object}), state["mean"],
-                   pd.Index(state["genes"].astype(object)))
+        return cls(
+            obs.astype({CELL_LINE: object, BATCH: object}),
+            state["mean"],
+            pd.Index(state["genes"].astype(object)),
+        )
 
     def conditions(
         self,

@@ -77,7 +77,7 @@ MuDataOpenObsField = MuDataWrapper(OpenObsField)
 
 
 def obs_column(manager: AnnDataManager, registry_key: str) -> pd.Series[Any] | None:
-    """Return a registered obs column as it stands in the data, ``None`` if it is not registered."""
+    """Return a registered obs column as it stands in the data, ``None`` if there is none."""
     location = manager.data_registry.get(registry_key)
     if location is None:
         return None

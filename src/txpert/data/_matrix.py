@@ -29,7 +29,9 @@ def expression_matrix(adata: AnnData, layer: str | None) -> Matrix:
         If there is no ``X``.
     """
     if layer is not None and layer not in adata.layers:
-        raise KeyError(f"There is no layer {layer!r}; layers: {', '.join(adata.layers) or 'none'}.")
+        raise KeyError(
+            f"There is no layer {layer!r}; layers: {', '.join(adata.layers) or 'none'}."
+        )
     matrix = adata.X if layer is None else adata.layers[layer]
     if matrix is None:
         raise ValueError("The AnnData has no expression matrix X; name a layer by layer=.")
@@ -57,7 +59,9 @@ def read_rows(matrix: Matrix, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.f
     return np.asarray(block, dtype=np.float32)[inverse]
 
 
-def group_sums(matrix: Matrix, group: npt.NDArray[np.integer], n_groups: int) -> npt.NDArray[np.float64]:
+def group_sums(
+    matrix: Matrix, group: npt.NDArray[np.integer], n_groups: int
+) -> npt.NDArray[np.float64]:
     """Sum the rows of each group; one pass, memory bounded by a chunk and the result."""
     sums = np.zeros((n_groups, matrix.shape[1]))
     chunks = iter_chunks(matrix)

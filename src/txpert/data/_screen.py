@@ -152,7 +152,7 @@ def _labels(column: pd.Series[Any]) -> pd.Categorical:
             f"{column.index[missing][0]!r}). Fill it in, or drop the cells: "
             f"adata = adata[adata.obs[{column.name!r}].notna()].copy()"
         )
-    return labels.rename_categories([str(label) for label in labels.categories])
+    return labels.rename_categories(str)
 
 
 def _control_flag(column: pd.Series[Any], perturbation: pd.Series[Any]) -> npt.NDArray[np.bool_]:
@@ -189,20 +189,25 @@ def _canonical(
         CONTROL if is_control else canonical_label(label)
         for label, is_control in zip(categories, n_control > 0, strict=True)
     ]
-    unflagged = [label for label, name, n in zip(categories, names, n_perturbed, strict=True)
-                 if name == CONTROL and n]
+    unflagged = [
+        label
+        for label, name, n in zip(categories, names, n_perturbed, strict=True)
+        if name == CONTROL and n
+    ]
     if unflagged:
         raise ValueError(
             f"{int(n_perturbed[categories.get_loc(unflagged[0])]):,} cells have {column} = "
             f"{unflagged[0]!r}, which means control, but {flag!r} is False for them."
         )
     codes, uniques = pd.factorize(np.asarray(names, dtype=object), sort=True)
-    return pd.Categorical.from_codes(codes[labels.codes], categories=uniques)
+    return pd.Categorical.from_codes(codes[labels.codes], categories=pd.Index(uniques))
 
 
-def _context(column: pd.Series[Any] | None, n_cells: int) -> pd.Categorical:
+def _context(column: pd.Series[Any] | None, n_cells: int) -> pd.Categorical[Any]:
     if column is None:
-        return pd.Categorical.from_codes(np.zeros(n_cells, dtype=np.int8), categories=[ALL])
+        return pd.Categorical.from_codes(
+            np.zeros(n_cells, dtype=np.int8), categories=pd.Index([ALL])
+        )
     return _labels(column)
 
 
@@ -212,9 +217,9 @@ def _split(column: pd.Series[Any] | None) -> pd.Categorical | None:
     unknown = set(column.dropna().unique()) - {TRAIN, VALIDATION, TEST}
     if unknown:
         raise ValueError(
-            f"The obs column {column.name!r} (split_key) has the value {sorted(map(str, unknown))[0]!r}; "
-            f"it may hold {TRAIN!r}, {VALIDATION!r}, {TEST!r} or NaN. tx.pp.split(adata) makes one, "
-            "split_key=None ignores the column."
+            f"The obs column {column.name!r} (split_key) has the value "
+            f"{min(map(str, unknown))!r}; it may hold {TRAIN!r}, {VALIDATION!r}, {TEST!r} or NaN. "
+            "tx.pp.split(adata) makes one, split_key=None ignores the column."
         )
     return pd.Categorical(column, categories=[TRAIN, VALIDATION, TEST])
 
@@ -230,9 +235,7 @@ def _check_controls(screen: Screen, columns: Mapping[str, pd.Series[Any]]) -> No
         f"{lines.categories[i]} / {batches.categories[j]}"
         for i, j in zip(line[:5], batch[:5], strict=True)
     )
-    keys = " and ".join(
-        repr(columns[name].name) for name in (CELL_LINE, BATCH) if name in columns
-    )
+    keys = " and ".join(repr(columns[name].name) for name in (CELL_LINE, BATCH) if name in columns)
     raise ValueError(
         f"{len(lonely)} of the contexts given by {keys} (cell line / batch) have no control "
         f"cells: {names}. Drop their cells, or match controls by cell line alone with "

@@ -4,7 +4,6 @@ from typing import Literal
 
 import lightning.pytorch as pl
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 from torch import Tensor

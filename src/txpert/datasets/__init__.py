@@ -1,4 +1,4 @@
-from ._simulate import simulate
+from ._simulate import SimulationParameters, simulate
 from ._toy import toy, toy_graph
 
-__all__ = ["simulate", "toy", "toy_graph"]
+__all__ = ["SimulationParameters", "simulate", "toy", "toy_graph"]

@@ -9,8 +9,7 @@ from anndata import AnnData
 from scipy import sparse
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION
-from txpert.graph import KnowledgeGraph, go
-from txpert.graph._go_tables import packaged_go
+from txpert.graph import KnowledgeGraph, go, go_genes
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -66,9 +65,9 @@ def simulate(
 ) -> AnnData:
     r"""Simulate a CRISPRi screen whose truth is known.
 
-    Every gene has programme activities that are smooth over the graph: with
-    :math:`P` the row-normalised incoming weights and :math:`H_0` Gaussian noise, the activities
-    are :math:`H = \sqrt\rho\,\mathrm{std}(P^2 H_0) + \sqrt{1 - \rho}\,H_0'` with
+    Every gene has programme activities that are smooth over the graph: with :math:`P` the
+    row-normalised incoming weights and :math:`H_0, H_1` Gaussian noise, the activities are
+    :math:`H = \sqrt\rho\,\mathrm{std}((P + P^2) H_0) + \sqrt{1 - \rho}\,H_1` with
     :math:`\rho` = ``graph_share``. Knocking gene :math:`p` down changes log expression by
 
     .. math:: \Delta_p = H_p B + s_p S + e_p \log(\mathrm{knockdown}),
@@ -139,10 +138,7 @@ def simulate(
 
 
 def _default_graph(rng: np.random.Generator, n_genes: int) -> KnowledgeGraph:
-    """Return GO over genes drawn among those it says something about."""
-    n_terms = packaged_go()[0].groupby("symbol", observed=True)["go_id"].nunique()
-    known = n_terms.index[n_terms >= 5].astype(str)
-    return go(np.sort(rng.choice(known, n_genes, replace=False)))
+    return go(np.sort(rng.choice(go_genes(), n_genes, replace=False)))
 
 
 def _draw_genes(
@@ -175,7 +171,8 @@ def _effects(
         (graph.weight, (graph.target, graph.source)), shape=(graph.n_nodes, graph.n_nodes)
     )
     spread = sparse.diags(1 / np.maximum(spread.sum(axis=1).A1, 1e-12)) @ spread
-    smooth = spread @ (spread @ rng.standard_normal((graph.n_nodes, n)))
+    near = spread @ rng.standard_normal((graph.n_nodes, n))
+    smooth = near + spread @ near
     share = settings.graph_share
     activity = np.sqrt(share) * _standardise(smooth) + np.sqrt(1 - share) * rng.standard_normal(
         smooth.shape
@@ -184,8 +181,8 @@ def _effects(
     loading = member * rng.standard_normal(member.shape) * settings.effect_scale
     stress = rng.standard_normal(len(genes)) * (rng.random(len(genes)) < 0.3)
     strength = rng.gamma(2.0, 0.5, size=(len(targets), 1)) * settings.stress_scale
-    effects = activity[graph.nodes.get_indexer(targets)] @ loading + strength * stress
-    column = pd.Index(genes).get_indexer(targets)
+    effects = activity[graph.nodes.get_indexer(pd.Index(targets))] @ loading + strength * stress
+    column = pd.Index(genes).get_indexer(pd.Index(targets))
     measured = np.flatnonzero(column >= 0)
     effects[measured, column[measured]] = np.log(settings.knockdown)
     return effects

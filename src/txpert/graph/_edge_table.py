@@ -1,19 +1,18 @@
 from __future__ import annotations
 
-from os import PathLike
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from ._arrays import EdgeArrays, Weights
-from ._files import read_table
+from ._files import FilePath, read_table
 
 Negative = Literal["raise", "absolute", "drop"]
 
 
 def edges_from_table(
-    edges: pd.DataFrame | str | PathLike[str],
+    edges: pd.DataFrame | FilePath,
     *,
     where: str,
     source: str,
@@ -58,7 +57,7 @@ def _weights(column: pd.Series, where: str, negative: Negative) -> Weights:
     if bad.any():
         row = np.flatnonzero(bad)[0]
         raise ValueError(
-            f"Row {column.index[row]} of {where} has {column.name} = {column.iloc[row]!r}; "
+            f"Row {column.index[row]} of {where} has {column.name} = {column.tolist()[row]!r}; "
             "weights must be finite, and not negative unless negative='absolute' or 'drop'."
         )
     return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import zipfile
@@ -10,58 +11,111 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, cast
 
 import pandas as pd
 
+FilePath = str | PathLike[str]
+
+# Quotes and "NA" are plain text in the files of the databases.
+PLAIN: Any = {"sep": "\t", "dtype": str, "keep_default_na": False, "quoting": csv.QUOTE_NONE}
+
 
 @contextmanager
-def open_text(path: str | PathLike[str]) -> Iterator[IO[str]]:
-    """Open a plain, gzip or one-member zip file as text, whatever its name ends in.
+def open_bytes(path: FilePath, *, member: str = "") -> Iterator[IO[bytes]]:
+    """Open a plain, gzip or zip file to read its content, whatever its name ends in.
+
+    Parameters
+    ----------
+    path
+        Where the file is.
+    member
+        What the name of the file inside a zip archive of several must contain.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file breaks off early or is damaged, or is not text.
+        If the file breaks off early, is damaged, or is not the text that its reader expects.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
     try:
-        with path.open("rb") as file, _plain(file, path) as text:
-            yield text
+        with path.open("rb") as file, _plain(file, path, member) as content:
+            yield content
     except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(
             f"{path} is cut off or damaged ({error}); delete it and fetch it again."
         ) from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not a text file ({error}).") from error
+    except pd.errors.ParserError as error:
+        # pandas swallows the reader's own error: find out whether the file is whole.
+        check_whole(path)
+        raise ValueError(f"{path} is not the table expected: {error}.") from error
 
 
-def _plain(file: IO[bytes], path: Path) -> IO[str]:
+@contextmanager
+def open_text(path: FilePath, *, member: str = "") -> Iterator[IO[str]]:
+    """Open a file like :func:`open_bytes`, as text."""
+    with open_bytes(path, member=member) as content:
+        yield io.TextIOWrapper(content, encoding="utf-8")
+
+
+def check_whole(path: FilePath) -> None:
+    """Read a gzip or zip file to its end, which finds out whether it is whole.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            if zipfile.is_zipfile(file):
+                with zipfile.ZipFile(file) as archive:
+                    damaged = archive.testzip()
+                if damaged:
+                    raise zipfile.BadZipFile(f"{damaged} in it")
+                return
+            file.seek(0)
+            with _plain(file, path, "") as content:
+                while content.read(2**20):
+                    pass
+    except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(
+            f"{path} is cut off or damaged ({error}); delete it and fetch it again."
+        ) from error
+
+
+def _plain(file: IO[bytes], path: Path, member: str) -> IO[bytes]:
     magic = file.read(4)
     file.seek(0)
     if magic[:2] == b"\x1f\x8b":
-        return gzip.open(file, "rt", encoding="utf-8")
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=file))
     if magic == b"PK\x03\x04":
         archive = zipfile.ZipFile(file)
-        members = [member for member in archive.namelist() if not member.endswith("/")]
-        if len(members) != 1:
-            raise ValueError(f"{path} holds {len(members)} files, not one; unpack it first.")
-        return io.TextIOWrapper(archive.open(members[0]), encoding="utf-8")
-    return io.TextIOWrapper(file, encoding="utf-8")
+        names = [name for name in archive.namelist() if member in name and name[-1] != "/"]
+        if len(names) != 1:
+            raise ValueError(
+                f"{path} holds {len(archive.namelist())} files, of which {len(names)} have "
+                f"{member!r} in their name; unpack the one to read."
+            )
+        return archive.open(names[0])
+    return file
 
 
-def read_table(path: str | PathLike[str]) -> pd.DataFrame:
+def read_table(path: FilePath) -> pd.DataFrame:
     """Read a table with a header, separated by commas in ``.csv`` and tabs elsewhere.
 
     Only an empty field is missing: ``NA`` and ``NAN`` may be gene names.
     """
     separator = "," if ".csv" in Path(path).suffixes else "\t"
-    with open_text(path) as text:
+    with open_bytes(path) as content:
         try:
-            return pd.read_csv(text, sep=separator, keep_default_na=False, na_values=[""])
-        except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-            raise ValueError(f"{path} is not a table: {error}.") from error
+            return pd.read_csv(content, sep=separator, keep_default_na=False, na_values=[""])
+        except pd.errors.EmptyDataError as error:
+            raise ValueError(f"{path} is empty.") from error

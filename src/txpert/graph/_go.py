@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from os import PathLike
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from ._blocks import top_per_target
+from ._files import FilePath
 from ._go_tables import Ontology, packaged_go, read_annotations, read_obo
 from ._jaccard import jaccard
 from ._knowledge_graph import KnowledgeGraph
@@ -20,8 +21,8 @@ def go(
     *,
     k: int | None = 20,
     threshold: float = 0.0,
-    annotations: str | PathLike[str] | None = None,
-    obo: str | PathLike[str] | None = None,
+    annotations: FilePath | None = None,
+    obo: FilePath | None = None,
     propagate: bool = False,
     evidence: Collection[str] | None = None,
     ontologies: Collection[str] = _ONTOLOGIES,
@@ -90,8 +91,13 @@ def go(
     if genes is not None:
         found = match_names(nodes, genes)
         nodes, members = found.index, members[found.to_numpy()]
-    edges = jaccard(members, k=k, threshold=threshold)
-    step = f"go(k={k}, threshold={threshold}, propagate={propagate}, {', '.join(ontologies)})"
+    edges = top_per_target(jaccard(members), len(nodes), k=k, threshold=threshold)
+    origin = "packaged, 2022-09" if annotations is None else repr(str(annotations))
+    codes = "all but ND" if evidence is None else "/".join(evidence)
+    step = (
+        f"go({origin}, k={k}, threshold={threshold}, propagate={propagate}, "
+        f"evidence={codes}, ontologies={'/'.join(ontologies)})"
+    )
     return KnowledgeGraph(name, nodes, *edges, provenance=[step])
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from importlib import resources
-from os import PathLike
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from ._files import open_text
+from ._files import PLAIN, FilePath, open_text
 from ._names import map_genes
 
 _GAF = {2: "symbol", 3: "qualifier", 4: "go_id", 6: "evidence", 8: "ontology", 12: "taxon"}
@@ -24,8 +22,6 @@ _GENE2GO = {
     "Qualifier": "qualifier",
     "Category": "ontology",
 }
-# Quotes and "NA" are plain text in these files.
-_PLAIN: Any = {"sep": "\t", "dtype": str, "keep_default_na": False, "quoting": csv.QUOTE_NONE}
 _ONTOLOGY = {
     **{"F": "MF", "P": "BP", "C": "CC"},
     **{"Function": "MF", "Process": "BP", "Component": "CC"},
@@ -63,7 +59,7 @@ def packaged_go() -> tuple[pd.DataFrame, Ontology]:
     return annotations, Ontology(terms, pd.Index(kinds[go["ontology"]]), go["child"], go["parent"])
 
 
-def read_annotations(path: str | PathLike[str]) -> pd.DataFrame:
+def read_annotations(path: FilePath) -> pd.DataFrame:
     """Read human annotations from a GAF file or NCBI's gene2go.
 
     Annotations with the qualifier NOT are left out, and so are Entrez ids that are unknown.
@@ -99,7 +95,7 @@ def read_annotations(path: str | PathLike[str]) -> pd.DataFrame:
     return table[["symbol", "go_id", "evidence", "ontology"]].drop_duplicates()
 
 
-def read_obo(path: str | PathLike[str]) -> Ontology:
+def read_obo(path: FilePath) -> Ontology:
     """Read terms and their is_a and part_of links from the ontology's OBO file.
 
     Raises
@@ -134,11 +130,11 @@ def read_obo(path: str | PathLike[str]) -> Ontology:
     return Ontology(terms, kind, child[inside], parent[inside])
 
 
-def _read_gaf(text: IO[str], path: str | PathLike[str]) -> pd.DataFrame:
+def _read_gaf(text: IO[str], path: FilePath) -> pd.DataFrame:
     """Read the columns needed of a GAF file whose first line is behind us."""
     rows = "".join(line for line in text if not line.startswith("!"))
     try:
-        table = pd.read_csv(io.StringIO(rows), header=None, usecols=list(_GAF), **_PLAIN)
+        table = pd.read_csv(io.StringIO(rows), header=None, usecols=list(_GAF), **PLAIN)
     except ValueError as error:  # pandas' own errors of parsing are ValueErrors
         raise ValueError(f"{path} is not a GAF file of 15 to 17 columns: {error}.") from error
     table = table.rename(columns=_GAF)
@@ -148,14 +144,14 @@ def _read_gaf(text: IO[str], path: str | PathLike[str]) -> pd.DataFrame:
     return table[human]
 
 
-def _read_gene2go(text: IO[str], header: str, path: str | PathLike[str]) -> pd.DataFrame:
+def _read_gene2go(text: IO[str], header: str, path: FilePath) -> pd.DataFrame:
     """Read the human rows of gene2go, which holds all species, in chunks."""
     columns = header.rstrip("\n").split("\t")
     missing = sorted(set(_GENE2GO) - set(columns))
     if missing:
         raise ValueError(f"{path} has no column {missing[0]!r}, which gene2go should have.")
     chunks = pd.read_csv(
-        text, header=None, names=columns, usecols=list(_GENE2GO), chunksize=1_000_000, **_PLAIN
+        text, header=None, names=columns, usecols=list(_GENE2GO), chunksize=1_000_000, **PLAIN
     )
     parts, taxa = [], pd.Series(dtype=str)
     for chunk in tqdm(chunks, desc="gene2go", unit="M rows", delay=5):
@@ -168,7 +164,7 @@ def _read_gene2go(text: IO[str], header: str, path: str | PathLike[str]) -> pd.D
     return table.assign(symbol=table["symbol"].map(entrez).fillna(""))
 
 
-def _require_human(human: pd.Series, taxa: pd.Series, path: str | PathLike[str]) -> None:
+def _require_human(human: pd.Series, taxa: pd.Series, path: FilePath) -> None:
     if not human.any():
         seen = ", ".join(map(repr, taxa.unique()[:3])) or "no rows"
         raise ValueError(

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 from . import _ablations, _filters, _reports, _storage
 from ._arrays import EdgeArrays, concatenate
 from ._edge_table import Negative, edges_from_table
+from ._files import FilePath
 
 
 class KnowledgeGraph:
@@ -95,7 +95,7 @@ class KnowledgeGraph:
     @classmethod
     def from_edges(
         cls,
-        edges: pd.DataFrame | str | PathLike[str],
+        edges: pd.DataFrame | FilePath,
         *,
         name: str,
         source: str = "source",
@@ -183,7 +183,7 @@ class KnowledgeGraph:
     save = _storage.save
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> KnowledgeGraph:
+    def load(cls, path: FilePath) -> KnowledgeGraph:
         """Read a graph that :meth:`save` wrote.
 
         Raises

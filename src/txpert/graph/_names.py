@@ -7,6 +7,9 @@ from importlib import resources
 import numpy as np
 import pandas as pd
 
+# Ensembl ids of the mouse, or symbols such as Stat1.
+_MOUSE = r"ENSMUSG|[A-Z][a-z]+\d*[a-z0-9]*$"
+
 
 def map_genes(names: Iterable[str | int]) -> pd.DataFrame:
     """Map gene names of any kind to current human gene symbols.
@@ -26,22 +29,23 @@ def map_genes(names: Iterable[str | int]) -> pd.DataFrame:
     "alias", "ensembl", "entrez", "ambiguous" or "unknown") and ``candidates``, the symbols an
     ambiguous alias may stand for, joined by ``|``. ``table["kind"].value_counts()`` sums it up.
 
+    Raises
+    ------
+    ValueError
+        If the names are a single string.
+
     Notes
     -----
     Source: NCBI Gene, September 2022 (https://www.ncbi.nlm.nih.gov/gene).
 
     Examples
     --------
-    >>> map_genes(["JAK2", "MLL2", "ENSG00000115415.20", "6772", "Stat1"])[["symbol", "kind"]]
-                       symbol       kind
-    name
-    JAK2                 JAK2     symbol
-    MLL2                  NaN  ambiguous
-    ENSG00000115415.20  STAT1    ensembl
-    6772                STAT1     entrez
-    Stat1                 NaN    unknown
+    >>> map_genes(["JAK2", "MLL", "ENSG00000115415.20", "6772"])["symbol"].tolist()
+    ['JAK2', 'KMT2A', 'STAT1', 'STAT1']
+    >>> map_genes(["MLL2"]).loc["MLL2", ["kind", "candidates"]].tolist()
+    ['ambiguous', 'KMT2B|KMT2D']
     """
-    index = pd.Index([str(name) for name in names], dtype=object, name="name").drop_duplicates()
+    index = _distinct(names, "name")
     report = pd.DataFrame({"symbol": None, "kind": "unknown", "candidates": ""}, index=index)
     plain = index.to_series().str.replace(r"^(ENSG\d{11})\.\d+$", r"\1", regex=True)
     for kind, candidates in _candidates().items():
@@ -75,7 +79,7 @@ def match_names(known: pd.Index, genes: Iterable[str]) -> pd.Series:
     ValueError
         If none of the genes is known.
     """
-    wanted = pd.Index([str(gene) for gene in genes], dtype=object, name="gene").drop_duplicates()
+    wanted = _distinct(genes, "gene")
     position = pd.Series(known.get_indexer(wanted), index=wanted)
     lost = wanted[position == -1]
     if len(lost):
@@ -96,11 +100,28 @@ def match_names(known: pd.Index, genes: Iterable[str]) -> pd.Series:
 def likely_cause(names: Iterable[str]) -> str:
     """Say what unknown gene names look like and what to do about it."""
     looks = pd.Series(list(names), dtype=object).astype(str)
-    if looks.str.match(r"ENSMUSG|[A-Z][a-z]+\d*[a-z0-9]*$").mean() > 0.5:
+    if looks.str.match(_MOUSE).mean() > 0.5:
         return "They look like mouse genes; map them to their human orthologues first."
     if looks.str.match(r"ENS[A-Z]*[GTP]\d").mean() > 0.5:
         return "They look like Ensembl ids of genes unknown here; use gene symbols."
     return "Give human gene symbols, Ensembl gene ids or Entrez ids."
+
+
+def refuse_mouse(names: Iterable[str], where: str) -> None:
+    """Raise a ValueError if most names are spelt as mouse genes are."""
+    looks = pd.Series(list(names), dtype=object)
+    mouse = looks.str.match(_MOUSE)
+    if mouse.mean() > 0.5:
+        raise ValueError(
+            f"The genes of {where} look like those of a mouse, such as "
+            f"{looks[mouse].iloc[0]!r}; fetch the human file or map them to human orthologues."
+        )
+
+
+def _distinct(names: Iterable[str | int], kind: str) -> pd.Index:
+    if isinstance(names, str):
+        raise ValueError(f"Give a list of gene names, [{names!r}], not a string.")
+    return pd.Index([str(name) for name in names], dtype=object, name=kind).drop_duplicates()
 
 
 def _few(names: pd.Index) -> str:

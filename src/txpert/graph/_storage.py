@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping
-from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from ._files import FilePath
 
 if TYPE_CHECKING:
     from ._knowledge_graph import KnowledgeGraph
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 _FIELDS = {"name", "nodes", "source", "target", "weight"}
 
 
-def save(graph: KnowledgeGraph, path: str | PathLike[str]) -> None:
+def save(graph: KnowledgeGraph, path: FilePath) -> None:
     """Write the graph to one compressed NumPy file, ``.npz`` by custom.
 
     Names and history are kept; the file holds no pickles.
@@ -24,7 +25,7 @@ def save(graph: KnowledgeGraph, path: str | PathLike[str]) -> None:
         np.savez_compressed(file, **graph.to_dict())
 
 
-def load(path: str | PathLike[str]) -> Mapping[str, Any]:
+def load(path: FilePath) -> Mapping[str, Any]:
     """Read the arrays that :func:`save` wrote."""
     path = Path(path)
     if not path.is_file():

@@ -9,7 +9,6 @@ import torch
 from anndata import AnnData
 from mudata import MuData
 from scvi import settings
-from scvi.model.base import BaseModelClass
 from scvi.train import TrainRunner
 
 from txpert._constants import BATCH, CELL_LINE, PERTURBATION
@@ -28,10 +27,10 @@ from txpert.data import (
 from ._module import Decoding, TxPertModule
 from ._nodes import Graphs, edge_indices, node_vocabulary, warn_of_isolated
 from ._plan import MONITOR, BestWeights, TxPertTrainingPlan
-from ._setup import ScreenSetupMixin, read_screen, registered_genes
+from ._setup import ScreenModelClass, read_screen, registered_genes
 
 
-class TxPertModel(ScreenSetupMixin, BaseModelClass):
+class TxPertModel(ScreenModelClass):
     """Predict the transcriptomic response to genetic perturbations never measured.
 
     An independent implementation of TxPert (Wenkel, Tu et al., Nature Biotechnology 2026,
@@ -98,13 +97,12 @@ class TxPertModel(ScreenSetupMixin, BaseModelClass):
     ) -> None:
         super().__init__(adata, registry)
         self.genes = registered_genes(registry or self.registry_)
-        self._screen: Screen | None = None
-        self._table: ConditionTable | None = None
+        self._data: tuple[Screen, ConditionTable] | None = None
         targets: list[str] = []
         if adata is not None:
-            self._screen, self._table = self.read(adata)
-            self.controls_ = self._table.controls.to_dict()
-            labels = self._table.obs[PERTURBATION].cat.categories
+            self._data = self.read(adata)
+            self.controls_ = self.conditions.controls.to_dict()
+            labels = self.conditions.obs[PERTURBATION].cat.categories
             targets = sorted({target for label in labels for target in parse_targets(label)})
         self.graphs, self.nodes, extra_nodes = node_vocabulary(graphs, targets, extra_nodes)
         edges = edge_indices(self.graphs, self.nodes)
@@ -137,12 +135,15 @@ class TxPertModel(ScreenSetupMixin, BaseModelClass):
         ValueError
             If the model was loaded without data.
         """
-        if self._table is None:
+        return self._attached()[1]
+
+    def _attached(self) -> tuple[Screen, ConditionTable]:
+        if self._data is None:
             raise ValueError(
                 "The model was loaded without AnnData. Load it with the data: "
                 "TxPertModel.load(path, adata)."
             )
-        return self._table
+        return self._data
 
     def conditions_of(self, adata: AnnData | MuData | None = None) -> ConditionTable:
         """Return the pseudobulk of other data, annotated like those the model was set up with."""
@@ -156,8 +157,8 @@ class TxPertModel(ScreenSetupMixin, BaseModelClass):
         ValueError
             If the genes are not the model's, or annotation or values are unusable.
         """
-        if adata is self.adata and self._table is not None and self._screen is not None:
-            return self._screen, self._table
+        if adata is self.adata and self._data is not None:
+            return self._data
         self._validate_anndata(adata)
         screen = read_screen(self.get_anndata_manager(adata, required=True))
         if not screen.genes.equals(self.genes):
@@ -175,7 +176,7 @@ class TxPertModel(ScreenSetupMixin, BaseModelClass):
         unit: Unit = "pseudobulk",
         controls: Controls = "averaged",
         early_stopping: bool = True,
-        early_stopping_patience: int = 30,
+        early_stopping_patience: int | None = None,
         accelerator: str = "auto",
         devices: int | list[int] | str = "auto",
         plan_kwargs: Mapping[str, Any] | None = None,
@@ -190,7 +191,7 @@ class TxPertModel(ScreenSetupMixin, BaseModelClass):
         Parameters
         ----------
         max_epochs
-            Passes over the training rows; by default about 3,000 steps, 50 to 500 epochs.
+            Passes over the training rows; by default as many as make 3,000 steps, but 20 to 500.
         lr
             Learning rate of AdamW.
         batch_size
@@ -204,7 +205,8 @@ class TxPertModel(ScreenSetupMixin, BaseModelClass):
             Stop when validation Pearson Δ no longer rises. Without validation perturbations all
             epochs are run and the last weights kept.
         early_stopping_patience
-            Epochs to wait for a better score.
+            Epochs to wait for a better score; by default as many as make 200 steps, but 10 at
+            least.
         accelerator, devices
             As in Lightning.
         plan_kwargs
@@ -213,19 +215,18 @@ class TxPertModel(ScreenSetupMixin, BaseModelClass):
             Further arguments of :class:`scvi.train.Trainer`.
         """
         splitter = self._data_splitter_cls(
-            self._screen,
-            self.conditions,
-            self.nodes,
-            batch_size=batch_size,
-            unit=unit,
-            controls=controls,
+            *self._attached(), self.nodes, batch_size=batch_size, unit=unit, controls=controls
         )
         self.module.trained.copy_(splitter.trained_nodes(len(self.nodes)))
+        steps = max(1, splitter.n_train // batch_size)
         if max_epochs is None:
-            steps = max(1, splitter.n_train // batch_size)
-            max_epochs = int(np.clip(3_000 // steps, 50, 500))
+            max_epochs = int(np.clip(3_000 // steps, 20, 500))
+        if early_stopping_patience is None:
+            early_stopping_patience = max(200 // steps, 10)
         validated = splitter.n_val > 0
-        callbacks = [*trainer_kwargs.pop("callbacks", ()), *([BestWeights()] if validated else ())]
+        callbacks = list(trainer_kwargs.pop("callbacks", ()))
+        if validated:
+            callbacks.append(BestWeights(self.module))
         plan = self._training_plan_cls(
             self.module,
             n_validation_groups=splitter.validation.n_groups,
@@ -252,9 +253,9 @@ class TxPertModel(ScreenSetupMixin, BaseModelClass):
     @property
     def control_profiles(self) -> ControlProfiles:
         """Mean control profile of each context the model can predict from."""
-        if self._table is not None:
-            return self._table.controls
-        return ControlProfiles.from_dict(self.controls_)
+        if self._data is None:
+            return ControlProfiles.from_dict(self.controls_)
+        return self.conditions.controls
 
     @torch.inference_mode()
     def predict(
@@ -263,7 +264,7 @@ class TxPertModel(ScreenSetupMixin, BaseModelClass):
         *,
         cell_line: str | Sequence[str] | None = None,
         batch: str | Sequence[str] | None = None,
-        controls: AnnData | None = None,
+        controls: AnnData | ControlProfiles | None = None,
         batch_size: int = 1_024,
     ) -> AnnData:
         """Predict the expression of perturbed cells.
@@ -279,6 +280,7 @@ class TxPertModel(ScreenSetupMixin, BaseModelClass):
         controls
             Control cells of your own, log-normalised, to predict from instead of the data's;
             their contexts come from the obs columns that the model was set up with, or are one.
+            Averaged profiles (such as ``model.control_profiles``) do as well.
         batch_size
             Conditions decoded at once.
 
@@ -295,7 +297,9 @@ class TxPertModel(ScreenSetupMixin, BaseModelClass):
             If a label is malformed or the control cells lack genes.
         """
         self._check_if_trained(warn=True)
-        profiles = self.control_profiles if controls is None else self._profiles_of(controls)
+        arguments = self.registry["setup_args"]
+        keys = {name: arguments[f"{name}_key"] for name in (CELL_LINE, BATCH)}
+        profiles = self.control_profiles.given(controls, keys, arguments["layer"])
         obs, context = profiles.conditions(perturbations, cell_line=cell_line, batch=batch)
         positions = torch.from_numpy(encode_targets(obs[PERTURBATION], self.nodes))
         self.module.eval()
@@ -332,11 +336,6 @@ class TxPertModel(ScreenSetupMixin, BaseModelClass):
         positions = torch.from_numpy(encode_targets(labels, self.nodes)).to(embeddings.device)
         values = self.module.combine(embeddings, positions).cpu().numpy()
         return pd.DataFrame(values, index=pd.Index(labels, name=PERTURBATION))
-
-    def _profiles_of(self, cells: AnnData) -> ControlProfiles:
-        arguments = self.registry["setup_args"]
-        keys = {name: arguments[f"{name}_key"] for name in (CELL_LINE, BATCH)}
-        return ControlProfiles.from_cells(cells, self.genes, keys, arguments["layer"])
 
 
 def _differing_genes(found: pd.Index, expected: pd.Index) -> str:

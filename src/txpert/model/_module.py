@@ -60,12 +60,15 @@ class TxPertModule(BaseModuleClass):
         super().__init__()
         if decoding not in ("direct", "delta"):
             raise ValueError(f"decoding must be 'direct' or 'delta', not {decoding!r}.")
-        sizes = {"n_hidden": n_hidden, "dropout": dropout}
-        self.basal = BasalMLP(n_genes, n_latent, **sizes) if decoding == "direct" else None
+        self.basal = (
+            BasalMLP(n_genes, n_latent, n_hidden=n_hidden, dropout=dropout)
+            if decoding == "direct"
+            else None
+        )
         self.encoder = make_encoder(
             encoder, edge_indices, n_nodes, n_latent, encoder_options or {}
         )
-        self.decoder = Decoder(n_latent, n_genes, **sizes)
+        self.decoder = Decoder(n_latent, n_genes, n_hidden=n_hidden, dropout=dropout)
         isolated = torch.ones(n_nodes, dtype=torch.bool)
         for edges in edge_indices:
             isolated[edges[1]] = False
@@ -78,9 +81,7 @@ class TxPertModule(BaseModuleClass):
         if self.training or not self.trained.any():
             return embeddings
         unsupported = self.isolated & ~self.trained
-        return torch.where(
-            unsupported[:, None], embeddings[self.trained].mean(dim=0), embeddings
-        )
+        return torch.where(unsupported[:, None], embeddings[self.trained].mean(dim=0), embeddings)
 
     @staticmethod
     def combine(embeddings: Tensor, perturbation: Tensor) -> Tensor:

@@ -68,8 +68,11 @@ def edge_indices(graphs: Sequence[KnowledgeGraph], nodes: pd.Index) -> list[Tens
 def warn_of_isolated(targets: Sequence[str], edges: Sequence[Tensor], nodes: pd.Index) -> None:
     """Warn of targets that no graph can say anything about."""
     connected = {int(node) for index in edges for node in index[1].unique()}
-    lonely = [t for t, i in zip(targets, nodes.get_indexer(targets), strict=True)
-              if int(i) not in connected]
+    lonely = [
+        t
+        for t, i in zip(targets, nodes.get_indexer(pd.Index(targets)), strict=True)
+        if int(i) not in connected
+    ]
     if lonely:
         shown = ", ".join(lonely[:10]) + (", …" if len(lonely) > 10 else "")
         warnings.warn(
@@ -84,7 +87,7 @@ def warn_of_isolated(targets: Sequence[str], edges: Sequence[Tensor], nodes: pd.
 def _check_overlap(graph: KnowledgeGraph, targets: Sequence[str]) -> None:
     if targets and not graph.nodes.isin(list(targets)).any():
         raise ValueError(
-            f"Graph {graph.name!r} holds none of the {len(targets)} perturbed genes: its nodes are "
-            f"like {', '.join(graph.nodes[:3])}, the targets like {', '.join(targets[:3])}. "
+            f"Graph {graph.name!r} holds none of the {len(targets)} perturbed genes: its nodes "
+            f"are like {', '.join(graph.nodes[:3])}, the targets like {', '.join(targets[:3])}. "
             "Both must use the same gene symbols."
         )

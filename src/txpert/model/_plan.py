@@ -55,8 +55,14 @@ class TxPertTrainingPlan(TrainingPlan):
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a minibatch."""
         output = self.module(batch)[2]
-        self.log("train_loss", output.loss, on_step=False, on_epoch=True, prog_bar=True,
-                 batch_size=int(batch[WEIGHT].sum()))
+        self.log(
+            "train_loss",
+            output.loss,
+            on_step=False,
+            on_epoch=True,
+            prog_bar=True,
+            batch_size=int(batch[WEIGHT].sum()),
+        )
         return output.loss
 
     def on_validation_epoch_start(self) -> None:
@@ -99,30 +105,36 @@ class BestWeights(pl.Callback):
     """Keeps the weights of the best epoch in memory and puts them back when training ends.
 
     Also when it ends by Ctrl-C or an error, so that nothing learned is lost.
+
+    Parameters
+    ----------
+    module
+        The module trained.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, module: TxPertModule) -> None:
+        self.module = module
         self.best_score = -np.inf
         self.best_epoch: int | None = None
         self._weights: dict[str, Tensor] | None = None
 
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: TxPertTrainingPlan) -> None:
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep the weights if this epoch is the best so far."""
         score = float(trainer.callback_metrics[MONITOR])
         if score > self.best_score:
             self.best_score, self.best_epoch = score, trainer.current_epoch
-            self._weights = copy.deepcopy(pl_module.module.state_dict())
+            self._weights = copy.deepcopy(self.module.state_dict())
 
-    def on_fit_end(self, trainer: pl.Trainer, pl_module: TxPertTrainingPlan) -> None:
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Put the best weights back."""
-        self._restore(pl_module)
+        self._restore()
 
     def on_exception(
-        self, trainer: pl.Trainer, pl_module: TxPertTrainingPlan, exception: BaseException
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
         """Put the best weights back."""
-        self._restore(pl_module)
+        self._restore()
 
-    def _restore(self, plan: TxPertTrainingPlan) -> None:
+    def _restore(self) -> None:
         if self._weights is not None:
-            plan.module.load_state_dict(self._weights)
+            self.module.load_state_dict(self._weights)

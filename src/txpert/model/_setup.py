@@ -9,6 +9,7 @@ from mudata import MuData
 from scvi import REGISTRY_KEYS
 from scvi.data import AnnDataManager
 from scvi.data.fields import LayerField, MuDataLayerField
+from scvi.model.base import BaseModelClass
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT
 from txpert.data import (
@@ -25,8 +26,8 @@ _FIELDS = (PERTURBATION, CONTROL, BATCH, CELL_LINE, SPLIT)
 _EXPRESSION_OPTIONS: dict[str, Any] = {"is_count_data": False, "correct_data_format": False}
 
 
-class ScreenSetupMixin:
-    """Registers the fields of a perturbation screen with scvi-tools."""
+class ScreenModelClass(BaseModelClass):
+    """A model whose data are a perturbation screen: registers its fields with scvi-tools."""
 
     @classmethod
     def setup_anndata(

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch_geometric.nn import GATv2Conv
-from torch_geometric.utils import coalesce
+
+from ._edges import TargetSortedEdges
+from ._gatv2 import GATv2Layer
 
 
 class GATEncoder(nn.Module):
@@ -50,12 +51,11 @@ class GATEncoder(nn.Module):
         dropout: float = 0.2,
     ) -> None:
         super().__init__()
-        edges = coalesce(torch.cat([*edge_indices, torch.empty(2, 0, dtype=torch.long)], dim=1))
-        self.register_buffer("edge_index", edges, persistent=False)
+        self.edges = TargetSortedEdges(edge_indices, n_nodes)
         self.nodes = nn.Parameter(torch.empty(n_nodes, n_input))
         width = n_heads * n_channels
-        self.convs = nn.ModuleList(
-            GATv2Conv(n_input + i * width, n_channels, heads=n_heads) for i in range(n_layers)
+        self.layers = nn.ModuleList(
+            GATv2Layer(n_input + i * width, n_channels, n_heads) for i in range(n_layers)
         )
         self.dropout = nn.Dropout(dropout)
         self.project = nn.Linear(n_input + n_layers * width, n_latent)
@@ -64,12 +64,12 @@ class GATEncoder(nn.Module):
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
         nn.init.xavier_uniform_(self.nodes)
-        for layer in (*self.convs, self.project):
+        for layer in (*self.layers, self.project):
             layer.reset_parameters()
 
     def forward(self) -> Tensor:
         """Return the embeddings of all nodes, ``(n_nodes, n_latent)``."""
-        h = self.nodes
-        for conv in self.convs:
-            h = torch.cat([h, F.leaky_relu(conv(self.dropout(h), self.edge_index))], dim=1)
+        h: Tensor = self.nodes
+        for layer in self.layers:
+            h = torch.cat([h, F.leaky_relu(layer(self.dropout(h), self.edges))], dim=1)
         return self.project(h)

@@ -26,5 +26,7 @@ def make_encoder(
         If no encoder has that name.
     """
     if name not in ENCODERS:
-        raise ValueError(f"There is no encoder {name!r}; choose from {', '.join(sorted(ENCODERS))}.")
+        raise ValueError(
+            f"There is no encoder {name!r}; choose from {', '.join(sorted(ENCODERS))}."
+        )
     return ENCODERS[name](edge_indices, n_nodes, n_latent, **options)

@@ -52,7 +52,7 @@ def history(model: Trained, *, ax: Axes | None = None) -> Axes:
         score = records[_SCORE].iloc[:, 0].astype(float)
         right = ax.twinx()
         right.plot(score.index, score, color="C2", label="validation Pearson Δ")
-        right.axvline(score.idxmax(), color="C2", linestyle=":", linewidth=1)
+        right.axvline(int(score.to_numpy().argmax()), color="C2", linestyle=":", linewidth=1)
         right.set_ylabel("Pearson Δ")
         more_handles, more_labels = right.get_legend_handles_labels()
         handles, labels = handles + more_handles, labels + more_labels

@@ -6,7 +6,9 @@ from txpert._constants import TARGET_SUM
 from txpert.data import check_counts, expression_matrix
 
 
-def normalize(adata: AnnData, *, target_sum: float = TARGET_SUM, counts_layer: str = "counts") -> None:
+def normalize(
+    adata: AnnData, *, target_sum: float = TARGET_SUM, counts_layer: str = "counts"
+) -> None:
     """Normalise library sizes and take log1p; the counts are kept in a layer.
 
     :func:`scanpy.pp.normalize_total` to ``target_sum`` and :func:`scanpy.pp.log1p`, as the
@@ -38,9 +40,9 @@ def normalize(adata: AnnData, *, target_sum: float = TARGET_SUM, counts_layer: s
     import scanpy as sc
 
     if adata.is_view or adata.isbacked:
+        kind, remedy = ("backed", "to_memory") if adata.isbacked else ("a view", "copy")
         raise ValueError(
-            "normalize works in place on data in memory; make a copy first: adata = "
-            + ("adata.to_memory()" if adata.isbacked else "adata.copy()")
+            f"adata is {kind} and cannot be changed in place. Run adata = adata.{remedy}() first."
         )
     counts = expression_matrix(adata, None)
     check_counts(counts, "adata.X")

@@ -13,14 +13,13 @@ from txpert._constants import (
     CELL_LINE,
     CONTROL,
     DELTA,
-    N_CELLS,
     PERTURBATION,
     SPLIT,
     TEST,
     UNS_KEY,
 )
 from txpert.baselines import GeneralBaseline
-from txpert.data import ConditionTable, average_over_batches
+from txpert.data import ConditionTable, ControlProfiles, average_over_batches
 from txpert.metrics import mse, pearson_delta, retrieval
 from txpert.model import TxPertModel
 
@@ -30,8 +29,11 @@ METRICS = ("pearson_delta", "retrieval", "retrieval_fast", "mse")
 class Predictor(Protocol):
     """Anything that predicts as :class:`txpert.TxPertModel` and the baselines do."""
 
-    def predict(self, perturbations: pd.DataFrame) -> AnnData:
-        """Return conditions × genes, in the order of the frame, with ``layers["delta"]``."""
+    def predict(self, perturbations: pd.DataFrame, *, controls: ControlProfiles) -> AnnData:
+        """Return conditions × genes, in the order of the frame, with ``layers["delta"]``.
+
+        ``controls`` holds the mean control profile of each context.
+        """
         ...
 
 
@@ -124,7 +126,8 @@ def evaluate(
 
 def _predicted_delta(predictor: Predictor, held_out: ConditionTable) -> np.ndarray:
     """Predict exactly the conditions held out, aligned with them by gene."""
-    predicted = predictor.predict(held_out.obs[[PERTURBATION, CELL_LINE, BATCH]])
+    conditions = held_out.obs[[PERTURBATION, CELL_LINE, BATCH]]
+    predicted = predictor.predict(conditions, controls=held_out.controls)
     column = predicted.var_names.get_indexer(held_out.genes)
     if len(predicted) != len(held_out.obs) or (column == -1).any():
         raise ValueError(
@@ -162,4 +165,3 @@ def _summarise(metrics: pd.DataFrame) -> pd.DataFrame:
     summary["n_perturbations"] = grouped.size()
     summary["n_undefined"] = grouped["pearson_delta"].apply(lambda score: int(score.isna().sum()))
     return summary
-

@@ -45,7 +45,7 @@ def predict(adata: AnnData | MuData, model: TxPertModel, *, key_added: str = "X_
     True
     """
     screen, table = model.read(adata)
-    predicted = model.predict(table.obs[[PERTURBATION, CELL_LINE, BATCH]])
+    predicted = model.predict(table.obs[[PERTURBATION, CELL_LINE, BATCH]], controls=table.controls)
     expression = np.asarray(predicted.X)[table.condition_of(screen)]
     adata.obsm[key_added] = pd.DataFrame(
         expression, index=adata.obs_names, columns=model.genes.to_numpy()

@@ -1,0 +1,148 @@
+"""Train, predict and evaluate on one screen: ``python -m txpert.demo``.
+
+Without arguments it uses a simulated screen and the packaged GO annotations; with ``--h5ad`` it
+does the same on a file of yours. Figures, scores, predictions and the model are saved.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import anndata as ad
+import pandas as pd
+
+import txpert as tx
+from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT, TEST
+from txpert.data import canonical_label, check_counts, parse_targets
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the demo."""
+    options = _parser().parse_args(arguments)
+    warnings.filterwarnings("ignore", module="lightning")
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    import matplotlib as mpl
+    import scvi
+
+    mpl.use("Agg")
+    scvi.settings.verbosity = logging.WARNING
+    scvi.settings.seed = options.seed
+    out = Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+
+    adata = _load(options)
+    print(f"Screen: {adata.n_obs:,} cells × {adata.n_vars:,} genes")
+    if _has_counts(adata):
+        print("Raw counts found: normalising to 4,000 counts per cell and taking log1p.")
+        tx.pp.normalize(adata)
+    if SPLIT not in adata.obs:
+        tx.pp.split(adata, seed=options.seed)
+    n = adata.obs.groupby(SPLIT, observed=True)[PERTURBATION].nunique()
+    print("Perturbations: " + ", ".join(f"{count} {part}" for part, count in n.items()))
+
+    graph = _graph(options, adata)
+    print(f"Graph: {graph}")
+    tx.TxPertModel.setup_anndata(adata)
+    model = tx.TxPertModel(adata, graphs=[graph])
+    model.train(max_epochs=options.max_epochs)
+    summary = tx.tl.evaluate(adata, model)
+    _save(out, adata, model, summary)
+    print("\nHeld-out perturbations, mean scores (retrieval by chance: 0.5):\n")
+    print(summary.drop(columns="retrieval_fast").round(3).to_string())
+    print(f"\nFigures, scores, predictions and the model are in {out.resolve()}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m txpert.demo", description=__doc__.splitlines()[0] if __doc__ else None
+    )
+    add = parser.add_argument
+    add("--h5ad", help="screen of yours; by default a simulated one")
+    add("--perturbation-key", default=PERTURBATION, help="obs column of perturbations")
+    add("--control-label", default=None, help="label of control cells, if there is no flag")
+    add("--control-key", default=CONTROL, help="obs column that is True for control cells")
+    add("--batch-key", default=BATCH, help="obs column of batches, if there is one")
+    add("--cell-line-key", default=CELL_LINE, help="obs column of cell lines, if there is one")
+    add("--graph", help="TSV or CSV edge table (source, target, weight); by default GO")
+    add("--out", default="txpert-demo", help="folder for the results")
+    add("--max-epochs", type=int, default=150, help="passes over the training conditions")
+    add("--seed", type=int, default=0)
+    return parser
+
+
+def _load(options: argparse.Namespace) -> ad.AnnData:
+    """Read the screen and give its obs columns the names used everywhere."""
+    if options.h5ad is None:
+        return tx.datasets.simulate(n_genes=500, seed=options.seed)
+    adata = ad.read_h5ad(options.h5ad)
+    if options.perturbation_key not in adata.obs:
+        raise SystemExit(
+            f"{options.h5ad} has no obs column {options.perturbation_key!r}; it has "
+            f"{', '.join(adata.obs)}. Name the column by --perturbation-key."
+        )
+    for name, key in (
+        (PERTURBATION, options.perturbation_key),
+        (CONTROL, options.control_key),
+        (BATCH, options.batch_key),
+        (CELL_LINE, options.cell_line_key),
+    ):
+        if key in adata.obs:
+            adata.obs[name] = adata.obs[key]
+        elif key != name:
+            raise SystemExit(f"{options.h5ad} has no obs column {key!r}.")
+    if options.control_label is not None:
+        adata.obs[CONTROL] = (adata.obs[PERTURBATION] == options.control_label).to_numpy()
+        if not adata.obs[CONTROL].any():
+            raise SystemExit(f"No cell has the perturbation {options.control_label!r}.")
+    elif CONTROL not in adata.obs:
+        labels = adata.obs[PERTURBATION].astype(str).map(canonical_label)
+        adata.obs[CONTROL] = (labels == CONTROL).to_numpy()
+    return adata
+
+
+def _has_counts(adata: ad.AnnData) -> bool:
+    try:
+        check_counts(adata.X, "adata.X")
+    except ValueError:
+        return False
+    return True
+
+
+def _graph(options: argparse.Namespace, adata: ad.AnnData) -> tx.graph.KnowledgeGraph:
+    labels = adata.obs.loc[~adata.obs[CONTROL].to_numpy(), PERTURBATION].astype(str).unique()
+    targets = {target for label in labels for target in parse_targets(label)}
+    genes = sorted(targets.union(adata.var_names))
+    if options.graph is None:
+        return tx.graph.go(genes)
+    graph = tx.graph.KnowledgeGraph.from_edges(options.graph, name=Path(options.graph).stem)
+    return graph.restrict(genes).top_k()
+
+
+def _save(out: Path, adata: ad.AnnData, model: tx.TxPertModel, summary: pd.DataFrame) -> None:
+    import matplotlib.pyplot as plt
+
+    metrics = adata.uns["txpert"]["metrics"]
+    ours = metrics[metrics["model"] == "TxPert"].dropna(subset="pearson_delta")
+    typical = ours.sort_values("pearson_delta").iloc[len(ours) // 2]
+    for name, draw in {
+        "scores": lambda: tx.pl.scores(adata),
+        "retrieval": lambda: tx.pl.scores(adata, "retrieval"),
+        "delta": lambda: tx.pl.delta(adata, typical[PERTURBATION], cell_line=typical[CELL_LINE]),
+        "history": lambda: tx.pl.history(model),
+    }.items():
+        draw()
+        plt.savefig(out / f"{name}.png", dpi=150, bbox_inches="tight")
+        plt.close()
+    metrics.to_csv(out / "metrics.csv", index=False)
+    summary.to_csv(out / "summary.csv")
+    tested = adata.obs.loc[adata.obs[SPLIT] == TEST, PERTURBATION].astype(str).unique()
+    model.predict(sorted(tested)).write_h5ad(out / "prediction.h5ad")
+    model.save(str(out / "model"), overwrite=True)
+
+
+if __name__ == "__main__":
+    main()

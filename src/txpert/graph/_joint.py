@@ -1,0 +1,160 @@
+"""Several graphs as one, over one vocabulary of nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ._arrays import EdgeArrays, Positions, Weights, concatenate
+from ._knowledge_graph import KnowledgeGraph
+from ._reports import named
+
+
+@dataclass(frozen=True)
+class Union:
+    """All edges of several graphs, each once, with the graphs it comes from.
+
+    Attributes
+    ----------
+    nodes
+        Genes of any of the graphs, sorted.
+    names
+        Names of the graphs.
+    source, target
+        Positions in ``nodes``, shape ``(n_edges,)``, sorted by target.
+    member
+        Whether an edge is in a graph (multi-hot), shape ``(n_edges, n_graphs)``.
+    weight
+        Its weight in each graph, 0 where it is absent, shape ``(n_edges, n_graphs)``.
+    """
+
+    nodes: pd.Index
+    names: tuple[str, ...]
+    source: Positions
+    target: Positions
+    member: npt.NDArray[np.bool_]
+    weight: Weights
+
+    def to_graph(
+        self, name: str = "union", *, weight: Literal["max", "mean", "count"] = "max"
+    ) -> KnowledgeGraph:
+        """Merge into one graph.
+
+        Parameters
+        ----------
+        name
+            Name of the graph.
+        weight
+            The heaviest of an edge's weights ("max"), their "mean" over all graphs, absent ones
+            counting 0, or the number of graphs that hold the edge ("count"). Normalise graphs
+            whose weights differ in scale first.
+        """
+        merged = {
+            "max": self.weight.max(axis=1),
+            "mean": self.weight.mean(axis=1),
+            "count": self.member.sum(axis=1),
+        }
+        if weight not in merged:
+            raise ValueError(f"weight must be 'max', 'mean' or 'count', not {weight!r}.")
+        step = f"union({', '.join(self.names)}; weight={weight!r})"
+        edges = (self.source, self.target, merged[weight])
+        return KnowledgeGraph(name, self.nodes, *edges, provenance=[step])
+
+
+@dataclass(frozen=True)
+class SupraGraph:
+    """A node per gene and graph; a gene's copies are joined to each other.
+
+    Copy ``l`` of gene ``i`` is node ``l * n_genes + i``.
+
+    Attributes
+    ----------
+    genes
+        Genes of any of the graphs, sorted.
+    names
+        Names of the graphs.
+    source, target
+        Positions of copies, shape ``(n_edges,)``.
+    weight
+        Weights within graphs; identity edges weigh 1. Shape ``(n_edges,)``.
+    identity
+        Whether an edge joins copies of one gene, shape ``(n_edges,)``.
+    """
+
+    genes: pd.Index
+    names: tuple[str, ...]
+    source: Positions
+    target: Positions
+    weight: Weights
+    identity: npt.NDArray[np.bool_]
+
+
+def share_nodes(graphs: Sequence[KnowledgeGraph]) -> list[KnowledgeGraph]:
+    """Give all graphs the same nodes: the genes of any of them, sorted.
+
+    Genes that a graph lacks become isolated nodes of it.
+    """
+    nodes = _vocabulary(graphs)
+    return [
+        graph.derive(_moved(graph, nodes), f"share_nodes({len(nodes)} nodes)", nodes=nodes)
+        for graph in graphs
+    ]
+
+
+def union(graphs: Sequence[KnowledgeGraph]) -> Union:
+    """Join graphs into one set of edges that remembers which graphs each comes from.
+
+    Raises
+    ------
+    ValueError
+        If there are no graphs or two share a name.
+    """
+    names, nodes = tuple(named(graphs)), _vocabulary(graphs)
+    moved = [_moved(graph, nodes) for graph in graphs]
+    edges = concatenate(moved)
+    origin = np.repeat(np.arange(len(graphs)), [graph.n_edges for graph in graphs])
+    code, row = np.unique(edges.target * len(nodes) + edges.source, return_inverse=True)
+    member = np.zeros((len(code), len(graphs)), dtype=bool)
+    weight = np.zeros((len(code), len(graphs)), dtype=np.float32)
+    member[row, origin], weight[row, origin] = True, edges.weight
+    target, source = np.divmod(code, max(len(nodes), 1))
+    return Union(nodes, names, source, target, member, weight)
+
+
+def supra_graph(graphs: Sequence[KnowledgeGraph]) -> SupraGraph:
+    """Stack graphs into one with a node per gene and graph, a gene's copies joined.
+
+    Raises
+    ------
+    ValueError
+        If there are no graphs or two share a name.
+    """
+    names, nodes = tuple(named(graphs)), _vocabulary(graphs)
+    gene, n = np.arange(len(nodes)), len(nodes)
+    parts = []
+    for layer, graph in enumerate(graphs):
+        edges = _moved(graph, nodes)
+        parts.append(EdgeArrays(edges.source + layer * n, edges.target + layer * n, edges.weight))
+    n_within = sum(len(part.source) for part in parts)
+    for one in range(len(graphs)):
+        for other in range(len(graphs)):
+            if one != other:
+                ones = np.ones(n, dtype=np.float32)
+                parts.append(EdgeArrays(gene + one * n, gene + other * n, ones))
+    edges = concatenate(parts)
+    return SupraGraph(nodes, names, *edges, identity=np.arange(len(edges.source)) >= n_within)
+
+
+def _vocabulary(graphs: Sequence[KnowledgeGraph]) -> pd.Index:
+    return pd.Index(sorted({node for graph in graphs for node in graph.nodes}), name="gene")
+
+
+def _moved(graph: KnowledgeGraph, nodes: pd.Index) -> EdgeArrays:
+    """Return the graph's edges by position in another vocabulary."""
+    position = nodes.get_indexer(graph.nodes)
+    return EdgeArrays(position[graph.source], position[graph.target], graph.weight)

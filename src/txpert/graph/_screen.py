@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from ._features import Metric, Sign, from_features
+from ._knowledge_graph import KnowledgeGraph
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+_COLUMNS = ("perturbation", "control", "n_cells", "split")
+
+
+def from_screen(
+    pseudobulk: AnnData,
+    *,
+    nodes: Literal["genes", "perturbations"] = "genes",
+    metric: Metric = "correlation",
+    sign: Sign = "absolute",
+    top_fraction: float = 1.0,
+    k: int | None = 20,
+    layer: str = "delta",
+    name: str = "screen",
+) -> KnowledgeGraph:
+    """Join genes by what the training perturbations of a screen say about them.
+
+    Only training data may enter: a graph that has seen the effects to be predicted would make
+    every later score worthless.
+
+    Parameters
+    ----------
+    pseudobulk
+        Conditions × genes, as :func:`txpert.pp.pseudobulk` returns it, the training conditions
+        only, with the columns perturbation, control, n_cells and split in ``obs``. Contexts of a
+        perturbation are averaged, weighted by their cells.
+    nodes
+        "genes": the measured genes, alike where they respond alike to the training
+        perturbations, so that targets never perturbed have neighbours too if they are measured.
+        "perturbations": the single targets in training, alike where their effects are.
+    metric, sign, top_fraction, k
+        As in :func:`from_features`.
+    layer
+        Layer with the effects.
+    name
+        Name of the graph.
+
+    Raises
+    ------
+    ValueError
+        If there are rows of the validation or test split, or too few training perturbations.
+    KeyError
+        If a column of ``obs`` or the layer is missing.
+    """
+    if nodes not in ("genes", "perturbations"):
+        raise ValueError(f"nodes must be 'genes' or 'perturbations', not {nodes!r}.")
+    effects = _training_effects(pseudobulk, layer)
+    if nodes == "genes":
+        effects = effects.T
+    else:
+        effects = effects[~effects.index.str.contains("+", regex=False)]
+    if min(effects.shape) < 2:
+        raise ValueError(
+            f"A graph of {nodes} needs at least two training perturbations and two genes, not "
+            f"{effects.shape[0]} × {effects.shape[1]}."
+        )
+    return from_features(
+        effects, name=name, metric=metric, sign=sign, top_fraction=top_fraction, k=k
+    )
+
+
+def _training_effects(pseudobulk: AnnData, layer: str) -> pd.DataFrame:
+    """Return training perturbations × genes, averaged over contexts by number of cells."""
+    obs = pseudobulk.obs
+    for column in _COLUMNS:
+        if column not in obs:
+            raise KeyError(
+                f"There is no column {column!r} in obs of the pseudobulk; run tx.pp.split, then "
+                "tx.pp.pseudobulk."
+            )
+    if layer not in pseudobulk.layers:
+        raise KeyError(f"There is no layer {layer!r} in the pseudobulk.")
+    split = obs["split"].astype(object)
+    unseen = split.isin(["val", "test"])
+    if unseen.any():
+        raise ValueError(
+            f"{unseen.sum()} conditions belong to the validation or test split, such as "
+            f"{obs['perturbation'][unseen].iloc[0]!r}, which a graph must not see; pass "
+            'pseudobulk[pseudobulk.obs["split"] == "train"].'
+        )
+    rows = ((split == "train") & ~obs["control"].astype(bool)).to_numpy()
+    delta = pseudobulk[rows].to_df(layer)
+    cells = obs.loc[rows, "n_cells"].to_numpy(dtype=np.float64)
+    perturbation = obs.loc[rows, "perturbation"].astype(str).to_numpy()
+    weighted = delta.mul(cells, axis=0).groupby(perturbation).sum()
+    return weighted.div(pd.Series(cells).groupby(perturbation).sum(), axis=0)

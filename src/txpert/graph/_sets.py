@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from ._blocks import top_per_target
+from ._download import fetch
+from ._files import PLAIN, FilePath, open_bytes, open_text
+from ._jaccard import jaccard
+from ._knowledge_graph import KnowledgeGraph
+from ._names import map_genes, match_names, refuse_mouse
+
+_REACTOME = ["id", "pathway", "url", "name", "evidence", "species"]
+
+
+def from_gmt(
+    path: FilePath,
+    *,
+    name: str,
+    genes: Iterable[str] | None = None,
+    k: int | None = 20,
+    threshold: float = 0.0,
+    min_size: int = 2,
+    max_size: int | None = None,
+) -> KnowledgeGraph:
+    """Join genes by the Jaccard index of the gene sets they belong to.
+
+    Parameters
+    ----------
+    path
+        A GMT file, as MSigDB, Enrichr and Reactome publish: per line a set's name, a description
+        and its genes, separated by tabs.
+    name
+        Name of the graph.
+    genes
+        Genes to join, by symbol, alias, Ensembl or Entrez id; all by default.
+    k
+        Incoming edges to keep per target, the heaviest; ``None`` for all.
+    threshold
+        Edges that weigh less are dropped.
+    min_size, max_size
+        Sets with fewer or more genes are left out.
+
+    Returns
+    -------
+    A graph whose weights lie in (0, 1].
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is not GMT, damaged or of mouse genes, no set has the right size, or none of
+        ``genes`` is there.
+    """
+    pairs = read_gmt(path)
+    size = pairs.groupby("set")["gene"].transform("size")
+    pairs = pairs[(size >= min_size) & (size <= (np.inf if max_size is None else max_size))]
+    if pairs.empty:
+        raise ValueError(f"No gene set of {path} has between {min_size} and {max_size} genes.")
+    step = f"from_gmt({str(path)!r}, k={k}, threshold={threshold})"
+    return _join(pairs, name, genes, k, threshold, step)
+
+
+def reactome(
+    path: FilePath | None = None,
+    *,
+    genes: Iterable[str] | None = None,
+    k: int | None = 20,
+    threshold: float = 0.0,
+    uniprot: Mapping[str, str] | None = None,
+    cache_dir: FilePath | None = None,
+    name: str = "reactome",
+) -> KnowledgeGraph:
+    """Join genes by the Jaccard index of the Reactome pathways they belong to.
+
+    Parameters
+    ----------
+    path
+        ``ReactomePathways.gmt.zip``, any other GMT of Reactome, ``NCBI2Reactome.txt`` or
+        ``UniProt2Reactome.txt`` (``_All_Levels`` too). The GMT is downloaded once (0.3 MB) where
+        ``None``.
+    genes, k, threshold, name
+        As in :func:`from_gmt`.
+    uniprot
+        Gene symbol per UniProt accession, which ``UniProt2Reactome.txt`` needs.
+    cache_dir
+        Where downloads are kept; see :func:`fetch`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is not one of these, damaged, or has no human pathway, ``uniprot`` is needed,
+        or none of ``genes`` is there.
+
+    References
+    ----------
+    Milacic et al. (2024), doi 10.1093/nar/gkad1025. https://reactome.org, CC0.
+    """
+    path = fetch("reactome", cache_dir=cache_dir) if path is None else path
+    with open_text(path) as text:
+        fields = text.readline().rstrip("\n").split("\t")
+    if len(fields) == 6 and fields[2].startswith("http"):
+        pairs = _read_reactome_table(path, uniprot)
+    else:
+        pairs = read_gmt(path)
+    step = f"reactome({str(path)!r}, k={k}, threshold={threshold})"
+    return _join(pairs, name, genes, k, threshold, step)
+
+
+def read_gmt(path: FilePath) -> pd.DataFrame:
+    """Read a GMT file.
+
+    Returns
+    -------
+    One row per gene of a set, with the columns ``set`` (line number) and ``gene``.
+    """
+    sets: list[int] = []
+    members: list[str] = []
+    with open_text(path) as text:
+        for number, line in enumerate(text, start=1):
+            fields = line.rstrip("\r\n").split("\t")
+            if line.strip() and len(fields) < 2:
+                raise ValueError(
+                    f"{path}, line {number}: {line.strip()[:60]!r} is no gene set; GMT has a "
+                    "name, a description and genes, separated by tabs."
+                )
+            found = dict.fromkeys(gene.strip() for gene in fields[2:] if gene.strip())
+            sets += [number] * len(found)
+            members += found
+    if not members:
+        raise ValueError(f"{path} holds no gene sets.")
+    refuse_mouse(pd.unique(pd.Series(members)), str(path))
+    return pd.DataFrame({"set": sets, "gene": members})
+
+
+def _read_reactome_table(path: FilePath, uniprot: Mapping[str, str] | None) -> pd.DataFrame:
+    with open_bytes(path) as content:
+        table = pd.read_csv(content, header=None, names=_REACTOME, **PLAIN)
+    human = table[table["species"] == "Homo sapiens"]
+    if human.empty:
+        raise ValueError(
+            f"{path} has no pathway of Homo sapiens; its sixth column has "
+            f"{', '.join(map(repr, table['species'].unique()[:3]))}."
+        )
+    entrez = human["id"].str.fullmatch(r"\d+").all()
+    if not entrez and uniprot is None:
+        raise ValueError(
+            f"{path} names genes by UniProt accessions such as {human['id'].iloc[0]!r}; give "
+            "uniprot={accession: symbol}, or the file NCBI2Reactome.txt instead."
+        )
+    symbols = map_genes(human["id"].unique())["symbol"] if entrez else uniprot
+    pairs = pd.DataFrame({"set": human["pathway"], "gene": human["id"].map(symbols)}).dropna()
+    if pairs.empty:
+        raise ValueError(
+            f"None of the genes of {path}, such as {human['id'].iloc[0]!r}, is known."
+        )
+    return pairs.drop_duplicates()
+
+
+def _join(
+    pairs: pd.DataFrame,
+    name: str,
+    genes: Iterable[str] | None,
+    k: int | None,
+    threshold: float,
+    step: str,
+) -> KnowledgeGraph:
+    """Build the graph from pairs of set and gene."""
+    row, known = pd.factorize(pairs["gene"], sort=True)
+    column, sets = pd.factorize(pairs["set"])
+    ones = np.ones(len(row), dtype=bool)
+    members = sparse.csr_array((ones, (row, column)), shape=(len(known), len(sets)))
+    nodes = pd.Index(known)
+    if genes is not None:
+        found = match_names(nodes, genes)
+        nodes, members = found.index, members[found.to_numpy()]
+    edges = top_per_target(jaccard(members), len(nodes), k=k, threshold=threshold)
+    return KnowledgeGraph(name, nodes, *edges, provenance=[step])

@@ -1,0 +1,110 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from txpert.data import (
+    CellDataset,
+    ConditionTable,
+    PerturbationSplitter,
+    Screen,
+    encode_targets,
+)
+
+KEYS = {n: n for n in ("perturbation", "control", "batch", "cell_line", "split")}
+
+
+@pytest.fixture
+def screen(two_lines):
+    return Screen.from_anndata(two_lines, KEYS)
+
+
+@pytest.fixture
+def nodes(screen):
+    return pd.Index([c for c in screen.perturbation.categories if c != "control"])
+
+
+def splitter(screen, nodes, **options):
+    table = ConditionTable.from_screen(screen)
+    return PerturbationSplitter(screen, table, nodes, **{"batch_size": 16, **options})
+
+
+def labels(dataset, nodes, rows):
+    positions = dataset[rows]["perturbation"].numpy().ravel()
+    return {"control" if p == len(nodes) else nodes[p] for p in positions}
+
+
+@pytest.mark.parametrize("unit", ["pseudobulk", "cell"])
+def test_training_sees_training_perturbations_and_controls_only(screen, nodes, unit, two_lines):
+    data = splitter(screen, nodes, unit=unit).training
+    train = two_lines.obs.loc[two_lines.obs["split"] == "train", "perturbation"].unique()
+    assert labels(data, nodes, np.arange(len(data))) == {*train, "control"}
+
+
+def test_validation_sees_validation_perturbations_only(screen, nodes, two_lines):
+    data = splitter(screen, nodes).validation
+    val = two_lines.obs.loc[two_lines.obs["split"] == "val", "perturbation"].unique()
+    assert labels(data, nodes, np.arange(len(data))) == set(val)
+
+
+def test_cells_and_indices_by_split(screen, nodes, two_lines):
+    data = splitter(screen, nodes, unit="cell")
+    for name, part in {"train": "train", "val": "val", "test": "test"}.items():
+        assert (two_lines.obs["split"].iloc[getattr(data, f"{name}_idx")] == part).all()
+    assert not set(data.training.cells) & set(data.test_idx) | set(data.training.cells) & set(
+        data.val_idx
+    )
+
+
+def test_a_minibatch_of_cells_is_aligned(screen, nodes):
+    data = splitter(screen, nodes, unit="cell").training
+    rows = np.array([5, 2, 60, 2])
+    batch = data[rows]
+    cells = data.cells[rows]
+    np.testing.assert_allclose(batch["X"], np.asarray(screen.X)[cells], rtol=1e-6)
+    expected = encode_targets(screen.perturbation[cells], nodes)
+    np.testing.assert_array_equal(batch["perturbation"], expected)
+
+
+def test_sampled_controls_are_controls_of_the_same_context_and_vary(screen, nodes):
+    data = splitter(screen, nodes, unit="cell", controls="sampled").training
+    rows = np.arange(len(data))
+    batch = data[rows]["control_profile"].numpy()
+    X = np.asarray(screen.X, dtype=np.float32)
+    context = screen.batch.codes
+    for row in rows[::9]:
+        matched = X[screen.control & (context == context[data.cells[row]])]
+        assert (np.abs(matched - batch[row]).max(axis=1) == 0).any()
+    assert not np.array_equal(batch, data[rows]["control_profile"].numpy())
+    torch.manual_seed(1)
+    again = data[rows]["control_profile"]
+    torch.manual_seed(1)
+    assert torch.equal(again, data[rows]["control_profile"])
+
+
+def test_averaged_controls_of_cells_are_the_context_means(screen, nodes):
+    data = splitter(screen, nodes, unit="cell", controls="averaged").training
+    assert isinstance(data, CellDataset)
+    table = ConditionTable.from_screen(screen)
+    rows = np.arange(0, len(data), 7)
+    expected = table.controls.mean[table.context_of(screen)[data.cells[rows]]]
+    np.testing.assert_array_equal(data[rows]["control_profile"], expected)
+
+
+def test_trained_nodes(screen, nodes, two_lines):
+    trained = splitter(screen, nodes).trained_nodes(len(nodes)).numpy()
+    train = two_lines.obs.loc[two_lines.obs["split"] == "train", "perturbation"].unique()
+    assert set(nodes[trained]) == set(train)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"controls": "sampled"}, "no single control cell"),
+        ({"unit": "cells"}, "unit must be"),
+        ({"controls": "mean"}, "controls must be"),
+    ],
+)
+def test_options_that_make_no_sense(screen, nodes, options, message):
+    with pytest.raises(ValueError, match=message):
+        splitter(screen, nodes, **options)

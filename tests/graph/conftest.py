@@ -1,0 +1,62 @@
+import gzip
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import settings
+
+# A busy machine must not fail a test of what is right.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
+
+DATA = Path(__file__).parents[2].parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """Give the path of a real table, or skip where it is absent."""
+
+    def find(name):
+        path = DATA / name
+        if not path.exists():
+            pytest.skip(f"{path} is not here")
+        return path
+
+    return find
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write text to a file of this name, compressed if it ends in .gz."""
+
+    def to_file(name, text):
+        path = tmp_path / name
+        data = text.encode()
+        path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+        return path
+
+    return to_file
+
+
+@pytest.fixture
+def truncated(tmp_path):
+    """Return a gzip file that breaks off half way."""
+
+    def cut(name, text):
+        path = tmp_path / name
+        data = gzip.compress(text.encode())
+        path.write_bytes(data[: len(data) // 2])
+        return path
+
+    return cut
+
+
+@pytest.fixture
+def neighbours():
+    """Return the sources that lead to a gene."""
+
+    def of(graph, gene):
+        edges: pd.DataFrame = graph.edges
+        return set(edges.loc[edges["target"] == gene, "source"])
+
+    return of

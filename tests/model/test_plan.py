@@ -1,0 +1,64 @@
+import lightning.pytorch as pl
+import numpy as np
+import pytest
+import torch
+
+import txpert as tx
+
+
+def test_best_weights_are_kept_and_their_score_is_reproduced(adata, make_model):
+    model = make_model(adata, epochs=25, train={"early_stopping": False, "lr": 0.02})
+    score = model.history["pearson_delta_validation"].iloc[:, 0].astype(float)
+    assert score.idxmax() != score.index[-1]
+    summary = tx.tl.evaluate(adata, model, split="val")
+    assert summary.loc["TxPert", "pearson_delta"] == pytest.approx(score.max(), abs=1e-4)
+
+
+def test_early_stopping_watches_pearson_delta(adata, make_model):
+    model = make_model(adata, epochs=400, train={"lr": 0.02, "early_stopping_patience": 3})
+    score = model.history["pearson_delta_validation"].iloc[:, 0].astype(float)
+    assert len(score) < 400
+    assert score.iloc[-4] == score.max() or score.iloc[-4:].max() < score.max()
+
+
+class StopAfter(pl.Callback):
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        if trainer.current_epoch == self.epoch:
+            raise RuntimeError("the power went")
+
+
+def test_an_error_keeps_the_best_weights(adata, make_model):
+    model = make_model(adata, epochs=0)
+    with pytest.raises(RuntimeError, match="the power went"):
+        model.train(max_epochs=30, lr=0.02, callbacks=[StopAfter(20)], enable_progress_bar=False)
+    score = model.history["pearson_delta_validation"].iloc[:, 0].astype(float)
+    summary = tx.tl.evaluate(adata, model, split="val")
+    assert summary.loc["TxPert", "pearson_delta"] == pytest.approx(score.max(), abs=1e-4)
+
+
+def test_a_second_training_goes_on(adata, make_model):
+    model = make_model(adata, epochs=3)
+    before = model.module.decoder.layers[-1].weight.clone()
+    model.train(max_epochs=3, enable_progress_bar=False)
+    assert len(model.history["train_loss"]) == 6
+    assert not torch.equal(before, model.module.decoder.layers[-1].weight)
+
+
+def test_weights_do_not_decay_and_the_rate_warms_up(adata, make_model):
+    rates = []
+
+    class Record(pl.Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            group = trainer.optimizers[0].param_groups[0]
+            rates.append(group["lr"])
+            assert isinstance(trainer.optimizers[0], torch.optim.AdamW)
+            assert group["eps"] == 1e-8
+            assert group["weight_decay"] == 0
+
+    make_model(
+        adata, epochs=8, train={"callbacks": [Record()], "plan_kwargs": {"warmup_steps": 4}}
+    )
+    np.testing.assert_allclose(rates[:5], [2.5e-4, 5e-4, 7.5e-4, 1e-3, 1e-3])

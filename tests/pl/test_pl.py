@@ -1,0 +1,73 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+import txpert as tx
+
+
+@pytest.fixture
+def evaluated(two_lines, make_model):
+    model = make_model(two_lines)
+    tx.tl.evaluate(two_lines, model)
+    yield two_lines, model
+    plt.close("all")
+
+
+def points(ax):
+    return np.asarray(ax.collections[0].get_offsets())
+
+
+@pytest.mark.parametrize("metric", ["pearson_delta", "retrieval", "mse"])
+def test_scores_show_each_perturbation_once(evaluated, metric):
+    adata, _ = evaluated
+    ax = tx.pl.scores(adata, metric)
+    metrics = adata.uns["txpert"]["metrics"]
+    by_model = {name: part[metric] for name, part in metrics.groupby("model")}
+    assert sorted(points(ax)[:, 0]) == pytest.approx(sorted(by_model["general"]))
+    assert sorted(points(ax)[:, 1]) == pytest.approx(sorted(by_model["TxPert"]))
+    assert f"{by_model['TxPert'].mean():.3g}" in ax.get_ylabel()
+
+
+def test_delta_shows_each_gene_and_marks_the_target(evaluated):
+    adata, _ = evaluated
+    results = adata.uns["txpert"]
+    label, line = results["delta_obs"].iloc[-1][["perturbation", "cell_line"]]
+    _, given = plt.subplots()
+    ax = tx.pl.delta(adata, label, cell_line=line, ax=given)
+    assert ax is given
+    expected = np.c_[results["delta"]["observed"][-1], results["delta"]["TxPert"][-1]]
+    np.testing.assert_allclose(points(ax), expected, rtol=1e-5)
+    marked = np.asarray(ax.collections[1].get_offsets())
+    gene = list(adata.var_names).index(label)
+    np.testing.assert_allclose(marked, expected[[gene]], rtol=1e-5)
+    assert label in {text.get_text() for text in ax.texts}
+
+
+def test_history_draws_losses_and_score(evaluated):
+    _, model = evaluated
+    ax = tx.pl.history(model)
+    drawn = ax.lines[0].get_ydata()
+    np.testing.assert_allclose(drawn, model.history["train_loss"].iloc[:, 0].astype(float))
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels == ["training loss", "validation loss", "validation Pearson Δ"]
+
+
+def test_what_is_missing_is_named(evaluated, graph):
+    adata, _ = evaluated
+    with pytest.raises(KeyError, match="no metric 'r2'; there are pearson_delta"):
+        tx.pl.scores(adata, "r2")
+    with pytest.raises(KeyError, match="no model 'GEARS'; there are TxPert, general"):
+        tx.pl.scores(adata, model="GEARS")
+    with pytest.raises(KeyError, match="no scored perturbation 'NOPE'"):
+        tx.pl.delta(adata, "NOPE")
+    label = adata.uns["txpert"]["delta_obs"]["perturbation"].iloc[0]
+    with pytest.raises(KeyError, match="no cell line of GENE"):
+        tx.pl.delta(adata, label, cell_line="HepG2")
+    del adata.uns["txpert"]
+    with pytest.raises(KeyError, match=r"run tx.tl.evaluate"):
+        tx.pl.scores(adata)
+
+
+def test_untrained_models_have_no_history(adata, make_model):
+    with pytest.raises(ValueError, match="train it first"):
+        tx.pl.history(make_model(adata, epochs=0))

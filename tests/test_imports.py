@@ -1,0 +1,87 @@
+"""The package imports one way and brings nothing heavy with it."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import txpert
+
+ROOT = Path(txpert.__file__).parent
+ORDER = [
+    {"_constants", "_compat"},
+    {"graph", "nn", "metrics"},
+    {"data"},
+    {"model", "baselines"},
+    {"pp"},
+    {"datasets"},
+    {"tl"},
+    {"pl"},
+    {"demo"},
+]
+LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
+FORBIDDEN = {
+    "pl": {"torch", "lightning", "torch_geometric"},
+    "nn": {"scvi", "anndata", "scanpy", "mudata"},
+    "metrics": {"scvi", "anndata", "scanpy", "mudata", "torch"},
+    "graph": {"scvi", "lightning", "scanpy", "mudata"},
+}
+
+
+def imported(path: Path) -> set[str]:
+    """Absolute module names that a file imports, at any depth."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.add(node.module)
+            if node.module == "txpert":
+                names |= {f"txpert.{alias.name}" for alias in node.names}
+    return names
+
+
+FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_run_one_way(path):
+    package = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    for name in imported(path):
+        top, _, rest = name.partition(".")
+        assert top not in FORBIDDEN.get(package, ()), f"{package} must not import {top}"
+        if top == "txpert" and rest and package != "demo":
+            other = rest.split(".")[0]
+            assert LEVEL[other] < LEVEL[package], f"{package} must not import {other}"
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if p.name != "_compat.py"], ids=str)
+def test_private_scvi_modules_are_imported_in_compat_only(path):
+    private = [
+        name
+        for name in imported(path)
+        if name.startswith("scvi.") and any(part.startswith("_") for part in name.split("."))
+    ]
+    assert not private
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("__init__.py")), ids=str)
+def test_init_files_only_hand_names_on(path):
+    for node in ast.parse(path.read_text()).body:
+        assert isinstance(node, ast.ImportFrom | ast.Assign | ast.Expr)
+    assert "__all__" in path.read_text()
+
+
+def test_import_brings_nothing_heavy():
+    code = (
+        "import sys, json, scvi; before = set(sys.modules); import txpert;"
+        "print(json.dumps(sorted({m.split('.')[0] for m in set(sys.modules) - before})))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    new = set(json.loads(out.stdout.splitlines()[-1]))
+    heavy = {"scanpy", "networkx", "pooch", "dask", "seaborn", "goatools", "ray", "statsmodels"}
+    assert "txpert" in new
+    assert not heavy & new
