@@ -147,7 +147,9 @@ def test_a_loaded_model_meets_new_perturbations_batches_and_lines(two_lines, mak
     labels = new.obs["perturbation"].astype(str)
     seen = labels[labels != "control"].iloc[0]
     new.obs["perturbation"] = labels.replace({seen: "GENE41+GENE42"})
-    model = tx.TxPertModel.load(tmp_path / "m", new)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        model = tx.TxPertModel.load(tmp_path / "m", new)
     prediction = model.predict(["GENE41+GENE42", seen])
     assert set(prediction.obs["cell_line"]) == {"RPE1"}
     assert np.isfinite(prediction.X).all()

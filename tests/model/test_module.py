@@ -81,6 +81,22 @@ def test_untrained_isolated_nodes_fall_back_to_the_mean_of_the_trained():
     torch.testing.assert_close(embeddings[4], raw[4])
 
 
+def test_nodes_that_training_said_nothing_about():
+    """0 → 1 → 2 and 3 → 4: with 1 trained, 0 feeds it and 2 draws on it; 3, 4, 5 learn nothing."""
+    net = module(edges=((0, 1, 3), (1, 2, 4))).eval()
+    raw = net.embed()
+    net.trained[1] = True
+    embeddings = net.embed()
+    torch.testing.assert_close(embeddings[:3], raw[:3])
+    torch.testing.assert_close(embeddings[3:], raw[1].expand(3, -1))
+
+
+def test_direct_decoding_starts_from_the_controls():
+    mean = torch.arange(9.0)
+    assert torch.equal(module(mean_control=mean).decoder.output.bias, mean)
+    assert not torch.equal(module(decoding="delta", mean_control=mean).decoder.output.bias, mean)
+
+
 def test_unknown_decoding():
     with pytest.raises(ValueError, match="'direct' or 'delta'"):
         module(decoding="both")

@@ -41,10 +41,24 @@ def test_an_error_keeps_the_best_weights(adata, make_model):
 
 def test_a_second_training_goes_on(adata, make_model):
     model = make_model(adata, epochs=3)
-    before = model.module.decoder.layers[-1].weight.clone()
+    before = model.module.decoder.output.weight.clone()
     model.train(max_epochs=3, enable_progress_bar=False)
     assert len(model.history["train_loss"]) == 6
-    assert not torch.equal(before, model.module.decoder.layers[-1].weight)
+    assert not torch.equal(before, model.module.decoder.output.weight)
+
+
+def test_training_after_a_prediction_uses_dropout_and_batch_statistics(adata, make_model):
+    plain, after_prediction = make_model(adata, epochs=0), make_model(adata, epochs=0)
+    after_prediction.predict("GENE3")
+    modes = []
+
+    class Record(pl.Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            modes.append(pl_module.module.training)
+
+    for model in (plain, after_prediction):
+        model.train(max_epochs=2, callbacks=[Record()], enable_progress_bar=False)
+    assert modes == [True] * 4
 
 
 def test_weights_do_not_decay_and_the_rate_warms_up(adata, make_model):

@@ -50,8 +50,8 @@ def from_features(
     metric
         "cosine" (paper) of profiles, or "correlation" (Pearson), which first centres each.
     sign
-        "absolute" takes |similarity| as the weight (paper); "positive" keeps only genes that are
-        alike, not opposite.
+        "absolute" takes ``|similarity|`` as the weight (paper); "positive" keeps only genes that
+        are alike, not opposite.
     top_fraction
         Share of all pairs of genes to keep, the heaviest (paper: 0.01). 1 keeps all, which a
         screen of few genes needs.

@@ -11,7 +11,7 @@ from mudata import MuData
 from scvi import settings
 from scvi.train import TrainRunner
 
-from txpert._constants import BATCH, CELL_LINE, PERTURBATION
+from txpert._constants import BATCH, CELL_LINE, N_CELLS, PERTURBATION
 from txpert.data import (
     ConditionTable,
     ControlProfiles,
@@ -104,9 +104,10 @@ class TxPertModel(ScreenModelClass):
             self.controls_ = self.conditions.controls.to_dict()
             labels = self.conditions.obs[PERTURBATION].cat.categories
             targets = sorted({target for label in labels for target in parse_targets(label)})
+        loading = extra_nodes is not None
         self.graphs, self.nodes, extra_nodes = node_vocabulary(graphs, targets, extra_nodes)
         edges = edge_indices(self.graphs, self.nodes)
-        if adata is not None:
+        if not loading:
             warn_of_isolated(targets, edges, self.nodes)
         graphs = [graph.to_dict() for graph in self.graphs]
         self.module = self._module_cls(
@@ -119,12 +120,18 @@ class TxPertModel(ScreenModelClass):
             n_latent=n_latent,
             n_hidden=n_hidden,
             dropout=dropout,
+            mean_control=None if adata is None else self._mean_control(),
         )
         self._model_summary_string = (
             f"TxPertModel with encoder {encoder!r} over {len(self.graphs)} graph(s), "
             f"{len(self.nodes):,} nodes, {len(self.genes):,} genes, decoding {decoding!r}"
         )
         self.init_params_ = self._get_init_params(locals())
+
+    def _mean_control(self) -> torch.Tensor:
+        controls = self.conditions.controls
+        weights = controls.obs[N_CELLS].to_numpy()
+        return torch.from_numpy(np.average(controls.mean, axis=0, weights=weights)).float()
 
     @property
     def conditions(self) -> ConditionTable:
@@ -217,6 +224,7 @@ class TxPertModel(ScreenModelClass):
         splitter = self._data_splitter_cls(
             *self._attached(), self.nodes, batch_size=batch_size, unit=unit, controls=controls
         )
+        self.module.train()  # Lightning leaves the mode that an earlier prediction set
         self.module.trained.copy_(splitter.trained_nodes(len(self.nodes)))
         steps = max(1, splitter.n_train // batch_size)
         if max_epochs is None:
@@ -244,9 +252,8 @@ class TxPertModel(ScreenModelClass):
             early_stopping_monitor=MONITOR,
             early_stopping_mode="max",
             early_stopping_patience=early_stopping_patience,
-            check_val_every_n_epoch=trainer_kwargs.pop("check_val_every_n_epoch", 1),
             callbacks=callbacks,
-            **trainer_kwargs,
+            **{"check_val_every_n_epoch": 1, "log_every_n_steps": 1, **trainer_kwargs},
         )
         runner()
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from txpert.data import CONTROL_PROFILE, EXPRESSION, PERTURBATION, WEIGHT
-from txpert.nn import BasalMLP, Decoder, make_encoder
+from txpert.nn import BasalMLP, Decoder, join_edges, make_encoder, reachable
 
 Decoding = Literal["direct", "delta"]
 
@@ -25,8 +25,8 @@ class TxPertModule(BaseModuleClass):
         \hat y = g\Big(f(\bar x) + \sum_{p \in P} z_p\Big) \quad\text{("direct")}, \qquad
         \hat y = \bar x + g\Big(\sum_{p \in P} z_p\Big) \quad\text{("delta")}.
 
-    A node without an incoming edge that was no training target carries no information; in
-    evaluation mode its embedding is the mean over the training targets.
+    A node about which training said nothing (an isolated one that was no training target, say)
+    has the mean embedding of the training targets in evaluation mode.
 
     Parameters
     ----------
@@ -42,6 +42,9 @@ class TxPertModule(BaseModuleClass):
         ``"direct"`` or ``"delta"``.
     n_latent, n_hidden, dropout
         Sizes of the latent space and the hidden layers, and their dropout.
+    mean_control
+        Mean control profile, ``(n_genes,)``. Direct decoding starts from it, which saves the
+        epochs that learning the level of each gene would take.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class TxPertModule(BaseModuleClass):
         n_latent: int = 64,
         n_hidden: int = 512,
         dropout: float = 0.2,
+        mean_control: Tensor | None = None,
     ) -> None:
         super().__init__()
         if decoding not in ("direct", "delta"):
@@ -69,10 +73,9 @@ class TxPertModule(BaseModuleClass):
             encoder, edge_indices, n_nodes, n_latent, encoder_options or {}
         )
         self.decoder = Decoder(n_latent, n_genes, n_hidden=n_hidden, dropout=dropout)
-        isolated = torch.ones(n_nodes, dtype=torch.bool)
-        for edges in edge_indices:
-            isolated[edges[1]] = False
-        self.register_buffer("isolated", isolated, persistent=False)
+        if decoding == "direct" and mean_control is not None:
+            self.decoder.start_from(mean_control)
+        self.register_buffer("edges", join_edges(edge_indices), persistent=False)
         self.register_buffer("trained", torch.zeros(n_nodes, dtype=torch.bool))
 
     def embed(self) -> Tensor:
@@ -80,8 +83,17 @@ class TxPertModule(BaseModuleClass):
         embeddings = self.encoder()
         if self.training or not self.trained.any():
             return embeddings
-        unsupported = self.isolated & ~self.trained
-        return torch.where(unsupported[:, None], embeddings[self.trained].mean(dim=0), embeddings)
+        mean = embeddings[self.trained].mean(dim=0)
+        return torch.where(self._informed()[:, None], embeddings, mean)
+
+    def _informed(self) -> Tensor:
+        """Return which nodes draw on an input row that training has touched, ``(n_nodes,)``.
+
+        Training touches the rows of its targets and of the nodes upstream of them.
+        """
+        source, target = self.edges
+        touched = reachable(self.trained, target, source)
+        return reachable(touched, source, target)
 
     @staticmethod
     def combine(embeddings: Tensor, perturbation: Tensor) -> Tensor:

@@ -78,7 +78,8 @@ def warn_of_isolated(targets: Sequence[str], edges: Sequence[Tensor], nodes: pd.
         warnings.warn(
             f"No graph has an edge into {len(lonely)} of the {len(targets)} perturbed genes: "
             f"{shown}. They become isolated nodes: those trained on are learned from their own "
-            "cells alone, and predictions for unseen ones fall back to the mean effect.",
+            "cells alone, and predictions for unseen ones fall back to the mean effect. A graph "
+            "made for chosen genes, as by tx.graph.go(genes), must be asked for the targets too.",
             UserWarning,
             stacklevel=settings.warnings_stacklevel,
         )

@@ -67,7 +67,7 @@ class TxPertTrainingPlan(TrainingPlan):
 
     def on_validation_epoch_start(self) -> None:
         """Run the encoder once for all validation batches."""
-        n_genes = self.module.decoder.layers[-1].out_features
+        n_genes = self.module.decoder.output.out_features
         self._embeddings = self.module.embed()
         self._delta_sums = torch.zeros(2, self.n_validation_groups, n_genes, device=self.device)
         self._n_cells = torch.zeros(self.n_validation_groups, device=self.device)

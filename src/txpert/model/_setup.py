@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,31 @@ _EXPRESSION_OPTIONS: dict[str, Any] = {"is_count_data": False, "correct_data_for
 
 class ScreenModelClass(BaseModelClass):
     """A model whose data are a perturbation screen: registers its fields with scvi-tools."""
+
+    @classmethod
+    def load(
+        cls, dir_path: str, adata: AnnData | MuData | None = None, **kwargs: Any
+    ) -> ScreenModelClass:
+        """Load a model, with data or without.
+
+        Parameters
+        ----------
+        dir_path
+            Folder that :meth:`save` wrote.
+        adata
+            Data annotated like those of training; perturbations, batches and cell lines may be
+            new. Without data the model predicts for the contexts that it was trained in.
+        **kwargs
+            Further arguments of :meth:`scvi.model.base.BaseModelClass.load`.
+
+        Raises
+        ------
+        ValueError
+            If the folder holds no model, or the genes of the data are not the model's.
+        """
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Save path contains no saved anndata")
+            return super().load(dir_path, adata, **kwargs)
 
     @classmethod
     def setup_anndata(

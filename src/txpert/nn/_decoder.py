@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from ._mlp import hidden_layer
@@ -24,10 +25,14 @@ class Decoder(nn.Module):
 
     def __init__(self, n_latent: int, n_genes: int, *, n_hidden: int, dropout: float) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            hidden_layer(n_latent, n_hidden, dropout), nn.Linear(n_hidden, n_genes)
-        )
+        self.hidden = hidden_layer(n_latent, n_hidden, dropout)
+        self.output = nn.Linear(n_hidden, n_genes)
+
+    def start_from(self, mean: Tensor) -> None:
+        """Make ``mean``, ``(n_genes,)``, the centre of untrained predictions."""
+        with torch.no_grad():
+            self.output.bias.copy_(mean)
 
     def forward(self, latent: Tensor) -> Tensor:
         """Map latent states ``(n, n_latent)`` to genes ``(n, n_genes)``."""
-        return self.layers(latent)
+        return self.output(self.hidden(latent))

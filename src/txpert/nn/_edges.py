@@ -11,6 +11,27 @@ _BLOCK_EDGES = 1_024
 """Edges worked on at once on a CPU: their features stay in its cache."""
 
 
+def join_edges(edge_indices: Sequence[Tensor]) -> Tensor:
+    """Return the edges of all graphs, ``(2, n_edges)``, repeats included."""
+    return torch.cat([*edge_indices, torch.empty(2, 0, dtype=torch.long)], dim=1)
+
+
+def reachable(start: Tensor, source: Tensor, target: Tensor) -> Tensor:
+    """Return the starting nodes and all nodes that a path along the edges leads to.
+
+    Parameters
+    ----------
+    start
+        Whether a node is a starting node, ``(n_nodes,)``.
+    source, target
+        Ends of the edges, ``(n_edges,)``.
+    """
+    reached = start.clone()
+    while not reached[frontier := target[reached[source]]].all():
+        reached[frontier] = True
+    return reached
+
+
 class TargetSortedEdges(nn.Module):
     """Distinct edges of one or more graphs, sorted by target, with a self-loop at every node.
 
@@ -27,10 +48,7 @@ class TargetSortedEdges(nn.Module):
 
     def __init__(self, edge_indices: Sequence[Tensor], n_nodes: int) -> None:
         super().__init__()
-        empty = torch.empty(2, 0, dtype=torch.long)
-        edges, _ = add_remaining_self_loops(
-            torch.cat([*edge_indices, empty], dim=1), num_nodes=n_nodes
-        )
+        edges, _ = add_remaining_self_loops(join_edges(edge_indices), num_nodes=n_nodes)
         source, target = coalesce(edges, sort_by_row=False)
         self.n_nodes = n_nodes
         self.register_buffer("source", source, persistent=False)

@@ -10,6 +10,7 @@ from mudata import MuData
 from txpert._constants import CELL_LINE, PERTURBATION, UNS_KEY
 from txpert.data import canonical_label, parse_targets
 
+from ._labels import label_points
 from ._results import OBSERVED, evaluation, one_of
 
 
@@ -73,16 +74,11 @@ def delta(
     ax.scatter(observed, predicted, s=10, alpha=0.6, linewidth=0)
     targets = genes.isin(parse_targets(label))
     ax.scatter(observed[targets], predicted[targets], s=40, color="C3", marker="D", label="target")
-    named = set(np.flatnonzero(targets)) | set(np.argsort(-np.abs(observed))[:n_labels])
-    for i in sorted(named):
-        ax.annotate(
-            genes[i],
-            (observed[i], predicted[i]),
-            xytext=(3, 3),
-            textcoords="offset points",
-            fontsize=7,
-            color="C3" if targets[i] else "0.2",
-        )
+    by_size = np.argsort(-np.abs(observed))
+    ax.margins(0.08)
+    label_points(ax, observed, predicted, genes, np.flatnonzero(targets), n_labels=3, color="C3")
+    others = by_size[~targets[by_size]]
+    label_points(ax, observed, predicted, genes, others, n_labels=n_labels)
     if targets.any():
         ax.legend(frameon=False, fontsize=8)
     ax.set_xlabel("observed Δ (log1p)")

@@ -56,5 +56,13 @@ def history(model: Trained, *, ax: Axes | None = None) -> Axes:
         right.set_ylabel("Pearson Δ")
         more_handles, more_labels = right.get_legend_handles_labels()
         handles, labels = handles + more_handles, labels + more_labels
-    ax.legend(handles, labels, frameon=False, fontsize=8)
+    ax.legend(
+        handles,
+        labels,
+        frameon=False,
+        fontsize=8,
+        ncols=3,
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+    )
     return ax

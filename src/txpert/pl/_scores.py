@@ -8,6 +8,7 @@ from mudata import MuData
 
 from txpert._constants import CELL_LINE, PERTURBATION, UNS_KEY
 
+from ._labels import label_points
 from ._results import evaluation, one_of
 
 _LABELS = {
@@ -70,10 +71,8 @@ def scores(
     limits = [limits[0] - margin, limits[1] + margin]
     ax.plot(limits, limits, color="0.6", linewidth=1, zorder=0)
     ax.set(xlim=limits, ylim=limits, aspect="equal")
-    for i in np.argsort(-np.abs(y - x))[:n_labels]:
-        ax.annotate(
-            wide.index[i][0], (x[i], y[i]), xytext=(3, 3), textcoords="offset points", fontsize=7
-        )
+    names = wide.index.get_level_values(PERTURBATION)
+    label_points(ax, x, y, names, np.argsort(-np.abs(y - x)), n_labels=n_labels)
     ax.set_xlabel(f"{baseline} (mean {x.mean():.3g})")
     ax.set_ylabel(f"{model} (mean {y.mean():.3g})")
     ax.set_title(f"{_LABELS[metric]}, {len(wide)} perturbations", fontsize=10)

@@ -114,7 +114,11 @@ def evaluate(
     summary = _summarise(metrics)
     adata.uns[key_added] = {
         **adata.uns.get(key_added, {}),
-        "params": {"split": splits, "nodes": len(model.nodes), "model": model.summary_string},
+        "params": {
+            "split": splits,
+            "nodes": len(model.nodes),
+            "model": model.summary_string.splitlines()[0],
+        },
         "metrics": metrics,
         "summary": summary,
         "delta": deltas,

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+
+
+def label_points(
+    ax: Axes,
+    x: npt.NDArray[np.floating],
+    y: npt.NDArray[np.floating],
+    names: Sequence[str],
+    order: Iterable[int],
+    *,
+    n_labels: int,
+    color: str = "0.2",
+) -> None:
+    """Name up to ``n_labels`` points, the first in ``order`` first.
+
+    A point whose label would lie on another's is passed over; labels point into the axes.
+    """
+    x_low, x_high = ax.get_xlim()
+    y_low, y_high = ax.get_ylim()
+    taken: list[tuple[float, float]] = []
+    for i in order:
+        if len(taken) == n_labels:
+            break
+        across, up = (x[i] - x_low) / (x_high - x_low), (y[i] - y_low) / (y_high - y_low)
+        if any(abs(across - a) < 0.2 and abs(up - u) < 0.04 for a, u in taken):
+            continue
+        taken.append((across, up))
+        right = across > 0.6
+        ax.annotate(
+            names[i],
+            (x[i], y[i]),
+            xytext=(-4 if right else 4, 3),
+            textcoords="offset points",
+            ha="right" if right else "left",
+            fontsize=7,
+            color=color,
+        )
