@@ -21,8 +21,15 @@ from txpert.data import canonical_label, check_counts, parse_targets
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the demo."""
+    """Run the demo; data that cannot be used end it with the reason."""
     options = _parser().parse_args(arguments)
+    try:
+        _run(options)
+    except (ValueError, KeyError, FileNotFoundError) as error:
+        raise SystemExit(str(error.args[-1])) from error
+
+
+def _run(options: argparse.Namespace) -> None:
     warnings.filterwarnings("ignore", module="lightning")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     import matplotlib as mpl

@@ -7,7 +7,7 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import CONTROL, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
-from txpert.data import FRACTIONS, Screen, split_by_target
+from txpert.data import FRACTIONS, Screen, resolve_key, split_by_target
 
 Task = Literal["unseen_perturbation"]
 
@@ -62,8 +62,11 @@ def split(
         raise ValueError(f"There is no task {task!r}; the task known is 'unseen_perturbation'.")
     if adata.is_view:
         raise ValueError("adata is a view; make a copy first: adata = adata.copy()")
-    keys = {PERTURBATION: perturbation_key, CONTROL: control_key}
-    screen = Screen.from_anndata(adata, keys)
+    columns = {
+        name: adata.obs[resolve_key(name, key, adata.obs, "adata.obs")]
+        for name, key in ((PERTURBATION, perturbation_key), (CONTROL, control_key))
+    }
+    screen = Screen.from_columns(adata.X, adata.var_names, columns)
     labels = screen.perturbation.categories
     part = split_by_target(labels, fractions=fractions, seed=seed)
     of_label = np.array([part.get(label) for label in labels], dtype=object)
