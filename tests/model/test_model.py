@@ -102,6 +102,8 @@ def test_own_controls(adata, make_model):
     np.testing.assert_allclose(fresh.X, expected.X, atol=1e-5)
     with pytest.raises(ValueError, match="lack 1 of the 60 genes"):
         model.predict("GENE3", controls=controls[:, 1:].copy())
+    with pytest.raises(ValueError, match="control cells only"):
+        model.predict("GENE3", controls=adata)
     controls.X = controls.layers["counts"]
     with pytest.raises(ValueError, match="looks like raw counts"):
         model.predict("GENE3", controls=controls)

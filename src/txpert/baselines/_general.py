@@ -83,7 +83,7 @@ class GeneralBaseline:
         controls: AnnData | ControlProfiles | None = None,
     ) -> AnnData:
         """Predict as :meth:`txpert.TxPertModel.predict` does, for any gene."""
-        keys = {CELL_LINE: CELL_LINE, BATCH: BATCH}
+        keys = {name: name for name in (CONTROL, CELL_LINE, BATCH)}
         profiles = self.control_profiles.given(controls, keys, layer=None)
         obs, context = profiles.conditions(perturbations, cell_line=cell_line, batch=batch)
         code, labels = pd.factorize(obs[PERTURBATION])

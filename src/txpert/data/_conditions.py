@@ -10,7 +10,7 @@ from scipy import sparse
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, DELTA, N_CELLS, PERTURBATION, SPLIT
 
-from ._controls import ControlProfiles, FloatArray, IntArray
+from ._controls import ControlProfiles, FloatArray, IntArray, condition_names
 from ._matrix import group_sums
 from ._screen import Screen
 
@@ -51,10 +51,9 @@ class ConditionTable:
             If expression is NaN or infinite anywhere, or cells of one condition are in
             different splits.
         """
-        factors = (screen.cell_line, screen.batch, screen.perturbation)
+        factors = _factors(screen)
         shape = tuple(len(factor.categories) for factor in factors)
-        codes = np.ravel_multi_index([f.codes.astype(np.int64) for f in factors], shape)
-        groups, condition = np.unique(codes, return_inverse=True)
+        groups, condition = np.unique(_condition_codes(factors), return_inverse=True)
         line, batch, perturbation = (
             pd.Categorical.from_codes(code, dtype=factor.dtype)
             for code, factor in zip(np.unravel_index(groups, shape), factors, strict=True)
@@ -71,14 +70,9 @@ class ConditionTable:
         )
         if screen.split is not None:
             obs[SPLIT] = _split_of_conditions(screen.split, condition, obs)
-        obs.index = pd.Index(
-            obs[CELL_LINE].astype(str)
-            + "|"
-            + obs[BATCH].astype(str)
-            + "|"
-            + obs[PERTURBATION].astype(str)
-        )
-        mean = group_sums(screen.X, condition, len(groups)) / n_cells[:, None]
+        obs.index = condition_names(obs)
+        mean = group_sums(screen.X, condition, len(groups))
+        mean /= n_cells[:, None]
         _check_finite(mean, obs, screen.genes)
         return cls._with_contexts(obs, screen.genes, mean.astype(np.float32))
 
@@ -126,12 +120,8 @@ class ConditionTable:
 
     def condition_of(self, screen: Screen) -> IntArray:
         """Return the position of each cell's condition."""
-        factors = (screen.cell_line, screen.batch, screen.perturbation)
-        shape = tuple(len(factor.categories) for factor in factors)
-        cells = np.ravel_multi_index([f.codes.astype(np.int64) for f in factors], shape)
-        rows = [self.obs[name].cat.codes for name in (CELL_LINE, BATCH, PERTURBATION)]
-        conditions = np.ravel_multi_index([r.to_numpy(dtype=np.int64) for r in rows], shape)
-        return np.searchsorted(conditions, cells)
+        conditions = [pd.Categorical(self.obs[name]) for name in (CELL_LINE, BATCH, PERTURBATION)]
+        return np.searchsorted(_condition_codes(conditions), _condition_codes(_factors(screen)))
 
     def subset(self, rows: npt.NDArray[np.bool_] | IntArray) -> ConditionTable:
         """Return some of the conditions; contexts stay whole."""
@@ -197,6 +187,17 @@ def weighted_group_means(
     entries = weight / total[group], (group, np.arange(len(group)))
     share = sparse.csr_matrix(entries, shape=(len(total), len(group)))
     return (share @ values).astype(np.float32)
+
+
+def _factors(screen: Screen) -> list[pd.Categorical]:
+    return [screen.cell_line, screen.batch, screen.perturbation]
+
+
+def _condition_codes(factors: list[pd.Categorical]) -> IntArray:
+    """Give every combination of the factors' categories a number of its own."""
+    shape = tuple(len(factor.categories) for factor in factors)
+    codes = [factor.codes.astype(np.int64) for factor in factors]
+    return np.ravel_multi_index(codes, shape)
 
 
 def _split_of_conditions(

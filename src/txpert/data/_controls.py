@@ -9,13 +9,19 @@ import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 
-from txpert._constants import ALL, BATCH, CELL_LINE, DELTA, N_CELLS, PERTURBATION
+from txpert._constants import ALL, BATCH, CELL_LINE, CONTROL, DELTA, N_CELLS, PERTURBATION
 
 from ._matrix import check_log_normalised, expression_matrix, group_sums
 from ._tokens import parse_targets
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
+
+
+def condition_names(obs: pd.DataFrame) -> pd.Index:
+    """Name conditions by cell line, batch and perturbation, such as ``"K562|gem_1|KLF1"``."""
+    line, batch, perturbation = (obs[c].astype(str) for c in (CELL_LINE, BATCH, PERTURBATION))
+    return pd.Index(line + "|" + batch + "|" + perturbation)
 
 
 @dataclass(frozen=True)
@@ -56,10 +62,17 @@ class ControlProfiles:
         Raises
         ------
         ValueError
-            If a gene is missing or the values are not log-normalised.
+            If there are no cells, some are flagged as perturbed, a gene is missing or the values
+            are not log-normalised.
         KeyError
             If the layer does not exist.
         """
+        flag = keys[CONTROL]
+        if not cells.n_obs or (flag in cells.obs and not cells.obs[flag].all()):
+            raise ValueError(
+                "controls takes control cells only, and at least one: "
+                f"adata[adata.obs[{flag!r}]].copy()"
+            )
         matrix = expression_matrix(cells, layer)
         check_log_normalised(matrix, "The control cells' expression")
         column = cells.var_names.get_indexer(genes)
@@ -179,10 +192,9 @@ class ControlProfiles:
         expression
             Predicted profiles, shape ``(n_conditions, n_genes)``.
         """
-        names = obs[CELL_LINE] + "|" + obs[BATCH] + "|" + obs[PERTURBATION]
         prediction = AnnData(
             expression,
-            obs=obs.set_axis(pd.Index(names), axis=0),
+            obs=obs.set_axis(condition_names(obs), axis=0),
             var=pd.DataFrame(index=self.genes),
             layers={DELTA: expression - self.mean[context]},
         )

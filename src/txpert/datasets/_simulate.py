@@ -117,7 +117,7 @@ def simulate(
     condition = np.repeat(np.arange(len(targets) + 1), [n_controls] + [n_cells] * len(targets))
     batch = _spread_over_batches(rng, condition, n_batches)
     shifts = np.vstack([np.zeros(len(genes)), effects])
-    counts = _counts(rng, shifts[condition], batch, n_batches, settings)
+    counts = _counts(rng, shifts, condition, batch, settings)
     order = rng.permutation(len(labels))
     obs = pd.DataFrame(
         {
@@ -204,19 +204,19 @@ def _spread_over_batches(
 
 def _counts(
     rng: np.random.Generator,
-    shift: FloatArray,
+    shifts: FloatArray,
+    condition: npt.NDArray[np.int64],
     batch: npt.NDArray[np.int64],
-    n_batches: int,
     settings: SimulationParameters,
 ) -> sparse.csr_matrix:
-    """Draw negative binomial counts, cells × genes."""
-    n_cells, n_genes = shift.shape
+    """Draw negative binomial counts, cells × genes, from the log shifts of the conditions."""
+    n_cells, n_genes = len(condition), shifts.shape[1]
     base = rng.normal(0.0, 1.2, n_genes)
-    base_of_batch = base + rng.normal(0.0, settings.batch_scale, (n_batches, n_genes))
+    base_of_batch = base + rng.normal(0.0, settings.batch_scale, (batch.max() + 1, n_genes))
     depth = settings.depth * np.exp(rng.normal(0.0, settings.depth_sd, n_cells))
     blocks = []
     for rows in np.array_split(np.arange(n_cells), max(1, n_cells // 2_000)):
-        rate = np.exp(base_of_batch[batch[rows]] + shift[rows])
+        rate = np.exp(base_of_batch[batch[rows]] + shifts[condition[rows]])
         rate *= (depth[rows] / rate.sum(axis=1))[:, None]
         noise = rng.gamma(settings.dispersion, 1 / settings.dispersion, rate.shape)
         blocks.append(sparse.csr_matrix(rng.poisson(rate * noise).astype(np.float32)))

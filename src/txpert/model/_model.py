@@ -11,7 +11,7 @@ from mudata import MuData
 from scvi import settings
 from scvi.train import TrainRunner
 
-from txpert._constants import BATCH, CELL_LINE, N_CELLS, PERTURBATION
+from txpert._constants import BATCH, CELL_LINE, CONTROL, N_CELLS, PERTURBATION
 from txpert.data import (
     ConditionTable,
     ControlProfiles,
@@ -305,7 +305,7 @@ class TxPertModel(ScreenModelClass):
         """
         self._check_if_trained(warn=True)
         arguments = self.registry["setup_args"]
-        keys = {name: arguments[f"{name}_key"] for name in (CELL_LINE, BATCH)}
+        keys = {name: arguments[f"{name}_key"] for name in (CONTROL, CELL_LINE, BATCH)}
         profiles = self.control_profiles.given(controls, keys, arguments["layer"])
         obs, context = profiles.conditions(perturbations, cell_line=cell_line, batch=batch)
         positions = torch.from_numpy(encode_targets(obs[PERTURBATION], self.nodes))
