@@ -39,6 +39,21 @@ def test_an_error_keeps_the_best_weights(adata, make_model):
     assert summary.loc["TxPert", "pearson_delta"] == pytest.approx(score.max(), abs=1e-4)
 
 
+def test_ctrl_c_keeps_the_best_weights_and_goes_on(adata, make_model):
+    class CtrlC(pl.Callback):
+        def on_train_epoch_end(self, trainer, pl_module):
+            if trainer.current_epoch == 12:
+                raise KeyboardInterrupt
+
+    model = make_model(adata, epochs=0)
+    with pytest.warns(UserWarning, match="interrupted in epoch 13.*best epoch"):
+        model.train(max_epochs=30, lr=0.02, callbacks=[CtrlC()], enable_progress_bar=False)
+    assert model.is_trained
+    score = model.history["pearson_delta_validation"].iloc[:, 0].astype(float)
+    summary = tx.tl.evaluate(adata, model, split="val")
+    assert summary.loc["TxPert", "pearson_delta"] == pytest.approx(score.max(), abs=1e-4)
+
+
 def test_a_second_training_goes_on(adata, make_model):
     model = make_model(adata, epochs=3)
     before = model.module.decoder.output.weight.clone()

@@ -26,7 +26,7 @@ from txpert.data import (
 
 from ._module import Decoding, TxPertModule
 from ._nodes import Graphs, edge_indices, node_vocabulary, warn_of_isolated
-from ._plan import MONITOR, BestWeights, TxPertTrainingPlan
+from ._plan import MONITOR, BestWeights, TxPertTrainingPlan, run
 from ._setup import ScreenModelClass, read_screen, registered_genes
 
 
@@ -192,7 +192,7 @@ class TxPertModel(ScreenModelClass):
         """Train on the training perturbations and all controls.
 
         The weights of the epoch with the best validation Pearson Δ are kept, also when training
-        is interrupted. ``model.history`` holds train_loss, validation_loss and
+        is interrupted by Ctrl-C. ``model.history`` holds train_loss, validation_loss and
         pearson_delta_validation of every epoch.
 
         Parameters
@@ -255,7 +255,7 @@ class TxPertModel(ScreenModelClass):
             callbacks=callbacks,
             **{"check_val_every_n_epoch": 1, "log_every_n_steps": 1, **trainer_kwargs},
         )
-        runner()
+        run(runner)
 
     @property
     def control_profiles(self) -> ControlProfiles:

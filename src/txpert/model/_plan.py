@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from scvi.train import TrainingPlan
+from scvi import settings
+from scvi.train import TrainingPlan, TrainRunner
 from torch import Tensor
 
 from txpert.data import CONTROL_PROFILE, EXPRESSION, GROUP, PERTURBATION, WEIGHT
@@ -138,3 +140,24 @@ class BestWeights(pl.Callback):
     def _restore(self) -> None:
         if self._weights is not None:
             self.module.load_state_dict(self._weights)
+
+
+def run(runner: TrainRunner) -> None:
+    """Train, and treat Ctrl-C as an early end: the model is then trained as far as it got.
+
+    Lightning answers Ctrl-C by ending the process, which no notebook wants.
+    """
+    try:
+        runner()
+    except SystemExit:
+        if not runner.trainer.interrupted:
+            raise
+        runner.model.module.eval()
+        runner.model.is_trained_ = True
+        kept = runner.trainer.callback_metrics.get(MONITOR)
+        warnings.warn(
+            f"Training was interrupted in epoch {runner.trainer.current_epoch + 1}; the model "
+            f"keeps the weights of {'that moment' if kept is None else 'its best epoch'}.",
+            UserWarning,
+            stacklevel=settings.warnings_stacklevel,
+        )
