@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--cell-line-key", default=CELL_LINE, help="obs column of cell lines, if there is one")
     add("--graph", help="TSV or CSV edge table (source, target, weight); by default GO")
     add("--out", default="txpert-demo", help="folder for the results")
-    add("--max-epochs", type=int, default=150, help="passes over the training conditions")
+    add("--max-epochs", type=int, default=100, help="passes over the training conditions")
     add("--seed", type=int, default=0)
     return parser
 
