@@ -71,3 +71,10 @@ def test_what_is_missing_is_named(evaluated, graph):
 def test_untrained_models_have_no_history(adata, make_model):
     with pytest.raises(ValueError, match="train it first"):
         tx.pl.history(make_model(adata, epochs=0))
+
+
+def test_nothing_defined_to_draw(evaluated):
+    adata, _ = evaluated
+    adata.uns["txpert"]["metrics"]["pearson_delta"] = np.nan
+    with pytest.raises(ValueError, match="undefined for every perturbation"):
+        tx.pl.scores(adata)

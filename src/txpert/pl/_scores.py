@@ -56,6 +56,8 @@ def scores(
     ------
     KeyError
         If there is no evaluation, or no such metric or model in it.
+    ValueError
+        If the metric is undefined for every perturbation.
     """
     metrics = evaluation(adata, key)["metrics"]
     one_of(metric, list(_LABELS), "metric")
@@ -63,6 +65,8 @@ def scores(
     model, baseline = one_of(model, names, "model"), one_of(baseline, names, "model", default=-1)
     wide = metrics.pivot(index=[PERTURBATION, CELL_LINE], columns="model", values=metric)
     wide = wide[[baseline, model]].dropna() if model != baseline else wide.dropna()
+    if wide.empty:
+        raise ValueError(f"{metric} is undefined for every perturbation of {baseline} or {model}.")
     x, y = wide[baseline].to_numpy(), wide[model].to_numpy()
     ax = plt.subplots(figsize=(4.2, 4.2))[1] if ax is None else ax
     ax.scatter(x, y, s=18, alpha=0.75, linewidth=0)
