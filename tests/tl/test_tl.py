@@ -1,3 +1,5 @@
+import warnings
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -130,3 +132,15 @@ def test_constant_predictions_are_counted_not_zeroed(adata, make_model):
     summary = tx.tl.evaluate(adata, make_model(adata), baselines={"no change": Control()})
     assert np.isnan(summary.loc["no change", "pearson_delta"])
     assert summary.loc["no change", "n_undefined"] == summary.loc["no change", "n_perturbations"]
+
+
+def test_scoring_what_was_trained_on_warns(adata, make_model, tmp_path):
+    make_model(adata).save(tmp_path / "m")
+    again = adata.copy()
+    tx.pp.split(again, seed=5)
+    model = tx.TxPertModel.load(tmp_path / "m", again)
+    with pytest.warns(UserWarning, match="was trained on . of the 3 perturbations"):
+        tx.tl.evaluate(again, model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        tx.tl.evaluate(adata, tx.TxPertModel.load(tmp_path / "m", adata))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, Sampler, SequentialSampler
 
-from txpert._constants import CONTROL, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
+from txpert._constants import CELL_LINE, CONTROL, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
 
 from ._conditions import ConditionTable
 from ._datasets import CellDataset, ConditionDataset, Controls
@@ -63,6 +63,7 @@ class PerturbationSplitter(pl.LightningDataModule):
             raise ValueError(
                 "No perturbation is in the training split; tx.pp.split(adata) makes one."
             )
+        self._trained = training.obs
         validation = table.subset((split == VALIDATION).to_numpy())
         self.validation = _conditions(validation, nodes)
         self.train_idx, self.val_idx, self.test_idx = (
@@ -76,6 +77,12 @@ class PerturbationSplitter(pl.LightningDataModule):
             positions = encode_targets(np.where(seen, labels, CONTROL), nodes)
             cells = np.flatnonzero(screen.control | np.asarray(screen.split == TRAIN))
             self.training = CellDataset(screen, table, cells, positions, controls)
+
+    @property
+    def trained_on(self) -> list[tuple[str, str]]:
+        """Perturbation and cell line of everything trained on but the controls, each once."""
+        rows = self._trained.loc[~self._trained[CONTROL], [PERTURBATION, CELL_LINE]]
+        return list(rows.astype(str).drop_duplicates().itertuples(index=False, name=None))
 
     def trained_nodes(self, n_nodes: int) -> Tensor:
         """Return which nodes are targets of a training perturbation, ``(n_nodes,)``."""

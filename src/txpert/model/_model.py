@@ -96,6 +96,7 @@ class TxPertModel(ScreenModelClass):
         registry: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(adata, registry)
+        self.trained_on_: list[tuple[str, str]] = []
         self.genes = registered_genes(registry or self.registry_)
         self._data: tuple[Screen, ConditionTable] | None = None
         targets: list[str] = []
@@ -225,6 +226,7 @@ class TxPertModel(ScreenModelClass):
             *self._attached(), self.nodes, batch_size=batch_size, unit=unit, controls=controls
         )
         self.module.train()  # Lightning leaves the mode that an earlier prediction set
+        self.trained_on_ = splitter.trained_on
         self.module.trained.copy_(splitter.trained_nodes(len(self.nodes)))
         steps = max(1, splitter.n_train // batch_size)
         if max_epochs is None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from txpert._constants import (
     PERTURBATION,
     SPLIT,
     TEST,
+    TRAIN,
     UNS_KEY,
 )
 from txpert.baselines import GeneralBaseline
@@ -49,7 +51,8 @@ def evaluate(
 
     Δ is taken against the controls of the same cell line and batch and averaged over the batches
     of a cell line by numbers of cells, so each perturbation × cell line is one observation. The
-    summary is the unweighted mean over these; undefined scores are left out and counted.
+    summary is the unweighted mean over these; undefined scores are left out and counted. A warning
+    tells if the model was trained on what is scored.
 
     Parameters
     ----------
@@ -100,6 +103,8 @@ def evaluate(
     if baselines is None:
         baselines = {"general": GeneralBaseline(model.conditions)}
     held_out = table.subset(chosen)
+    if TRAIN not in splits:
+        _warn_of_leak(held_out, model)
     others = table.subset(~chosen & ~table.obs[CONTROL].to_numpy())
     reference, reference_obs = average_over_batches(others.delta, others.obs)
     observed, obs = average_over_batches(held_out.delta, held_out.obs)
@@ -126,6 +131,22 @@ def evaluate(
         "delta_genes": model.genes.to_numpy(dtype=object),
     }
     return summary
+
+
+def _warn_of_leak(held_out: ConditionTable, model: TxPertModel) -> None:
+    """Warn if the model was trained on what is about to be scored, under another split, say."""
+    scored = set(
+        zip(*(held_out.obs[c].astype(str) for c in (PERTURBATION, CELL_LINE)), strict=True)
+    )
+    leaked = sorted(scored & set(model.trained_on_))
+    if leaked:
+        warnings.warn(
+            f"The model was trained on {len(leaked)} of the {len(scored)} perturbations to be "
+            f"scored, {leaked[0][0]} in {leaked[0][1]} among them: their scores say nothing about "
+            "unseen ones. Score with the split that the model was trained with.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _predicted_delta(predictor: Predictor, held_out: ConditionTable) -> np.ndarray:
