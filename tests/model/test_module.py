@@ -3,6 +3,7 @@ import torch
 
 from txpert.data import CellDataset, ConditionDataset, ConditionTable, Screen, encode_targets
 from txpert.model import TxPertModule
+from txpert.nn import GraphTensors
 
 KEYS = {n: n for n in ("perturbation", "control", "batch", "cell_line", "split")}
 TINY = {"encoder_options": {"n_layers": 1, "n_channels": 4, "n_input": 4}, "n_hidden": 8}
@@ -11,7 +12,8 @@ TINY = {"encoder_options": {"n_layers": 1, "n_channels": 4, "n_input": 4}, "n_hi
 def module(n_genes=9, n_nodes=6, edges=((0, 1, 2), (1, 2, 0)), **options):
     torch.manual_seed(0)
     edge_index = torch.tensor(edges, dtype=torch.long)
-    return TxPertModule(n_genes, [edge_index], n_nodes, **{**TINY, **options})
+    graph = GraphTensors(edge_index, torch.ones(edge_index.shape[1]))
+    return TxPertModule(n_genes, [graph], n_nodes, **{**TINY, **options})
 
 
 @pytest.mark.parametrize("decoding", ["direct", "delta"])
@@ -89,6 +91,23 @@ def test_nodes_that_training_said_nothing_about():
     embeddings = net.embed()
     torch.testing.assert_close(embeddings[:3], raw[:3])
     torch.testing.assert_close(embeddings[3:], raw[1].expand(3, -1))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "options"),
+    [
+        ("exphormer", {"n_layers": 1, "n_channels": 4}),
+        ("hybrid_bmp", {"n_input": 4, "n_hidden": 4}),
+    ],
+)
+def test_messages_that_run_both_ways_inform_both_ends(encoder, options):
+    """0 → 1 ← 2 and 3 → 4: with 2 trained, all three of the first part are informed."""
+    net = module(edges=((0, 2, 3), (1, 1, 4)), encoder=encoder, encoder_options=options).eval()
+    raw = net.embed()
+    net.trained[2] = True
+    embeddings = net.embed()
+    torch.testing.assert_close(embeddings[:3], raw[:3])
+    torch.testing.assert_close(embeddings[3:], raw[2].expand(3, -1))
 
 
 def test_direct_decoding_starts_from_the_controls():

@@ -25,7 +25,7 @@ from txpert.data import (
 )
 
 from ._module import Decoding, TxPertModule
-from ._nodes import Graphs, edge_indices, node_vocabulary, warn_of_isolated
+from ._nodes import Graphs, graph_tensors, node_vocabulary, warn_of_isolated
 from ._plan import MONITOR, BestWeights, TxPertTrainingPlan, run
 from ._setup import ScreenModelClass, read_screen, registered_genes
 
@@ -44,7 +44,9 @@ class TxPertModel(ScreenModelClass):
         Knowledge graphs over genes. Their nodes, and the targets of the screen, are the genes
         whose perturbation can be predicted.
     encoder
-        Perturbation encoder; ``txpert.nn.ENCODERS`` lists them.
+        Perturbation encoder: ``"gat"``, ``"gat_hybrid"``, ``"gat_mlg"``, ``"exphormer"``,
+        ``"hybrid_bmp"``, ``"sgc"``, ``"none"``, or one of your own
+        (:func:`txpert.nn.register_encoder`).
     encoder_options
         Keyword arguments of the encoder, such as ``{"n_layers": 2}``.
     decoding
@@ -107,13 +109,13 @@ class TxPertModel(ScreenModelClass):
             targets = sorted({target for label in labels for target in parse_targets(label)})
         loading = extra_nodes is not None
         self.graphs, self.nodes, extra_nodes = node_vocabulary(graphs, targets, extra_nodes)
-        edges = edge_indices(self.graphs, self.nodes)
+        tensors = graph_tensors(self.graphs, self.nodes)
         if not loading:
-            warn_of_isolated(targets, edges, self.nodes)
+            warn_of_isolated(targets, tensors, self.nodes)
         graphs = [graph.to_dict() for graph in self.graphs]
         self.module = self._module_cls(
             len(self.genes),
-            edges,
+            tensors,
             len(self.nodes),
             encoder=encoder,
             encoder_options=encoder_options,

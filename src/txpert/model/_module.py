@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from txpert.data import CONTROL_PROFILE, EXPRESSION, PERTURBATION, WEIGHT
-from txpert.nn import BasalMLP, Decoder, join_edges, make_encoder, reachable
+from txpert.nn import BasalMLP, Decoder, GraphTensors, join_edges, make_encoder, reachable
 
 Decoding = Literal["direct", "delta"]
 
@@ -32,8 +32,8 @@ class TxPertModule(BaseModuleClass):
     ----------
     n_genes
         Number of genes predicted.
-    edge_indices
-        Edges of each graph over the nodes, ``(2, n_edges)``, sources first.
+    graphs
+        Graphs over the nodes.
     n_nodes
         Number of genes that can be perturbed.
     encoder, encoder_options
@@ -50,7 +50,7 @@ class TxPertModule(BaseModuleClass):
     def __init__(
         self,
         n_genes: int,
-        edge_indices: Sequence[Tensor],
+        graphs: Sequence[GraphTensors],
         n_nodes: int,
         *,
         encoder: str = "gat",
@@ -69,13 +69,13 @@ class TxPertModule(BaseModuleClass):
             if decoding == "direct"
             else None
         )
-        self.encoder = make_encoder(
-            encoder, edge_indices, n_nodes, n_latent, encoder_options or {}
-        )
+        self.encoder = make_encoder(encoder, graphs, n_nodes, n_latent, encoder_options)
         self.decoder = Decoder(n_latent, n_genes, n_hidden=n_hidden, dropout=dropout)
         if decoding == "direct" and mean_control is not None:
             self.decoder.start_from(mean_control)
-        self.register_buffer("edges", join_edges(edge_indices), persistent=False)
+        paths: Callable[[], Tensor] | None = getattr(self.encoder, "paths", None)
+        edges = paths() if paths is not None else join_edges(graphs)
+        self.register_buffer("paths", edges, persistent=False)
         self.register_buffer("trained", torch.zeros(n_nodes, dtype=torch.bool))
 
     def embed(self) -> Tensor:
@@ -91,7 +91,7 @@ class TxPertModule(BaseModuleClass):
 
         Training touches the rows of its targets and of the nodes upstream of them.
         """
-        source, target = self.edges
+        source, target = self.paths
         touched = reachable(self.trained, target, source)
         return reachable(touched, source, target)
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import torch
 from scvi import settings
-from torch import Tensor
 
 from txpert.graph import KnowledgeGraph
+from txpert.nn import GraphTensors
 
 Graphs = KnowledgeGraph | Sequence[KnowledgeGraph | Mapping[str, Any]]
 
@@ -55,19 +55,21 @@ def node_vocabulary(
     return resolved, pd.Index(sorted(held | set(extra_nodes)), name="gene"), list(extra_nodes)
 
 
-def edge_indices(graphs: Sequence[KnowledgeGraph], nodes: pd.Index) -> list[Tensor]:
-    """Return each graph's edges as positions in ``nodes``, ``(2, n_edges)``, sources first."""
-    indices = []
+def graph_tensors(graphs: Sequence[KnowledgeGraph], nodes: pd.Index) -> list[GraphTensors]:
+    """Return each graph's edges as positions in ``nodes``, and their weights."""
+    tensors = []
     for graph in graphs:
         position = nodes.get_indexer(graph.nodes)
-        edges = np.stack([position[graph.source], position[graph.target]])
-        indices.append(torch.from_numpy(edges.astype(np.int64)))
-    return indices
+        edges = np.stack([position[graph.source], position[graph.target]]).astype(np.int64)
+        tensors.append(GraphTensors(torch.from_numpy(edges), torch.tensor(graph.weight)))
+    return tensors
 
 
-def warn_of_isolated(targets: Sequence[str], edges: Sequence[Tensor], nodes: pd.Index) -> None:
+def warn_of_isolated(
+    targets: Sequence[str], graphs: Sequence[GraphTensors], nodes: pd.Index
+) -> None:
     """Warn of targets that no graph can say anything about."""
-    connected = {int(node) for index in edges for node in index[1].unique()}
+    connected = {int(node) for graph in graphs for node in graph.edges[1].unique()}
     lonely = [
         t
         for t, i in zip(targets, nodes.get_indexer(pd.Index(targets)), strict=True)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +12,46 @@ _BLOCK_EDGES = 1_024
 """Edges worked on at once on a CPU: their features stay in its cache."""
 
 
-def join_edges(edge_indices: Sequence[Tensor]) -> Tensor:
+class GraphTensors(NamedTuple):
+    """A graph over the nodes, as the encoders take it.
+
+    Parameters
+    ----------
+    edges
+        Positions of the sources in the first row and of the targets in the second,
+        ``(2, n_edges)``.
+    weight
+        Weights of the edges, not negative, ``(n_edges,)``.
+    """
+
+    edges: Tensor
+    weight: Tensor
+
+
+def join_edges(graphs: Sequence[GraphTensors]) -> Tensor:
     """Return the edges of all graphs, ``(2, n_edges)``, repeats included."""
-    return torch.cat([*edge_indices, torch.empty(2, 0, dtype=torch.long)], dim=1)
+    none = torch.empty(2, 0, dtype=torch.long)
+    return torch.cat([*(graph.edges for graph in graphs), none], dim=1)
+
+
+def both_ways(edges: Tensor) -> Tensor:
+    """Return edges and their reverses, ``(2, 2 * n_edges)``."""
+    return torch.cat([edges, edges.flip(0)], dim=1)
+
+
+def adjacency(edges: Tensor, weight: Tensor, n_nodes: int) -> Tensor:
+    """Return the sparse matrix that sums what comes in, target × source."""
+    size = (n_nodes, n_nodes)
+    return torch.sparse_coo_tensor(edges.flip(0), weight, size, check_invariants=True).coalesce()
+
+
+def require_graphs(graphs: Sequence[GraphTensors], encoder: str) -> None:
+    """Raise a ValueError if there is no graph."""
+    if not graphs:
+        raise ValueError(
+            f"Encoder {encoder!r} needs at least one graph: pass graphs=[...], or take "
+            "encoder='none', which learns free embeddings."
+        )
 
 
 def reachable(start: Tensor, source: Tensor, target: Tensor) -> Tensor:
@@ -33,12 +71,12 @@ def reachable(start: Tensor, source: Tensor, target: Tensor) -> Tensor:
 
 
 class TargetSortedEdges(nn.Module):
-    """Distinct edges of one or more graphs, sorted by target, with a self-loop at every node.
+    """Distinct edges, sorted by target and then source, with a self-loop at every node.
 
     Parameters
     ----------
-    edge_indices
-        Edges of each graph, source in the first row and target in the second, ``(2, n_edges)``.
+    edges
+        Sources in the first row and targets in the second, ``(2, n_edges)``.
     n_nodes
         Number of nodes.
     """
@@ -46,9 +84,9 @@ class TargetSortedEdges(nn.Module):
     source: Tensor
     target: Tensor
 
-    def __init__(self, edge_indices: Sequence[Tensor], n_nodes: int) -> None:
+    def __init__(self, edges: Tensor, n_nodes: int) -> None:
         super().__init__()
-        edges, _ = add_remaining_self_loops(join_edges(edge_indices), num_nodes=n_nodes)
+        edges, _ = add_remaining_self_loops(edges, num_nodes=n_nodes)
         source, target = coalesce(edges, sort_by_row=False)
         self.n_nodes = n_nodes
         self.register_buffer("source", source, persistent=False)

@@ -6,10 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ._edges import TargetSortedEdges
+from ._edges import GraphTensors, TargetSortedEdges, join_edges
 from ._gatv2 import GATv2Layer
+from ._registry import register_encoder
 
 
+@register_encoder("gat")
 class GATEncoder(nn.Module):
     r"""Perturbation encoder: graph attention over the union of the graphs.
 
@@ -23,9 +25,8 @@ class GATEncoder(nn.Module):
 
     Parameters
     ----------
-    edge_indices
-        Edges of each graph, source in the first row and target in the second,
-        ``(2, n_edges)``.
+    graphs
+        Graphs over the nodes; weights are not used.
     n_nodes
         Number of genes.
     n_latent
@@ -40,7 +41,7 @@ class GATEncoder(nn.Module):
 
     def __init__(
         self,
-        edge_indices: Sequence[Tensor],
+        graphs: Sequence[GraphTensors],
         n_nodes: int,
         n_latent: int,
         *,
@@ -51,7 +52,7 @@ class GATEncoder(nn.Module):
         dropout: float = 0.2,
     ) -> None:
         super().__init__()
-        self.edges = TargetSortedEdges(edge_indices, n_nodes)
+        self.edges = TargetSortedEdges(join_edges(graphs), n_nodes)
         self.nodes = nn.Parameter(torch.empty(n_nodes, n_input))
         width = n_heads * n_channels
         self.layers = nn.ModuleList(

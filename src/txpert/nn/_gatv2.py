@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ._edges import TargetSortedEdges
+from ._softmax import per_head, softmax
 
 _SLOPE = 0.2
 """Negative slope of the LeakyReLU within GATv2's score."""
@@ -74,9 +75,9 @@ class _Attend(torch.autograd.Function):
             local = edges.target[incoming] - nodes.start
             x = source.index_select(0, edges.source[incoming])
             s = target[nodes].index_select(0, local).add_(x)
-            alpha = _softmax(F.leaky_relu_(s, _SLOPE) @ score, local, nodes.stop - nodes.start)
+            alpha = softmax(F.leaky_relu_(s, _SLOPE) @ score, local, nodes.stop - nodes.start)
             attention[incoming] = alpha
-            out[nodes].index_add_(0, local, _per_head(x, alpha))
+            out[nodes].index_add_(0, local, per_head(x, alpha))
         ctx.save_for_backward(source, target, score, attention)
         ctx.edges = edges
         return out
@@ -101,22 +102,5 @@ class _Attend(torch.autograd.Function):
             grad_score += F.leaky_relu(s, _SLOPE).T @ grad_e
             grad_s = torch.ops.aten.leaky_relu_backward(grad_e @ score.T, s, _SLOPE, False)
             grad_target[nodes].index_add_(0, local, grad_s)
-            grad_source.index_add_(0, origin, grad_s.add_(_per_head(g, alpha)))
+            grad_source.index_add_(0, origin, grad_s.add_(per_head(g, alpha)))
         return grad_source, grad_target, grad_score, None
-
-
-def _per_head(x: Tensor, alpha: Tensor) -> Tensor:
-    """Multiply each head's channels by its weight, in place."""
-    n, n_heads = alpha.shape
-    x.view(n, n_heads, -1).mul_(alpha[:, :, None])
-    return x
-
-
-def _softmax(score: Tensor, local: Tensor, n_nodes: int) -> Tensor:
-    """Softmax over the edges into each node."""
-    index = local[:, None].expand_as(score)
-    top = score.new_full((n_nodes, score.shape[1]), -torch.inf)
-    top.scatter_reduce_(0, index, score, "amax")
-    weight = (score - top.index_select(0, local)).exp_()
-    total = weight.new_zeros(n_nodes, score.shape[1]).index_add_(0, local, weight)
-    return weight / total.index_select(0, local)

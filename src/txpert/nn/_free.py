@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ._edges import GraphTensors
+from ._registry import register_encoder
+
+
+@register_encoder("none")
+class FreeEmbeddings(nn.Module):
+    r"""Perturbation encoder without graphs: a free embedding per gene, the ablation.
+
+    .. math:: Z = H
+
+    What a graph encoder adds is what it gains over this one. A gene that is no training target
+    has the mean embedding of those that are.
+
+    Parameters
+    ----------
+    graphs
+        Not used.
+    n_nodes
+        Number of genes.
+    n_latent
+        Length of an embedding.
+    """
+
+    def __init__(self, graphs: Sequence[GraphTensors], n_nodes: int, n_latent: int) -> None:
+        super().__init__()
+        self.nodes = nn.Parameter(torch.empty(n_nodes, n_latent))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw all embeddings anew."""
+        nn.init.xavier_uniform_(self.nodes)
+
+    def paths(self) -> Tensor:
+        """Return no edges, ``(2, 0)``: no embedding draws on another's."""
+        return torch.empty(2, 0, dtype=torch.long)
+
+    def forward(self) -> Tensor:
+        """Return the embeddings of all nodes, ``(n_nodes, n_latent)``."""
+        # A tensor of its own, as from the other encoders: changing it leaves the parameter alone.
+        return self.nodes.clone()

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ._edges import GraphTensors, TargetSortedEdges, both_ways, join_edges
+from ._expander import expander_edges
+
+
+class ProvenanceEdges(TargetSortedEdges):
+    """Union of graphs, their reverses, self-loops and an expander, and where each edge is from.
+
+    ``provenance[pattern]`` has a row per edge and a column per graph, then one each for reverses,
+    self-loops and the expander. There are only a handful of distinct rows, so what a layer makes
+    of them is computed once per pattern.
+
+    Parameters
+    ----------
+    graphs
+        Graphs over the nodes.
+    n_nodes
+        Number of nodes.
+    n_cycles, seed
+        Of the expander, see :func:`expander_edges`.
+    """
+
+    provenance: Tensor
+    pattern: Tensor
+
+    def __init__(
+        self, graphs: Sequence[GraphTensors], n_nodes: int, *, n_cycles: int, seed: int
+    ) -> None:
+        given = join_edges(graphs)
+        expander = expander_edges(n_nodes, n_cycles, seed)
+        super().__init__(torch.cat([both_ways(given), expander], dim=1), n_nodes)
+        loops = torch.arange(n_nodes).expand(2, -1)
+        kinds = [*(graph.edges for graph in graphs), given.flip(0), loops, expander]
+        columns = torch.stack([self._among(edges) for edges in kinds], dim=1)
+        provenance, pattern = columns.unique(dim=0, return_inverse=True)
+        self.register_buffer("provenance", provenance.float(), persistent=False)
+        self.register_buffer("pattern", pattern, persistent=False)
+
+    def _among(self, edges: Tensor) -> Tensor:
+        """Return which of the edges are among those given, ``(n_edges,)``."""
+        source, target = edges
+        return torch.isin(self.target * self.n_nodes + self.source, target * self.n_nodes + source)

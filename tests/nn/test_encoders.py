@@ -1,0 +1,169 @@
+"""What holds for all perturbation encoders."""
+
+import pytest
+import torch
+
+from txpert.nn import ENCODERS, GraphTensors, make_encoder
+
+N_NODES = 41  # no other size in the encoders below
+GAT = {"n_layers": 2, "n_channels": 4, "n_input": 6}
+CASES = {
+    "exphormer": ("exphormer", {"n_layers": 2, "n_channels": 4}),
+    "exphormer-local": ("exphormer", {"n_layers": 2, "n_channels": 4, "local": True}),
+    "gat": ("gat", GAT),
+    "gat_hybrid": ("gat_hybrid", GAT),
+    "gat_hybrid-concat": ("gat_hybrid", {**GAT, "combine": "concat"}),
+    "gat_mlg": ("gat_mlg", GAT),
+    "hybrid_bmp": ("hybrid_bmp", {"n_input": 6, "n_hidden": 7}),
+    "none": ("none", {}),
+    "sgc": ("sgc", {"n_input": 6, "n_hops": 2}),
+}
+REGISTERED = set(ENCODERS)
+ONE_WAY = ["gat", "gat_hybrid", "gat_mlg", "sgc"]
+NEED_GRAPHS = ["gat_hybrid", "gat_mlg", "hybrid_bmp"]
+
+every_case = pytest.mark.parametrize("case", CASES)
+with_graphs = pytest.mark.parametrize("case", [case for case in CASES if case != "none"])
+
+
+@pytest.fixture
+def two_graphs(random_graph):
+    return [random_graph(), random_graph(seed=1)]
+
+
+def make(case, graphs, n_nodes=N_NODES, **options):
+    torch.manual_seed(0)
+    name, defaults = CASES[case]
+    return make_encoder(name, graphs, n_nodes, 5, {**defaults, **options})
+
+
+def embed(case, graphs, n_nodes=N_NODES, **options):
+    return make(case, graphs, n_nodes, **options).eval()().detach()
+
+
+def without_first_edge(graph):
+    return GraphTensors(graph.edges[:, 1:], graph.weight[1:])
+
+
+def one_edge(source, target):
+    return [GraphTensors(torch.tensor([[source], [target]]), torch.ones(1))]
+
+
+def test_every_encoder_is_tested():
+    assert {name for name, _ in CASES.values()} == REGISTERED
+
+
+@every_case
+@pytest.mark.parametrize("n_graphs", [1, 2, 3])
+def test_output_is_finite_and_has_the_right_shape(case, n_graphs, random_graph):
+    """Nodes from 37 on are isolated."""
+    graphs = [random_graph(seed=seed) for seed in range(n_graphs)]
+    output = embed(case, graphs)
+    assert output.shape == (N_NODES, 5)
+    assert output.isfinite().all()
+
+
+@every_case
+def test_no_graphs(case):
+    if case.split("-")[0] in NEED_GRAPHS:
+        with pytest.raises(ValueError, match="needs at least one graph"):
+            make(case, [])
+    else:
+        assert embed(case, []).isfinite().all()
+
+
+@every_case
+def test_graphs_without_edges(case):
+    empty = GraphTensors(torch.empty(2, 0, dtype=torch.long), torch.empty(0))
+    assert embed(case, [empty, empty]).isfinite().all()
+
+
+@every_case
+def test_renaming_the_nodes_renames_the_output(case, two_graphs):
+    permutation = torch.randperm(N_NODES, generator=torch.Generator().manual_seed(2))
+    renamed_graphs = [GraphTensors(permutation[graph.edges], graph.weight) for graph in two_graphs]
+    options = {"n_cycles": 0} if case.startswith("exphormer") else {}
+    original = make(case, two_graphs, **options).eval()
+    renamed = make(case, renamed_graphs, **options).eval()
+    rows = torch.argsort(permutation)
+    renamed.load_state_dict(
+        {k: v[rows] if len(v) == N_NODES else v for k, v in original.state_dict().items()}
+    )
+    torch.testing.assert_close(renamed()[permutation], original(), atol=1e-5, rtol=1e-5)
+
+
+@with_graphs
+@pytest.mark.parametrize("changed", [0, 1])
+def test_every_graph_can_change_the_output(case, two_graphs, changed):
+    before = embed(case, two_graphs)
+    two_graphs[changed] = without_first_edge(two_graphs[changed])
+    assert (before - embed(case, two_graphs)).abs().max() > 1e-6
+
+
+def test_free_embeddings_know_no_graph(two_graphs):
+    assert torch.equal(embed("none", two_graphs), embed("none", []))
+
+
+@with_graphs
+def test_direction_of_an_edge_matters(case):
+    """In Exphormer, whose messages run both ways, it does through the provenance."""
+    assert (embed(case, one_edge(0, 1), 3) - embed(case, one_edge(1, 0), 3)).abs().max() > 1e-6
+
+
+@pytest.mark.parametrize("case", ONE_WAY)
+def test_only_the_target_draws_on_an_edge(case):
+    empty = GraphTensors(torch.empty(2, 0, dtype=torch.long), torch.empty(0))
+    alone, linked = embed(case, [empty], 3), embed(case, one_edge(0, 1), 3)
+    torch.testing.assert_close(linked[[0, 2]], alone[[0, 2]])
+    assert (linked[1] - alone[1]).abs().max() > 1e-6
+
+
+@every_case
+def test_gradients_reach_every_parameter(case, two_graphs):
+    model = make(case, two_graphs)
+    model().square().sum().backward()
+    unreached = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not unreached
+
+
+@every_case
+def test_steps_lower_a_loss(case, two_graphs):
+    model = make(case, two_graphs).eval()
+    wanted = torch.randn(N_NODES, 5)[:37]
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    losses = []
+    for _ in range(20):
+        optimizer.zero_grad()
+        loss = (model()[:37] - wanted).square().mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.97 * losses[0]
+
+
+@every_case
+def test_same_seed_same_output(case, two_graphs):
+    first = make(case, two_graphs)
+    assert torch.equal(embed(case, two_graphs), embed(case, two_graphs))
+    torch.manual_seed(0)
+    first.reset_parameters()
+    torch.manual_seed(1)
+    second = make(case, two_graphs)
+    second.load_state_dict(first.state_dict())
+    assert torch.equal(first.eval()(), second.eval()())
+
+
+@every_case
+def test_reset_draws_every_parameter_anew(case, two_graphs):
+    model = make(case, two_graphs)
+    for parameter in model.parameters():
+        torch.nn.init.constant_(parameter, 7.0)
+    model.reset_parameters()
+    assert not any((parameter == 7).any() for parameter in model.parameters())
+
+
+@every_case
+def test_weights_alone_are_in_the_state(case, two_graphs):
+    model = make(case, two_graphs)
+    assert set(model.state_dict()) == {name for name, _ in model.named_parameters()}
+    assert model.double()().dtype == torch.double
