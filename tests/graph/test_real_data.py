@@ -69,6 +69,12 @@ def test_jak2_and_stat1_in_go(wide_go_graph):
     assert ("STAT1", "JAK2") in edges_of(wide_go_graph)
 
 
+def test_jak2_and_stat1_in_go_over_the_genes_of_a_screen(shared):
+    screen = ad.read_h5ad(shared("papalexi.h5ad"), backed="r")
+    targets = set(screen.obs["perturbation"]) - {"control"}
+    assert ("STAT1", "JAK2") in edges_of(go(sorted(targets.union(screen.var_names))))
+
+
 @pytest.mark.parametrize("name", COMPLEXES)
 def test_complexes_in_go_string_and_reactome(go_graph, string_graph, reactome_graph, name):
     for graph in (go_graph, string_graph, reactome_graph):
