@@ -96,5 +96,5 @@ def test_mudata_give_the_same_model(adata, mdata, make_model, tmp_path):
 def test_mudata_places_are_checked(mdata):
     with pytest.raises(KeyError, match="no modality 'gex'"):
         TxPertModel.setup_mudata(mdata, modalities={"layer": "gex"})
-    with pytest.raises(KeyError, match=r"adata.obs has no column 'perturbation'|mdata"):
+    with pytest.raises(KeyError, match=r"mdata\.obs has no column 'perturbation'"):
         TxPertModel.setup_mudata(mdata)

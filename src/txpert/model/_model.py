@@ -155,10 +155,6 @@ class TxPertModel(ScreenModelClass):
             )
         return self._data
 
-    def conditions_of(self, adata: AnnData | MuData | None = None) -> ConditionTable:
-        """Return the pseudobulk of other data, annotated like those the model was set up with."""
-        return self.conditions if adata is None else self.read(adata)[1]
-
     def read(self, adata: AnnData | MuData) -> tuple[Screen, ConditionTable]:
         """Return the cells and the pseudobulk of data annotated like the model's own.
 

@@ -114,10 +114,10 @@ class TxPertModule(BaseModuleClass):
         return padded[perturbation].sum(dim=1)
 
     def _get_inference_input(self, tensors: dict[str, Tensor], **_: Any) -> dict[str, Tensor]:
-        return {key: tensors[key] for key in (CONTROL_PROFILE, PERTURBATION)}
+        return {PERTURBATION: tensors[PERTURBATION]}
 
     @auto_move_data
-    def inference(self, control_profile: Tensor, perturbation: Tensor) -> dict[str, Tensor]:
+    def inference(self, perturbation: Tensor) -> dict[str, Tensor]:
         """Return the latent effect of each row's perturbation."""
         return {"effect": self.combine(self.embed(), perturbation)}
 

@@ -117,14 +117,13 @@ class BestWeights(pl.Callback):
     def __init__(self, module: TxPertModule) -> None:
         self.module = module
         self.best_score = -np.inf
-        self.best_epoch: int | None = None
         self._weights: dict[str, Tensor] | None = None
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep the weights if this epoch is the best so far."""
         score = float(trainer.callback_metrics[MONITOR])
         if score > self.best_score:
-            self.best_score, self.best_epoch = score, trainer.current_epoch
+            self.best_score = score
             self._weights = copy.deepcopy(self.module.state_dict())
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -188,7 +188,8 @@ class ScreenModelClass(BaseModelClass):
         for name, key in keys.items():
             place = places[name]
             obs = data.obs if place is None else data.mod[place].obs
-            where = "adata.obs" if place is None else f"mdata[{place!r}].obs"
+            top = "adata.obs" if data is expression else "mdata.obs"
+            where = top if place is None else f"mdata[{place!r}].obs"
             resolved[name] = resolve_key(name, key, obs, where)
             if resolved[name] is not None:
                 columns[name] = obs[resolved[name]]

@@ -25,7 +25,7 @@ class GATv2Layer(nn.Module):
     (Brody et al., ICLR 2022, arXiv:2105.14491). It computes what
     :class:`torch_geometric.nn.GATv2Conv` does, a block of target nodes at a time: features of
     edges are made, used and dropped while they are in the cache, and made again in the backward
-    pass, so memory is that of the nodes and a step takes a fraction of the time.
+    pass, so none is kept for all edges at once.
 
     Parameters
     ----------

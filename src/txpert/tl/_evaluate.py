@@ -92,7 +92,7 @@ def evaluate(
     >>> tx.tl.evaluate(adata, model).index.to_list()
     ['TxPert', 'general']
     """
-    table = model.conditions_of(adata)
+    _, table = model.read(adata)
     splits = [split] if isinstance(split, str) else list(split)
     chosen = table.obs[SPLIT].isin(splits).to_numpy()
     if not chosen.any():
