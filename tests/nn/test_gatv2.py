@@ -30,7 +30,7 @@ def test_layer_and_its_gradient_agree_with_pyg(monkeypatch, block):
     def gradients(output, *parameters):
         return torch.autograd.grad((output * weight).sum(), [h, *parameters])
 
-    mine, other = ours(h, TargetSortedEdges(edges, 40)), theirs(h, edges)
+    mine, other = ours(h, TargetSortedEdges(edges, 40).all()), theirs(h, edges)
     torch.testing.assert_close(mine, other)
     for a, b in zip(
         gradients(mine, ours.attention, ours.from_source.weight, ours.from_target.weight),
@@ -41,16 +41,41 @@ def test_layer_and_its_gradient_agree_with_pyg(monkeypatch, block):
 
 
 def test_gradient_is_right_numerically():
-    layer = GATv2Layer(3, 2, 2).double()
-    edges = TargetSortedEdges(random_edges(6, 12), 6)
+    layer = GATv2Layer(3, 2, 2, weighted=True).double()
+    edges = random_edges(6, 12)
+    log_weight = -torch.rand(edges.shape[1], dtype=torch.double)
+    hop = TargetSortedEdges(edges, 6, log_weight).all()
     h = torch.randn(6, 3, dtype=torch.double, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda x: layer(x, edges), (h,))
+    parameters = tuple(layer.parameters())
+    assert torch.autograd.gradcheck(lambda x, *_: layer(x, hop), (h, *parameters))
+
+
+def test_weights_multiply_attention():
+    """With an exponent of 1 a neighbour of twice the weight has twice the attention."""
+    layer = GATv2Layer(1, 1, 1, weighted=True)
+    for parameter in layer.parameters():
+        torch.nn.init.zeros_(parameter)
+    torch.nn.init.ones_(layer.from_source.weight)
+    torch.nn.init.ones_(layer.exponent)
+    edges, log_weight = torch.tensor([[0, 1], [2, 2]]), torch.tensor([1.0, 0.5]).log()
+    h = torch.tensor([[3.0], [5.0], [7.0]])
+    out = layer(h, TargetSortedEdges(edges, 3, log_weight).all())
+    torch.testing.assert_close(out[2, 0], torch.tensor((3 + 0.5 * 5 + 7) / 2.5))
+
+
+def test_hops_lead_back_to_all_that_matters():
+    edges = TargetSortedEdges(torch.tensor([[0, 1, 2, 3], [1, 2, 3, 0]]), 5)
+    first, second = edges.hops(torch.tensor([3]), 2)
+    assert second.needed.tolist() == [2, 3]
+    assert first.needed.tolist() == [1, 2, 3]
+    assert second.own.tolist() == [1]
+    assert edges.hops(None, 1)[0].needed is None
 
 
 def test_blocks_cover_all_nodes_and_edges_once(monkeypatch):
     monkeypatch.setattr(edges_module, "_BLOCK_EDGES", 7)
     edges = TargetSortedEdges(torch.cat([random_edges(), random_edges(seed=1)], dim=1), 40)
-    blocks = list(edges.blocks())
+    blocks = list(edges.all().blocks())
     assert len(blocks) > 5
     for part, size in ((0, 40), (1, len(edges.source))):
         bounds = [(block[part].start, block[part].stop) for block in blocks]

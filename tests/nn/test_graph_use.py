@@ -4,13 +4,15 @@ import math
 
 import pytest
 import torch
-from torch_geometric.nn import SGConv
+from torch_geometric.nn import GCNConv, SGConv
 
 from txpert.nn import (
     GATHybridEncoder,
     GATMLGEncoder,
+    GCNEncoder,
     GraphTensors,
     HybridBMPEncoder,
+    Nodes,
     SGCEncoder,
 )
 from txpert.nn._gat_mlg import incoming_weights, supra_edges
@@ -18,31 +20,42 @@ from txpert.nn._gat_mlg import incoming_weights, supra_edges
 
 def test_sgc_agrees_with_pyg(random_graph):
     graph = random_graph()
-    ours, theirs = SGCEncoder([graph], 41, 5, n_input=6, n_hops=3), SGConv(6, 5, K=3)
+    ours, theirs = SGCEncoder([graph], Nodes(41), 5, n_input=6, n_hops=3), SGConv(6, 5, K=3)
     theirs.lin.load_state_dict(ours.project.state_dict())
-    torch.testing.assert_close(ours(), theirs(ours.nodes, graph.edges, graph.weight))
+    torch.testing.assert_close(ours(), theirs(ours.nodes(), graph.edges, graph.weight))
+
+
+def test_gcn_agrees_with_pyg(random_graph):
+    graph = random_graph()
+    ours = GCNEncoder([graph], Nodes(41), 5, n_input=6, n_layers=2, n_hidden=7).eval()
+    h = ours.nodes()
+    for layer in ours.layers:
+        theirs = GCNConv(layer.in_features, 7)
+        theirs.lin.weight, theirs.bias = layer.weight, layer.bias
+        h = torch.nn.functional.leaky_relu(theirs(h, graph.edges, graph.weight))
+    torch.testing.assert_close(ours(), ours.project(h))
 
 
 def test_sgc_takes_the_heaviest_of_repeated_edges(random_graph):
     graph = random_graph()
     lighter = GraphTensors(graph.edges, graph.weight / 2)
-    a, b = SGCEncoder([graph], 41, 5), SGCEncoder([lighter, graph], 41, 5)
+    a, b = SGCEncoder([graph], Nodes(41), 5), SGCEncoder([lighter, graph], Nodes(41), 5)
     torch.testing.assert_close(a.adjacency.to_dense(), b.adjacency.to_dense())
 
 
 def test_hybrid_bmp_by_hand(random_graph):
     graphs = [random_graph(), random_graph(seed=1)]
-    model = HybridBMPEncoder(graphs, 41, 5).eval()
+    model = HybridBMPEncoder(graphs, Nodes(41), 5).eval()
     a = torch.zeros(41, 41)
     for graph in graphs:
         a[graph.edges[1], graph.edges[0]] = 1
-    expected = model.mlp(a @ model.sources + a.T @ model.targets)
+    expected = model.mlp(a @ model.sources() + a.T @ model.targets())
     torch.testing.assert_close(model(), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_hybrid_weighs_the_graphs_of_each_node(random_graph):
     """A query of zero takes their mean."""
-    model = GATHybridEncoder([random_graph(), random_graph(seed=1)], 41, 5, n_queries=1).eval()
+    model = GATHybridEncoder([random_graph(), random_graph(seed=1)], Nodes(41), 5, n_queries=1).eval()
     torch.nn.init.zeros_(model.query)
     mean = torch.stack([tower() for tower in model.towers]).mean(0)
     torch.testing.assert_close(model(), model.mlp(mean))
@@ -50,7 +63,7 @@ def test_hybrid_weighs_the_graphs_of_each_node(random_graph):
 
 def test_hybrid_knows_two_ways_to_combine(random_graph):
     with pytest.raises(ValueError, match="'attention' or 'concat'"):
-        GATHybridEncoder([random_graph()], 41, 5, combine="sum")
+        GATHybridEncoder([random_graph()], Nodes(41), 5, combine="sum")
 
 
 def test_supra_graph_keeps_edges_and_joins_the_copies():
@@ -82,10 +95,10 @@ def test_mlg_uses_the_weights_of_the_reference(random_graph):
     outputs = []
     for weight in (graph.weight, graph.weight.flip(0)):
         torch.manual_seed(0)
-        outputs.append(GATMLGEncoder([graph._replace(weight=weight)], 41, 5).eval()())
+        outputs.append(GATMLGEncoder([graph._replace(weight=weight)], Nodes(41), 5).eval()())
     assert (outputs[0] - outputs[1]).abs().max() > 1e-6
 
 
 def test_mlg_needs_two_layers_for_several_graphs(random_graph):
     with pytest.raises(ValueError, match="n_layers of at least 2"):
-        GATMLGEncoder([random_graph(), random_graph()], 41, 5, n_layers=1)
+        GATMLGEncoder([random_graph(), random_graph()], Nodes(41), 5, n_layers=1)

@@ -2,14 +2,14 @@ import pytest
 import torch
 from torch import nn
 
-from txpert.nn import ENCODERS, make_encoder, register_encoder
+from txpert.nn import ENCODERS, EncoderConfig, Nodes, make_encoder, register_encoder
 
 
 def define(n_layers=1):
     class Own(nn.Module):
-        def __init__(self, graphs, n_nodes, n_latent, *, scale=1.0):
+        def __init__(self, graphs, nodes, n_latent, *, scale=1.0):
             super().__init__()
-            self.shape, self.scale, self.n_layers = (n_nodes, n_latent), scale, n_layers
+            self.shape, self.scale, self.n_layers = (nodes.n, n_latent), scale, n_layers
 
         def forward(self):
             return torch.full(self.shape, self.scale)
@@ -27,21 +27,41 @@ def _leaves_no_trace():
 
 def test_unknown_encoders_list_the_known_ones():
     with pytest.raises(ValueError, match=r"no encoder 'gta'; choose from .*exphormer, gat, "):
-        make_encoder("gta", [], 3, 2)
+        EncoderConfig("gta")
 
 
 def test_users_register_their_own():
     own = define()
     assert register_encoder("own")(own) is own
-    assert make_encoder("own", [], 3, 2, {"scale": 2.0})().tolist() == [[2.0, 2.0]] * 3
+    assert make_encoder(EncoderConfig("own", {"scale": 2.0}), [], Nodes(3), 2)().tolist() == [[2.0, 2.0]] * 3
 
 
 def test_defining_a_class_again_replaces_it():
     register_encoder("own")(define())
     register_encoder("own")(define(n_layers=2))
-    assert make_encoder("own", [], 3, 2).n_layers == 2
+    assert make_encoder("own", [], Nodes(3), 2).n_layers == 2
 
 
 def test_names_are_not_taken_twice():
     with pytest.raises(ValueError, match=r"an encoder 'gat' already, GATEncoder; take another"):
         register_encoder("gat")(define())
+
+
+def test_unknown_options_list_the_known_ones():
+    with pytest.raises(ValueError, match=r"'gat' has no option 'depth'; it has: n_input, n_layers"):
+        EncoderConfig("gat", {"depth": 3})
+    with pytest.raises(ValueError, match="'none' has no option 'depth'; it has: none"):
+        EncoderConfig("none", {"depth": 3})
+
+
+def test_a_seed_is_added_where_there_is_room():
+    config = EncoderConfig("exphormer", {"n_layers": 2})
+    assert config.seeded(5).options == {"n_layers": 2, "seed": 5}
+    assert config.seeded(5).seeded(6).options["seed"] == 5
+    assert EncoderConfig("gat").seeded(5) == EncoderConfig("gat")
+
+
+def test_configurations_survive_being_plain():
+    config = EncoderConfig("gat", {"n_layers": 2})
+    assert EncoderConfig.of(config.to_dict()) == EncoderConfig.of(config) == config
+    assert EncoderConfig.of("gat") == EncoderConfig("gat")

@@ -1,27 +1,35 @@
 from ._basal import BasalMLP
 from ._decoder import Decoder
 from ._edges import GraphTensors, join_edges, reachable
+from ._embedding import FeatureEncoder
 from ._expander import expander_edges
 from ._exphormer import ExphormerEncoder
 from ._free import FreeEmbeddings
 from ._gat import GATEncoder
 from ._gat_hybrid import GATHybridEncoder
 from ._gat_mlg import GATMLGEncoder
+from ._gcn import GCNEncoder
 from ._hybrid_bmp import HybridBMPEncoder
-from ._registry import ENCODERS, make_encoder, register_encoder
+from ._nodes import NodeRows, Nodes
+from ._registry import ENCODERS, EncoderConfig, make_encoder, register_encoder
 from ._sgc import SGCEncoder
 
 __all__ = [
     "ENCODERS",
     "BasalMLP",
     "Decoder",
+    "EncoderConfig",
     "ExphormerEncoder",
+    "FeatureEncoder",
     "FreeEmbeddings",
     "GATEncoder",
     "GATHybridEncoder",
     "GATMLGEncoder",
+    "GCNEncoder",
     "GraphTensors",
     "HybridBMPEncoder",
+    "NodeRows",
+    "Nodes",
     "SGCEncoder",
     "expander_edges",
     "join_edges",

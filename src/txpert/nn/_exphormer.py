@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from ._edge_attention import EdgeAttention
-from ._edges import GraphTensors, TargetSortedEdges, both_ways, join_edges
+from ._edges import GraphTensors, TargetSortedEdges, both_ways, join_edges, log_weights
 from ._gatv2 import GATv2Layer
 from ._mlp import node_mlp, reset_layers
+from ._nodes import Nodes
 from ._provenance import ProvenanceEdges
 from ._registry import register_encoder
 
@@ -26,15 +26,24 @@ class ExphormerLayer(nn.Module):
         Share of units dropped in training.
     local
         Add GATv2 message passing over the graphs' own edges.
+    weighted
+        Use the weights of the edges.
     """
 
     def __init__(
-        self, n_channels: int, n_heads: int, n_kinds: int, *, dropout: float, local: bool
+        self,
+        n_channels: int,
+        n_heads: int,
+        n_kinds: int,
+        *,
+        dropout: float,
+        local: bool,
+        weighted: bool,
     ) -> None:
         super().__init__()
         width = n_heads * n_channels
-        self.attention = EdgeAttention(width, n_heads, n_kinds)
-        self.local = GATv2Layer(width, n_channels, n_heads) if local else None
+        self.attention = EdgeAttention(width, n_heads, n_kinds, weighted=weighted)
+        self.local = GATv2Layer(width, n_channels, n_heads, weighted=weighted) if local else None
         self.feed_forward = node_mlp(width, 2 * width, width, dropout)
         self.attention_norm = nn.LayerNorm(width)
         self.feed_forward_norm = nn.LayerNorm(width)
@@ -45,8 +54,8 @@ class ExphormerLayer(nn.Module):
     ) -> Tensor:
         """Map node features to node features, ``(n_nodes, n_heads * n_channels)``."""
         message = self.dropout(self.attention(h, edges))
-        if self.local is not None:
-            message = message + self.dropout(self.local(h, graph_edges))
+        if self.local is not None and graph_edges is not None:
+            message = message + self.dropout(self.local(h, graph_edges.all()))
         h = self.attention_norm(h + message)
         return self.feed_forward_norm(h + self.dropout(self.feed_forward(h)))
 
@@ -71,9 +80,9 @@ class ExphormerEncoder(nn.Module):
     Parameters
     ----------
     graphs
-        Graphs over the nodes; weights are not used.
-    n_nodes
-        Number of genes.
+        Graphs over the nodes.
+    nodes
+        The genes.
     n_latent
         Length of an embedding.
     n_layers, n_heads, n_channels
@@ -81,9 +90,12 @@ class ExphormerEncoder(nn.Module):
     dropout
         Share of units dropped in training.
     n_cycles, seed
-        Number of the expander's cycles, and the seed they are drawn with.
+        Number of the expander's cycles, and the seed they are drawn with. In
+        :class:`txpert.TxPertModel` the seed is ``scvi.settings.seed`` unless one is given.
     local
         Add GATv2 message passing over the graphs' own edges.
+    edge_weights
+        Let attention follow the weights of the edges, to a learned degree.
     """
 
     _paths: Tensor
@@ -91,7 +103,7 @@ class ExphormerEncoder(nn.Module):
     def __init__(
         self,
         graphs: Sequence[GraphTensors],
-        n_nodes: int,
+        nodes: Nodes,
         n_latent: int,
         *,
         n_layers: int = 4,
@@ -101,26 +113,34 @@ class ExphormerEncoder(nn.Module):
         n_cycles: int = 3,
         seed: int = 0,
         local: bool = False,
+        edge_weights: bool = False,
     ) -> None:
         super().__init__()
-        self.edges = ProvenanceEdges(graphs, n_nodes, n_cycles=n_cycles, seed=seed)
+        self.edges = ProvenanceEdges(
+            graphs, nodes.n, n_cycles=n_cycles, seed=seed, weighted=edge_weights
+        )
         joined = join_edges(graphs)
-        self.graph_edges = TargetSortedEdges(joined, n_nodes) if local else None
+        log_weight = log_weights(graphs) if edge_weights else None
+        self.graph_edges = TargetSortedEdges(joined, nodes.n, log_weight) if local else None
         self.register_buffer("_paths", both_ways(joined), persistent=False)
-        self.nodes = nn.Parameter(torch.empty(n_nodes, n_heads * n_channels))
+        self.nodes = nodes.rows(n_heads * n_channels)
         n_kinds = self.edges.provenance.shape[1]
         self.layers = nn.ModuleList(
-            ExphormerLayer(n_channels, n_heads, n_kinds, dropout=dropout, local=local)
+            ExphormerLayer(
+                n_channels,
+                n_heads,
+                n_kinds,
+                dropout=dropout,
+                local=local,
+                weighted=edge_weights,
+            )
             for _ in range(n_layers)
         )
         self.project = nn.Linear(n_heads * n_channels, n_latent)
-        self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
-        nn.init.xavier_uniform_(self.nodes)
-        reset_layers(self.layers)
-        self.project.reset_parameters()
+        reset_layers(self)
 
     def paths(self) -> Tensor:
         """Return the graphs' edges and their reverses, ``(2, n_edges)``.
@@ -131,7 +151,7 @@ class ExphormerEncoder(nn.Module):
 
     def forward(self) -> Tensor:
         """Return the embeddings of all nodes, ``(n_nodes, n_latent)``."""
-        h: Tensor = self.nodes
+        h = self.nodes()
         for layer in self.layers:
             h = layer(h, self.edges, self.graph_edges)
         return self.project(h)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ._edges import GraphTensors
+from ._nodes import Nodes
 from ._registry import register_encoder
 
 
@@ -16,26 +17,26 @@ class FreeEmbeddings(nn.Module):
     .. math:: Z = H
 
     What a graph encoder adds is what it gains over this one. A gene that is no training target
-    has the mean embedding of those that are.
+    has the mean embedding of those that are. With given features, :math:`H` is linear in them
+    besides.
 
     Parameters
     ----------
     graphs
         Not used.
-    n_nodes
-        Number of genes.
+    nodes
+        The genes.
     n_latent
         Length of an embedding.
     """
 
-    def __init__(self, graphs: Sequence[GraphTensors], n_nodes: int, n_latent: int) -> None:
+    def __init__(self, graphs: Sequence[GraphTensors], nodes: Nodes, n_latent: int) -> None:
         super().__init__()
-        self.nodes = nn.Parameter(torch.empty(n_nodes, n_latent))
-        self.reset_parameters()
+        self.nodes = nodes.rows(n_latent)
 
     def reset_parameters(self) -> None:
         """Draw all embeddings anew."""
-        nn.init.xavier_uniform_(self.nodes)
+        self.nodes.reset_parameters()
 
     def paths(self) -> Tensor:
         """Return no edges, ``(2, 0)``: no embedding draws on another's."""
@@ -43,5 +44,4 @@ class FreeEmbeddings(nn.Module):
 
     def forward(self) -> Tensor:
         """Return the embeddings of all nodes, ``(n_nodes, n_latent)``."""
-        # A tensor of its own, as from the other encoders: changing it leaves the parameter alone.
-        return self.nodes.clone()
+        return self.nodes()

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from ._edges import GraphTensors, TargetSortedEdges, join_edges
-from ._gatv2 import GATv2Layer
+from ._edges import GraphTensors, TargetSortedEdges, join_edges, log_weights
+from ._gat_stack import GATStack
+from ._nodes import Nodes
 from ._registry import register_encoder
 
 
@@ -15,8 +14,8 @@ from ._registry import register_encoder
 class GATEncoder(nn.Module):
     r"""Perturbation encoder: graph attention over the union of the graphs.
 
-    Every gene (node) has a learned input row. Layer :math:`l` attends over a node's incoming
-    edges and itself (GATv2) and is concatenated with its own input,
+    Layer :math:`l` attends over a gene's incoming edges and itself (GATv2) and is concatenated
+    with its own input,
 
     .. math:: h^{(l+1)} = h^{(l)} \oplus \mathrm{LeakyReLU}(\mathrm{GATv2}(h^{(l)})),
 
@@ -26,23 +25,25 @@ class GATEncoder(nn.Module):
     Parameters
     ----------
     graphs
-        Graphs over the nodes; weights are not used.
-    n_nodes
-        Number of genes.
+        Graphs over the nodes.
+    nodes
+        The genes.
     n_latent
         Length of an embedding.
     n_input
-        Length of a node's learned input row.
+        Length of a node's input row.
     n_layers, n_heads, n_channels
         Number of layers, heads in each, and channels of each head.
     dropout
         Share of a layer's input dropped in training.
+    edge_weights
+        Let attention follow the weights of the edges, to a learned degree.
     """
 
     def __init__(
         self,
         graphs: Sequence[GraphTensors],
-        n_nodes: int,
+        nodes: Nodes,
         n_latent: int,
         *,
         n_input: int = 64,
@@ -50,27 +51,27 @@ class GATEncoder(nn.Module):
         n_heads: int = 2,
         n_channels: int = 128,
         dropout: float = 0.2,
+        edge_weights: bool = False,
     ) -> None:
         super().__init__()
-        self.edges = TargetSortedEdges(join_edges(graphs), n_nodes)
-        self.nodes = nn.Parameter(torch.empty(n_nodes, n_input))
-        width = n_heads * n_channels
-        self.layers = nn.ModuleList(
-            GATv2Layer(n_input + i * width, n_channels, n_heads) for i in range(n_layers)
+        log_weight = log_weights(graphs) if edge_weights else None
+        self.edges = TargetSortedEdges(join_edges(graphs), nodes.n, log_weight)
+        self.nodes = nodes.rows(n_input)
+        self.stack = GATStack(
+            n_input,
+            n_layers=n_layers,
+            n_heads=n_heads,
+            n_channels=n_channels,
+            dropout=dropout,
+            weighted=edge_weights,
         )
-        self.dropout = nn.Dropout(dropout)
-        self.project = nn.Linear(n_input + n_layers * width, n_latent)
-        self.reset_parameters()
+        self.project = nn.Linear(self.stack.n_output, n_latent)
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
-        nn.init.xavier_uniform_(self.nodes)
-        for layer in (*self.layers, self.project):
-            layer.reset_parameters()
+        for part in (self.nodes, self.stack, self.project):
+            part.reset_parameters()
 
-    def forward(self) -> Tensor:
-        """Return the embeddings of all nodes, ``(n_nodes, n_latent)``."""
-        h: Tensor = self.nodes
-        for layer in self.layers:
-            h = torch.cat([h, F.leaky_relu(layer(self.dropout(h), self.edges))], dim=1)
-        return self.project(h)
+    def forward(self, wanted: Tensor | None = None) -> Tensor:
+        """Return the embeddings of all nodes, or of those wanted, ``(n_nodes, n_latent)``."""
+        return self.project(self.stack(self.nodes(), self.edges, wanted))

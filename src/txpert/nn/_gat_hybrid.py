@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ._edges import GraphTensors, require_graphs
 from ._gat import GATEncoder
 from ._mlp import node_mlp, reset_layers
+from ._nodes import Nodes
 from ._registry import register_encoder
 
 Combine = Literal["attention", "concat"]
@@ -32,9 +33,9 @@ class GATHybridEncoder(nn.Module):
     Parameters
     ----------
     graphs
-        Graphs over the nodes, at least one; weights are not used.
-    n_nodes
-        Number of genes.
+        Graphs over the nodes, at least one.
+    nodes
+        The genes.
     n_latent
         Length of an embedding.
     combine
@@ -43,27 +44,41 @@ class GATHybridEncoder(nn.Module):
         Number of heads of the attention over graphs.
     dropout
         Share of units dropped in training.
-    **gat_options
-        Further arguments of every :class:`GATEncoder`.
+    n_input, n_layers, n_heads, n_channels, edge_weights
+        Of every :class:`GATEncoder`.
     """
 
     def __init__(
         self,
         graphs: Sequence[GraphTensors],
-        n_nodes: int,
+        nodes: Nodes,
         n_latent: int,
         *,
         combine: Combine = "attention",
         n_queries: int = 2,
         dropout: float = 0.2,
-        **gat_options: Any,
+        n_input: int = 64,
+        n_layers: int = 4,
+        n_heads: int = 2,
+        n_channels: int = 128,
+        edge_weights: bool = False,
     ) -> None:
         super().__init__()
         require_graphs(graphs, "gat_hybrid")
         if combine not in ("attention", "concat"):
             raise ValueError(f"combine must be 'attention' or 'concat', not {combine!r}.")
         self.towers = nn.ModuleList(
-            GATEncoder([graph], n_nodes, n_latent, dropout=dropout, **gat_options)
+            GATEncoder(
+                [graph],
+                nodes,
+                n_latent,
+                n_input=n_input,
+                n_layers=n_layers,
+                n_heads=n_heads,
+                n_channels=n_channels,
+                dropout=dropout,
+                edge_weights=edge_weights,
+            )
             for graph in graphs
         )
         self.query = (
@@ -80,9 +95,9 @@ class GATHybridEncoder(nn.Module):
         if self.query is not None:
             nn.init.xavier_uniform_(self.query)
 
-    def forward(self) -> Tensor:
-        """Return the embeddings of all nodes, ``(n_nodes, n_latent)``."""
-        h = torch.stack([tower() for tower in self.towers], dim=1)
+    def forward(self, wanted: Tensor | None = None) -> Tensor:
+        """Return the embeddings of all nodes, or of those wanted, ``(n_nodes, n_latent)``."""
+        h = torch.stack([tower(wanted) for tower in self.towers], dim=1)
         if self.query is not None:
             score = h @ self.query.T / h.shape[2] ** 0.5
             h = torch.einsum("ngk,ngd->nkd", score.softmax(dim=1), h)

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch_geometric.utils import scatter
 
-from ._edges import GraphTensors, TargetSortedEdges, require_graphs
-from ._gatv2 import GATv2Layer
+from ._edges import GraphTensors, TargetSortedEdges, log_weights, require_graphs
+from ._gat_stack import GATStack
+from ._nodes import Nodes
 from ._registry import register_encoder
 
 
@@ -52,23 +52,25 @@ class GATMLGEncoder(nn.Module):
         g_i = \sigma(W_g [u_i \oplus v_i]), \quad
         z_i = g_i \odot u_i + (1 - g_i) \odot v_i
 
-    (GAT-MLG of the paper, doi:10.1038/s41587-026-03113-4). A copy's input is the gene's learned
-    row plus the graph's.
+    (GAT-MLG of the paper, doi:10.1038/s41587-026-03113-4). A copy's input is the gene's row plus a
+    learned one of the graph.
 
     Parameters
     ----------
     graphs
-        Graphs over the nodes, at least one. The first is the reference, whose weights are used.
-    n_nodes
-        Number of genes.
+        Graphs over the nodes, at least one. The first is the reference.
+    nodes
+        The genes.
     n_latent
         Length of an embedding.
     n_input
-        Length of the learned rows.
+        Length of the input rows.
     n_layers, n_heads, n_channels
         Number of layers, heads in each, and channels of each head.
     dropout
         Share of a layer's input dropped in training.
+    edge_weights
+        Let attention follow the weights of the edges, to a learned degree.
     """
 
     structure: Tensor
@@ -76,7 +78,7 @@ class GATMLGEncoder(nn.Module):
     def __init__(
         self,
         graphs: Sequence[GraphTensors],
-        n_nodes: int,
+        nodes: Nodes,
         n_latent: int,
         *,
         n_input: int = 64,
@@ -84,6 +86,7 @@ class GATMLGEncoder(nn.Module):
         n_heads: int = 2,
         n_channels: int = 128,
         dropout: float = 0.2,
+        edge_weights: bool = False,
     ) -> None:
         super().__init__()
         require_graphs(graphs, "gat_mlg")
@@ -92,34 +95,42 @@ class GATMLGEncoder(nn.Module):
                 "gat_mlg needs n_layers of at least 2 for several graphs: an edge of another "
                 "graph reaches the first graph's copy of a gene in two steps."
             )
-        self.edges = TargetSortedEdges(supra_edges(graphs, n_nodes), len(graphs) * n_nodes)
-        structure = incoming_weights(graphs[0], n_nodes)
+        edges = supra_edges(graphs, nodes.n)
+        log_weight = None
+        if edge_weights:
+            within = log_weights(graphs)
+            log_weight = torch.cat([within, torch.zeros(edges.shape[1] - len(within))])
+        self.edges = TargetSortedEdges(edges, len(graphs) * nodes.n, log_weight)
+        structure = incoming_weights(graphs[0], nodes.n)
         self.register_buffer("structure", structure, persistent=False)
-        self.nodes = nn.Parameter(torch.empty(n_nodes, n_input))
+        self.nodes = nodes.rows(n_input)
         self.graphs = nn.Parameter(torch.empty(len(graphs), n_input))
-        width = n_heads * n_channels
-        self.layers = nn.ModuleList(
-            GATv2Layer(n_input + i * width, n_channels, n_heads) for i in range(n_layers)
+        self.stack = GATStack(
+            n_input,
+            n_layers=n_layers,
+            n_heads=n_heads,
+            n_channels=n_channels,
+            dropout=dropout,
+            weighted=edge_weights,
         )
-        self.dropout = nn.Dropout(dropout)
-        self.project = nn.Linear(n_input + n_layers * width, n_latent)
+        self.project = nn.Linear(self.stack.n_output, n_latent)
         self.describe = nn.Linear(structure.shape[1], n_latent)
         self.gate = nn.Linear(2 * n_latent, n_latent)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
-        nn.init.xavier_uniform_(self.nodes)
         nn.init.xavier_uniform_(self.graphs)
-        for layer in (*self.layers, self.project, self.describe, self.gate):
-            layer.reset_parameters()
+        for part in (self.nodes, self.stack, self.project, self.describe, self.gate):
+            part.reset_parameters()
 
-    def forward(self) -> Tensor:
-        """Return the embeddings of all nodes, ``(n_nodes, n_latent)``."""
-        h = (self.graphs[:, None] + self.nodes).flatten(0, 1)
-        for layer in self.layers:
-            h = torch.cat([h, F.leaky_relu(layer(self.dropout(h), self.edges))], dim=1)
-        attended = self.project(h[: len(self.nodes)])
-        described = self.describe(self.structure)
+    def forward(self, wanted: Tensor | None = None) -> Tensor:
+        """Return the embeddings of all nodes, or of those wanted, ``(n_nodes, n_latent)``."""
+        # The copies of the first graph come first, so nodes are their positions.
+        reference = torch.arange(len(self.structure)) if wanted is None else wanted
+        reference = reference.to(self.structure.device)
+        h = (self.graphs[:, None] + self.nodes()).flatten(0, 1)
+        attended = self.project(self.stack(h, self.edges, reference))
+        described = self.describe(self.structure[reference])
         gate = torch.sigmoid(self.gate(torch.cat([attended, described], dim=1)))
         return torch.lerp(described, attended, gate)

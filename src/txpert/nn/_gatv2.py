@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ._edges import TargetSortedEdges
+from ._edges import Hop
 from ._softmax import per_head, softmax
 
 _SLOPE = 0.2
@@ -22,10 +22,11 @@ class GATv2Layer(nn.Module):
         \alpha_{ji} = \operatorname{softmax}_j e_{ji}, \quad
         h_i' = \sum_j \alpha_{ji} W_s h_j + b
 
-    (Brody et al., ICLR 2022, arXiv:2105.14491). It computes what
-    :class:`torch_geometric.nn.GATv2Conv` does, a block of target nodes at a time: features of
-    edges are made, used and dropped while they are in the cache, and made again in the backward
-    pass, so none is kept for all edges at once.
+    (Brody et al., ICLR 2022, arXiv:2105.14491). With ``weighted``, :math:`e_{ji}` gains
+    :math:`\beta \log w_{ji}` with a learned :math:`\beta` per head, so that attention may follow
+    the edges' weights :math:`w`. It computes what :class:`torch_geometric.nn.GATv2Conv` does, a
+    block of target nodes at a time: features of edges are made, used and dropped while they are
+    in the cache, and made again in the backward pass, so none is kept for all edges at once.
 
     Parameters
     ----------
@@ -33,15 +34,20 @@ class GATv2Layer(nn.Module):
         Length of a node's input.
     n_channels, n_heads
         Channels of each head, and their number; the output has ``n_heads * n_channels``.
+    weighted
+        Use the weights of the edges.
     """
 
-    def __init__(self, n_in: int, n_channels: int, n_heads: int) -> None:
+    def __init__(
+        self, n_in: int, n_channels: int, n_heads: int, *, weighted: bool = False
+    ) -> None:
         super().__init__()
         self.n_heads = n_heads
         width = n_heads * n_channels
         self.from_source = nn.Linear(n_in, width)
         self.from_target = nn.Linear(n_in, width)
         self.attention = nn.Parameter(torch.empty(n_heads, n_channels))
+        self.exponent = nn.Parameter(torch.empty(n_heads)) if weighted else None
         self.bias = nn.Parameter(torch.empty(width))
         self.reset_parameters()
 
@@ -52,13 +58,26 @@ class GATv2Layer(nn.Module):
             nn.init.zeros_(linear.bias)
         nn.init.xavier_uniform_(self.attention)
         nn.init.zeros_(self.bias)
+        if self.exponent is not None:
+            nn.init.zeros_(self.exponent)
 
-    def forward(self, h: Tensor, edges: TargetSortedEdges) -> Tensor:
-        """Map node features ``(n_nodes, n_in)`` to ``(n_nodes, n_heads * n_channels)``."""
+    def forward(self, h: Tensor, hop: Hop) -> Tensor:
+        """Map node features ``(n_needed, n_in)`` to ``(n_nodes, n_heads * n_channels)``."""
         attended = _Attend.apply(
-            self.from_source(h), self.from_target(h), torch.block_diag(*self.attention).T, edges
+            self.from_source(h),
+            self.from_target(h if hop.needed is None else h.index_select(0, hop.own)),
+            torch.block_diag(*self.attention).T,
+            weight_bias(self.exponent, hop),
+            hop,
         )
         return attended + self.bias
+
+
+def weight_bias(exponent: Tensor | None, hop: Hop) -> Tensor | None:
+    """Return what the weights of the edges add to their scores, ``(n_edges, n_heads)``."""
+    if exponent is None or hop.log_weight is None:
+        return None
+    return hop.log_weight[:, None] * exponent
 
 
 class _Attend(torch.autograd.Function):
@@ -66,7 +85,7 @@ class _Attend(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, source: Tensor, target: Tensor, score: Tensor, edges: TargetSortedEdges
+        ctx: Any, source: Tensor, target: Tensor, score: Tensor, bias: Tensor | None, edges: Hop
     ) -> Tensor:
         n_heads = score.shape[1]
         out = torch.zeros_like(target)
@@ -75,7 +94,10 @@ class _Attend(torch.autograd.Function):
             local = edges.target[incoming] - nodes.start
             x = source.index_select(0, edges.source[incoming])
             s = target[nodes].index_select(0, local).add_(x)
-            alpha = softmax(F.leaky_relu_(s, _SLOPE) @ score, local, nodes.stop - nodes.start)
+            e = F.leaky_relu_(s, _SLOPE) @ score
+            if bias is not None:
+                e += bias[incoming]
+            alpha = softmax(e, local, nodes.stop - nodes.start)
             attention[incoming] = alpha
             out[nodes].index_add_(0, local, per_head(x, alpha))
         ctx.save_for_backward(source, target, score, attention)
@@ -83,11 +105,12 @@ class _Attend(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         source, target, score, attention = ctx.saved_tensors
-        edges: TargetSortedEdges = ctx.edges
+        edges: Hop = ctx.edges
         n_heads = score.shape[1]
         grad_source, grad_target, grad_score = map(torch.zeros_like, (source, target, score))
+        grad_bias = torch.empty_like(attention) if ctx.needs_input_grad[3] else None
         for nodes, incoming in edges.blocks():
             origin = edges.source[incoming]
             local = edges.target[incoming] - nodes.start
@@ -99,8 +122,10 @@ class _Attend(torch.autograd.Function):
             total = grad_alpha.new_zeros(nodes.stop - nodes.start, n_heads)
             total.index_add_(0, local, grad_alpha)
             grad_e = grad_alpha - alpha * total.index_select(0, local)
+            if grad_bias is not None:
+                grad_bias[incoming] = grad_e
             grad_score += F.leaky_relu(s, _SLOPE).T @ grad_e
             grad_s = torch.ops.aten.leaky_relu_backward(grad_e @ score.T, s, _SLOPE, False)
             grad_target[nodes].index_add_(0, local, grad_s)
             grad_source.index_add_(0, origin, grad_s.add_(per_head(g, alpha)))
-        return grad_source, grad_target, grad_score, None
+        return grad_source, grad_target, grad_score, grad_bias, None

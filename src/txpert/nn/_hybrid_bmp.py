@@ -8,6 +8,7 @@ from torch_geometric.utils import coalesce
 
 from ._edges import GraphTensors, adjacency, both_ways, join_edges, require_graphs
 from ._mlp import node_mlp, reset_layers
+from ._nodes import Nodes
 from ._registry import register_encoder
 
 
@@ -18,7 +19,7 @@ class HybridBMPEncoder(nn.Module):
     .. math:: Z = \mathrm{MLP}(A H_\text{in} + A^\top H_\text{out}),
 
     where :math:`A_{ij} = 1` if any graph has an edge :math:`j \to i`, and the two tables
-    :math:`H` hold learned rows per gene (Hybrid-BMP of the paper,
+    :math:`H` hold a row per gene (Hybrid-BMP of the paper,
     doi:10.1038/s41587-026-03113-4). A gene is described by its neighbours alone, so genes without
     any have one embedding.
 
@@ -26,12 +27,12 @@ class HybridBMPEncoder(nn.Module):
     ----------
     graphs
         Graphs over the nodes, at least one; weights are not used.
-    n_nodes
-        Number of genes.
+    nodes
+        The genes.
     n_latent
         Length of an embedding.
     n_input
-        Length of the learned rows.
+        Length of the rows.
     n_hidden
         Width of the MLP's hidden layer.
     dropout
@@ -44,7 +45,7 @@ class HybridBMPEncoder(nn.Module):
     def __init__(
         self,
         graphs: Sequence[GraphTensors],
-        n_nodes: int,
+        nodes: Nodes,
         n_latent: int,
         *,
         n_input: int = 128,
@@ -53,20 +54,17 @@ class HybridBMPEncoder(nn.Module):
     ) -> None:
         super().__init__()
         require_graphs(graphs, "hybrid_bmp")
-        edges = coalesce(join_edges(graphs), num_nodes=n_nodes)
+        edges = coalesce(join_edges(graphs), num_nodes=nodes.n)
         ones = torch.ones(edges.shape[1])
-        self.register_buffer("incoming", adjacency(edges, ones, n_nodes), persistent=False)
-        self.register_buffer("outgoing", adjacency(edges.flip(0), ones, n_nodes), persistent=False)
-        self.sources = nn.Parameter(torch.empty(n_nodes, n_input))
-        self.targets = nn.Parameter(torch.empty(n_nodes, n_input))
+        self.register_buffer("incoming", adjacency(edges, ones, nodes.n), persistent=False)
+        self.register_buffer("outgoing", adjacency(edges.flip(0), ones, nodes.n), persistent=False)
+        self.sources = nodes.rows(n_input)
+        self.targets = nodes.rows(n_input)
         self.mlp = node_mlp(n_input, n_hidden, n_latent, dropout)
-        self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
-        nn.init.xavier_uniform_(self.sources)
-        nn.init.xavier_uniform_(self.targets)
-        reset_layers(self.mlp)
+        reset_layers(self)
 
     def paths(self) -> Tensor:
         """Return the edges of all graphs and their reverses, ``(2, n_edges)``."""
@@ -74,6 +72,6 @@ class HybridBMPEncoder(nn.Module):
 
     def forward(self) -> Tensor:
         """Return the embeddings of all nodes, ``(n_nodes, n_latent)``."""
-        into = torch.sparse.mm(self.incoming, self.sources)
-        out_of = torch.sparse.mm(self.outgoing, self.targets)
+        into = torch.sparse.mm(self.incoming, self.sources())
+        out_of = torch.sparse.mm(self.outgoing, self.targets())
         return self.mlp(into + out_of)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ._edges import GraphTensors, TargetSortedEdges, both_ways, join_edges
+from ._edges import GraphTensors, TargetSortedEdges, both_ways, join_edges, log_weights
 from ._expander import expander_edges
 
 
@@ -24,17 +24,31 @@ class ProvenanceEdges(TargetSortedEdges):
         Number of nodes.
     n_cycles, seed
         Of the expander, see :func:`expander_edges`.
+    weighted
+        Keep the weights of the graphs' edges; self-loops and the expander count as the heaviest.
     """
 
     provenance: Tensor
     pattern: Tensor
 
     def __init__(
-        self, graphs: Sequence[GraphTensors], n_nodes: int, *, n_cycles: int, seed: int
+        self,
+        graphs: Sequence[GraphTensors],
+        n_nodes: int,
+        *,
+        n_cycles: int,
+        seed: int,
+        weighted: bool = False,
     ) -> None:
         given = join_edges(graphs)
         expander = expander_edges(n_nodes, n_cycles, seed)
-        super().__init__(torch.cat([both_ways(given), expander], dim=1), n_nodes)
+        of_given = log_weights(graphs)
+        log_weight = torch.cat([of_given, of_given, torch.zeros(expander.shape[1])])
+        super().__init__(
+            torch.cat([both_ways(given), expander], dim=1),
+            n_nodes,
+            log_weight if weighted else None,
+        )
         loops = torch.arange(n_nodes).expand(2, -1)
         kinds = [*(graph.edges for graph in graphs), given.flip(0), loops, expander]
         columns = torch.stack([self._among(edges) for edges in kinds], dim=1)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from torch import nn
 
 from ._edges import GraphTensors
+from ._nodes import Nodes
 
 ENCODERS: dict[str, type[nn.Module]] = {}
 """Perturbation encoders by the name a user gives."""
@@ -16,11 +19,15 @@ EncoderClass = TypeVar("EncoderClass", bound=type[nn.Module])
 def register_encoder(name: str) -> Callable[[EncoderClass], EncoderClass]:
     """Make a class available as ``TxPertModel(encoder=name)``.
 
-    The class is a :class:`torch.nn.Module` built by ``Encoder(graphs, n_nodes, n_latent,
-    **options)``, where ``graphs`` is a list of :class:`GraphTensors` over the same nodes and
-    ``options`` are the user's ``encoder_options``. Its ``forward()`` returns the embeddings of all
-    nodes, ``(n_nodes, n_latent)``. What it needs after loading must be in its parameters and
-    buffers or follow from the arguments.
+    The class is a :class:`torch.nn.Module` built by ``Encoder(graphs, nodes, n_latent,
+    **options)``, where ``graphs`` is a list of :class:`GraphTensors`, ``nodes`` the genes
+    (:class:`Nodes`; ``nodes.rows(width)`` makes its input) and ``options`` those of the user's
+    :class:`EncoderConfig`. Its ``forward()`` returns the embeddings of all nodes,
+    ``(n_nodes, n_latent)``. What it needs after loading must be in its parameters and buffers or
+    follow from the arguments.
+
+    If ``forward`` has an argument ``wanted``, training passes it the nodes of a minibatch,
+    sorted and each once, and takes their embeddings only, ``(n_wanted, n_latent)``.
 
     An encoder whose embeddings do not draw on one another along the edges of the graphs has a
     method ``paths()`` that returns the edges along which they do, ``(2, n_edges)``: the model
@@ -42,15 +49,15 @@ def register_encoder(name: str) -> Callable[[EncoderClass], EncoderClass]:
     >>> import txpert as tx
     >>> @tx.nn.register_encoder("degree")
     ... class DegreeEncoder(torch.nn.Module):
-    ...     def __init__(self, graphs, n_nodes, n_latent):
+    ...     def __init__(self, graphs, nodes, n_latent):
     ...         super().__init__()
-    ...         degree = torch.bincount(tx.nn.join_edges(graphs)[1], minlength=n_nodes)
+    ...         degree = torch.bincount(tx.nn.join_edges(graphs)[1], minlength=nodes.n)
     ...         self.register_buffer("degree", degree.float()[:, None], persistent=False)
     ...         self.project = torch.nn.Linear(1, n_latent)
     ...
     ...     def forward(self):
     ...         return self.project(self.degree.log1p())
-    >>> tx.nn.make_encoder("degree", [], n_nodes=3, n_latent=2)().shape
+    >>> tx.nn.make_encoder("degree", [], tx.nn.Nodes(3), n_latent=2)().shape
     torch.Size([3, 2])
     """
 
@@ -67,22 +74,78 @@ def register_encoder(name: str) -> Callable[[EncoderClass], EncoderClass]:
     return register
 
 
-def make_encoder(
-    name: str,
-    graphs: Sequence[GraphTensors],
-    n_nodes: int,
-    n_latent: int,
-    options: Mapping[str, Any] | None = None,
-) -> nn.Module:
-    """Build the perturbation encoder called ``name``.
+@dataclass(frozen=True)
+class EncoderConfig:
+    """A perturbation encoder and its options: ``TxPertModel(encoder=EncoderConfig(...))``.
+
+    Parameters
+    ----------
+    name
+        What the encoder is called.
+    options
+        Its keyword arguments.
 
     Raises
     ------
     ValueError
-        If no encoder has that name, or it cannot do with the graphs.
+        If there is no such encoder or it has no such option.
+
+    Examples
+    --------
+    >>> EncoderConfig("gat", {"n_layers": 2})
+    EncoderConfig(name='gat', options={'n_layers': 2})
     """
-    if name not in ENCODERS:
-        raise ValueError(
-            f"There is no encoder {name!r}; choose from {', '.join(sorted(ENCODERS))}."
-        )
-    return ENCODERS[name](graphs, n_nodes, n_latent, **(options or {}))
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.name not in ENCODERS:
+            raise ValueError(
+                f"There is no encoder {self.name!r}; choose from {', '.join(sorted(ENCODERS))}."
+            )
+        unknown = [option for option in self.options if not self._takes(option)]
+        if unknown:
+            known = ", ".join(self._parameters()) or "none"
+            raise ValueError(
+                f"Encoder {self.name!r} has no option {unknown[0]!r}; it has: {known}."
+            )
+
+    @classmethod
+    def of(cls, encoder: str | EncoderConfig | Mapping[str, Any]) -> EncoderConfig:
+        """Return the configuration that a name, a configuration or its dictionary stands for."""
+        if isinstance(encoder, Mapping):
+            return cls(**encoder)
+        return cls(encoder) if isinstance(encoder, str) else encoder
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return name and options, for saving."""
+        return {"name": self.name, "options": dict(self.options)}
+
+    def seeded(self, seed: int) -> EncoderConfig:
+        """Return the configuration with a seed, if the encoder takes one and none is given."""
+        if "seed" in self.options or not self._takes("seed"):
+            return self
+        return EncoderConfig(self.name, {**self.options, "seed": seed})
+
+    def _parameters(self) -> dict[str, inspect.Parameter]:
+        """Return the encoder's keyword arguments, after graphs, nodes and n_latent."""
+        parameters = list(inspect.signature(ENCODERS[self.name]).parameters.items())
+        return dict(parameters[3:])
+
+    def _takes(self, option: str) -> bool:
+        return option in self._parameters()
+
+
+def make_encoder(
+    encoder: str | EncoderConfig, graphs: Sequence[GraphTensors], nodes: Nodes, n_latent: int
+) -> nn.Module:
+    """Build a perturbation encoder.
+
+    Raises
+    ------
+    ValueError
+        If there is no such encoder, or it cannot do with the graphs or the nodes.
+    """
+    config = EncoderConfig.of(encoder)
+    return ENCODERS[config.name](graphs, nodes, n_latent, **config.options)
