@@ -15,7 +15,8 @@ mpl.use("Agg")
 torch.set_num_threads(1)
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 
-TINY = {"encoder_options": {"n_layers": 2, "n_channels": 8, "n_input": 8}, "n_hidden": 16}
+SMALL_GAT = {"n_layers": 2, "n_channels": 8, "n_input": 8}
+TINY = {"encoder": {"name": "gat", "options": SMALL_GAT}, "n_hidden": 16}
 
 
 @pytest.fixture(autouse=True)

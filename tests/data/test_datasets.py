@@ -66,6 +66,38 @@ def test_a_minibatch_of_cells_is_aligned(screen, nodes):
     np.testing.assert_array_equal(batch["perturbation"], expected)
 
 
+@pytest.mark.parametrize("matching", ["batch", "cell_line"])
+def test_averaged_controls_are_means_of_the_batch_or_the_line(screen, nodes, matching):
+    group = (screen.batch if matching == "batch" else screen.cell_line).codes
+    X = np.asarray(screen.X, dtype=np.float32)
+    data = splitter(screen, nodes, unit="cell", matching=matching).training
+    rows = np.arange(0, len(data), 7)
+    profile = data[rows]["control_profile"].numpy()
+    for i, cell in enumerate(data.cells[rows]):
+        mean = X[screen.control & (group == group[cell])].mean(axis=0)
+        np.testing.assert_allclose(profile[i], mean, rtol=1e-4, atol=1e-5)
+    table = splitter(screen, nodes, matching=matching).training.table
+    conditions = splitter(screen, nodes, matching=matching).training
+    by_condition = conditions[np.arange(len(conditions))]["control_profile"].numpy()
+    of_line = table.obs["cell_line"] == "K562"
+    n_profiles = len(np.unique(by_condition[of_line].round(5), axis=0))
+    assert n_profiles == (2 if matching == "batch" else 1)
+
+
+def test_controls_sampled_by_line_come_from_all_its_batches(screen, nodes):
+    data = splitter(screen, nodes, unit="cell", controls="sampled", matching="cell_line").training
+    X = np.asarray(screen.X, dtype=np.float32)
+    rows = np.arange(len(data))
+    profiles = data[rows]["control_profile"].numpy()
+    other_batch = 0
+    for row in rows[::5]:
+        cell = data.cells[row]
+        drawn = (np.abs(X - profiles[row]).max(axis=1) == 0) & screen.control
+        assert (screen.cell_line.codes[drawn] == screen.cell_line.codes[cell]).any()
+        other_batch += (screen.batch.codes[drawn] != screen.batch.codes[cell]).all()
+    assert 0.2 < other_batch / len(rows[::5]) < 0.8
+
+
 def test_sampled_controls_are_controls_of_the_same_context_and_vary(screen, nodes):
     data = splitter(screen, nodes, unit="cell", controls="sampled").training
     rows = np.arange(len(data))

@@ -1,6 +1,7 @@
 """A user changes the encoder by changing a word."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -8,15 +9,24 @@ import txpert as tx
 
 PERTURBATIONS = ["GENE3", "GENE5+GENE9", "GENE40"]
 OPTIONS = {
+    "embedding": {"n_hidden": 8},
     "exphormer": {"n_layers": 2, "n_channels": 4, "seed": 3},
     "gat": {"n_layers": 2, "n_channels": 4, "n_input": 8},
     "gat_hybrid": {"n_layers": 2, "n_channels": 4, "n_input": 8},
     "gat_mlg": {"n_layers": 2, "n_channels": 4, "n_input": 8},
+    "gcn": {"n_input": 8, "n_hidden": 8},
     "hybrid_bmp": {"n_input": 8, "n_hidden": 8},
     "none": {},
     "sgc": {"n_input": 8, "n_hops": 2},
 }
 REGISTERED = set(tx.nn.ENCODERS)
+
+
+@pytest.fixture
+def features(graph):
+    """Features of some genes, in another order than the nodes."""
+    values = np.random.default_rng(1).normal(size=(len(graph.nodes), 3))
+    return pd.DataFrame(values, index=graph.nodes).iloc[50::-1]
 
 
 @pytest.fixture
@@ -29,9 +39,15 @@ def test_every_encoder_is_tested():
 
 
 @pytest.mark.parametrize("encoder", OPTIONS)
-def test_every_encoder_trains_saves_and_loads(encoder, adata, graphs, make_model, tmp_path):
+def test_every_encoder_trains_saves_and_loads(
+    encoder, adata, graphs, features, make_model, tmp_path
+):
     model = make_model(
-        adata, graphs=graphs, epochs=2, encoder=encoder, encoder_options=OPTIONS[encoder]
+        adata,
+        graphs=graphs,
+        epochs=2,
+        encoder=tx.nn.EncoderConfig(encoder, OPTIONS[encoder]),
+        node_inputs=["learned", features],
     )
     expected = model.predict(PERTURBATIONS)
     assert np.isfinite(expected.X).all()
@@ -42,9 +58,14 @@ def test_every_encoder_trains_saves_and_loads(encoder, adata, graphs, make_model
 
 
 @pytest.mark.parametrize("encoder", OPTIONS)
-def test_same_seed_same_predictions(encoder, adata, graphs, make_model):
+def test_same_seed_same_predictions(encoder, adata, graphs, features, make_model):
     first, second = (
-        make_model(adata, graphs=graphs, encoder=encoder, encoder_options=OPTIONS[encoder])
+        make_model(
+            adata,
+            graphs=graphs,
+            encoder=tx.nn.EncoderConfig(encoder, OPTIONS[encoder]),
+            node_inputs=["learned", features],
+        )
         .predict(PERTURBATIONS)
         .X
         for _ in range(2)
@@ -53,7 +74,7 @@ def test_same_seed_same_predictions(encoder, adata, graphs, make_model):
 
 
 def test_free_embeddings_fall_back_to_the_mean_of_the_trained(adata, make_model):
-    model = make_model(adata, encoder="none", encoder_options={})
+    model = make_model(adata, encoder="none")
     trained = model.module.trained.numpy()
     assert trained.any()
     assert not trained.all()

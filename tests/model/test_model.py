@@ -216,7 +216,10 @@ def test_genes_that_no_graph_holds_warn_once_and_fall_back(adata, graph):
     tx.TxPertModel.setup_anndata(adata)
     with pytest.warns(UserWarning, match=f"{known}.*mean effect") as caught:
         model = tx.TxPertModel(
-            adata, graph, encoder_options={"n_layers": 1, "n_channels": 4}, n_hidden=16
+            adata,
+            graph,
+            encoder=tx.nn.EncoderConfig("gat", {"n_layers": 1, "n_channels": 4}),
+            n_hidden=16,
         )
     assert sum("isolated nodes" in str(w.message) for w in caught) == 1
     model.train(max_epochs=2, enable_progress_bar=False)

@@ -3,17 +3,18 @@ import torch
 
 from txpert.data import CellDataset, ConditionDataset, ConditionTable, Screen, encode_targets
 from txpert.model import TxPertModule
-from txpert.nn import GraphTensors
+from txpert.nn import EncoderConfig, GraphTensors, Nodes
 
 KEYS = {n: n for n in ("perturbation", "control", "batch", "cell_line", "split")}
-TINY = {"encoder_options": {"n_layers": 1, "n_channels": 4, "n_input": 4}, "n_hidden": 8}
+GAT = EncoderConfig("gat", {"n_layers": 1, "n_channels": 4, "n_input": 4})
+TINY = {"encoder": GAT, "n_hidden": 8}
 
 
 def module(n_genes=9, n_nodes=6, edges=((0, 1, 2), (1, 2, 0)), **options):
     torch.manual_seed(0)
     edge_index = torch.tensor(edges, dtype=torch.long)
     graph = GraphTensors(edge_index, torch.ones(edge_index.shape[1]))
-    return TxPertModule(n_genes, [graph], n_nodes, **{**TINY, **options})
+    return TxPertModule(n_genes, [graph], Nodes(n_nodes), **{**TINY, **options})
 
 
 @pytest.mark.parametrize("decoding", ["direct", "delta"])
@@ -49,27 +50,82 @@ def test_loss_by_hand():
     assert net.loss(batch, {}, predicted).loss.item() == pytest.approx((1 * 1 + 3 * 4) / 4)
 
 
-def test_effects_are_summed_and_controls_have_none():
+def test_targets_are_looked_up_and_controls_have_none():
     embeddings = torch.tensor([[1.0, 2.0], [10.0, 20.0], [5.0, 5.0]])
-    positions = torch.tensor([[0, 1], [2, 3], [3, 3]])
-    effects = TxPertModule.combine(embeddings, positions)
-    assert effects.tolist() == [[11.0, 22.0], [5.0, 5.0], [0.0, 0.0]]
+    targets, present = module().targets(embeddings, torch.tensor([[0, 1], [2, 3], [3, 3]]))
+    assert targets[:, 0].tolist() == [[1.0, 2.0], [5.0, 5.0], [0.0, 0.0]]
+    assert targets[:, 1].tolist() == [[10.0, 20.0], [0.0, 0.0], [0.0, 0.0]]
+    assert present.tolist() == [[True, True], [True, False], [False, False]]
+
+
+def one_target(n=3):
+    return {"targets": torch.randn(n, 1, 64), "present": torch.ones(n, 1, dtype=torch.bool)}
 
 
 def test_delta_decoding_adds_to_the_control_and_has_no_basal_encoder():
     net = module(decoding="delta").eval()
-    effect, control = torch.randn(3, 64), torch.randn(3, 9)
-    change = net.generative(control, effect)["expression"] - control
-    shifted = net.generative(control + 5, effect)["expression"] - control - 5
+    target, control = one_target(), torch.randn(3, 9)
+    change = net.generative(control, **target)["expression"] - control
+    shifted = net.generative(control + 5, **target)["expression"] - control - 5
     torch.testing.assert_close(change, shifted, atol=1e-5, rtol=1e-5)
     assert net.basal is None
 
 
 def test_direct_decoding_uses_the_control_profile():
     net = module().eval()
-    effect, control = torch.randn(3, 64), torch.randn(3, 9)
-    a, b = (net.generative(c, effect)["expression"] for c in (control, control + 5))
+    target, control = one_target(), torch.randn(3, 9)
+    a, b = (net.generative(c, **target)["expression"] for c in (control, control + 5))
     assert (a - b).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("decoding", ["direct", "delta"])
+def test_a_basal_encoder_of_an_embedding_reads_nothing_else(decoding):
+    net = module(basal="embedding", n_embedding=2, decoding=decoding).eval()
+    target, control, embedding = one_target(), torch.randn(3, 9), torch.randn(3, 2)
+
+    def change(control, embedding):
+        predicted = net.generative(control, **target, control_embedding=embedding)["expression"]
+        return predicted - control if decoding == "delta" else predicted
+
+    before = change(control, embedding)
+    torch.testing.assert_close(change(control + 5, embedding), before, atol=1e-5, rtol=1e-5)
+    assert (change(control, embedding + 1) - before).abs().max() > 1e-4
+
+
+def test_training_embeds_the_targets_only_with_the_same_result():
+    net = module()
+    batch = torch.tensor([[1, 6], [3, 1], [6, 6]])
+    net.encoder.stack.dropout.p = 0.0
+    some = net.train().inference(batch)
+    net.trained[:] = True
+    every = net.eval().inference(batch)
+    for name in ("targets", "present"):
+        torch.testing.assert_close(some[name], every[name])
+
+
+def test_similarity_is_added_for_perturbed_rows_alone():
+    net = module()
+    control = torch.ones(2, 9)
+    observed = control + torch.arange(9.0)
+    batch = {"X": observed, "control_profile": control, "n_cells": torch.tensor([1.0, 3.0])}
+    predicted = {"expression": control - torch.arange(9.0)}
+    inferred = {"present": torch.tensor([[True], [False]])}
+    plain = net.loss(batch, inferred, predicted).loss
+    for similarity in ("cosine", "pearson"):
+        mixed = net.loss(
+            batch, inferred, predicted, similarity=similarity, similarity_weight=0.5
+        ).loss
+        torch.testing.assert_close(mixed, plain + 0.5 * 2 * 1 / 4)
+
+
+def test_unknown_similarity_and_basal():
+    batch = {"X": torch.ones(1, 9), "control_profile": torch.ones(1, 9), "n_cells": torch.ones(1)}
+    with pytest.raises(ValueError, match="'cosine' or 'pearson', not 'dot'"):
+        module().loss(batch, {}, {"expression": torch.ones(1, 9)}, similarity="dot")
+    with pytest.raises(ValueError, match="'mlp', 'embedding', 'none' or a trained"):
+        module(basal="pca")
+    with pytest.raises(ValueError, match="decoding='delta' with basal='none'"):
+        module(basal="none")
 
 
 def test_untrained_isolated_nodes_fall_back_to_the_mean_of_the_trained():
@@ -102,7 +158,7 @@ def test_nodes_that_training_said_nothing_about():
 )
 def test_messages_that_run_both_ways_inform_both_ends(encoder, options):
     """0 → 1 ← 2 and 3 → 4: with 2 trained, all three of the first part are informed."""
-    net = module(edges=((0, 2, 3), (1, 1, 4)), encoder=encoder, encoder_options=options).eval()
+    net = module(edges=((0, 2, 3), (1, 1, 4)), encoder=EncoderConfig(encoder, options)).eval()
     raw = net.embed()
     net.trained[2] = True
     embeddings = net.embed()

@@ -7,7 +7,7 @@ import txpert as tx
 
 
 def test_best_weights_are_kept_and_their_score_is_reproduced(adata, make_model):
-    model = make_model(adata, epochs=25, train={"early_stopping": False, "lr": 0.02})
+    model = make_model(adata, epochs=15, train={"early_stopping": False, "lr": 0.02})
     score = model.history["pearson_delta_validation"].iloc[:, 0].astype(float)
     assert score.idxmax() != score.index[-1]
     summary = tx.tl.evaluate(adata, model, split="val")

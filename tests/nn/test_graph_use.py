@@ -55,7 +55,9 @@ def test_hybrid_bmp_by_hand(random_graph):
 
 def test_hybrid_weighs_the_graphs_of_each_node(random_graph):
     """A query of zero takes their mean."""
-    model = GATHybridEncoder([random_graph(), random_graph(seed=1)], Nodes(41), 5, n_queries=1).eval()
+    model = GATHybridEncoder(
+        [random_graph(), random_graph(seed=1)], Nodes(41), 5, n_queries=1
+    ).eval()
     torch.nn.init.zeros_(model.query)
     mean = torch.stack([tower() for tower in model.towers]).mean(0)
     torch.testing.assert_close(model(), model.mlp(mean))

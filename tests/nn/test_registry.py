@@ -33,7 +33,10 @@ def test_unknown_encoders_list_the_known_ones():
 def test_users_register_their_own():
     own = define()
     assert register_encoder("own")(own) is own
-    assert make_encoder(EncoderConfig("own", {"scale": 2.0}), [], Nodes(3), 2)().tolist() == [[2.0, 2.0]] * 3
+    assert (
+        make_encoder(EncoderConfig("own", {"scale": 2.0}), [], Nodes(3), 2)().tolist()
+        == [[2.0, 2.0]] * 3
+    )
 
 
 def test_defining_a_class_again_replaces_it():
@@ -48,7 +51,9 @@ def test_names_are_not_taken_twice():
 
 
 def test_unknown_options_list_the_known_ones():
-    with pytest.raises(ValueError, match=r"'gat' has no option 'depth'; it has: n_input, n_layers"):
+    with pytest.raises(
+        ValueError, match=r"'gat' has no option 'depth'; it has: n_input, n_layers"
+    ):
         EncoderConfig("gat", {"depth": 3})
     with pytest.raises(ValueError, match="'none' has no option 'depth'; it has: none"):
         EncoderConfig("none", {"depth": 3})

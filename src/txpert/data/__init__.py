@@ -1,6 +1,7 @@
-from ._conditions import ConditionTable, average_over_batches, weighted_group_means
-from ._controls import ControlProfiles
+from ._conditions import ConditionTable, average_over_batches
+from ._controls import ControlProfiles, Embed, Matching
 from ._datasets import (
+    CONTROL_EMBEDDING,
     CONTROL_PROFILE,
     EXPRESSION,
     GROUP,
@@ -9,15 +10,23 @@ from ._datasets import (
     CellDataset,
     ConditionDataset,
     Controls,
+    control_tensors,
 )
 from ._fields import MuDataOpenObsField, OpenObsField, obs_column
-from ._matrix import check_counts, check_log_normalised, expression_matrix, read_rows
+from ._matrix import (
+    check_counts,
+    check_log_normalised,
+    expression_matrix,
+    read_rows,
+    weighted_group_means,
+)
 from ._screen import Screen, resolve_key
 from ._split import FRACTIONS, draw_split, split_by_target
 from ._splitter import PerturbationSplitter, Unit
 from ._tokens import canonical_label, encode_targets, join_targets, parse_targets
 
 __all__ = [
+    "CONTROL_EMBEDDING",
     "CONTROL_PROFILE",
     "EXPRESSION",
     "FRACTIONS",
@@ -29,6 +38,8 @@ __all__ = [
     "ConditionTable",
     "ControlProfiles",
     "Controls",
+    "Embed",
+    "Matching",
     "MuDataOpenObsField",
     "OpenObsField",
     "PerturbationSplitter",
@@ -38,6 +49,7 @@ __all__ = [
     "canonical_label",
     "check_counts",
     "check_log_normalised",
+    "control_tensors",
     "draw_split",
     "encode_targets",
     "expression_matrix",

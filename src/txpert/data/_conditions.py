@@ -1,17 +1,16 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
-from scipy import sparse
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, DELTA, N_CELLS, PERTURBATION, SPLIT
 
 from ._controls import ControlProfiles, FloatArray, IntArray, condition_names
-from ._matrix import group_sums
+from ._matrix import group_sums, weighted_group_means
 from ._screen import Screen
 
 
@@ -74,7 +73,8 @@ class ConditionTable:
         mean = group_sums(screen.X, condition, len(groups))
         mean /= n_cells[:, None]
         _check_finite(mean, obs, screen.genes)
-        return cls._with_contexts(obs, screen.genes, mean.astype(np.float32))
+        table = cls._with_contexts(obs, screen.genes, mean.astype(np.float32))
+        return table._embedded(screen)
 
     @classmethod
     def from_anndata(cls, pseudobulk: AnnData) -> ConditionTable:
@@ -100,6 +100,15 @@ class ConditionTable:
         )
         controls = ControlProfiles(contexts, mean[control], genes)
         return cls(obs, genes, mean, controls, context.astype(np.int64))
+
+    def _embedded(self, screen: Screen) -> ConditionTable:
+        """Return the table with the mean embedding of each context's controls, if any."""
+        if screen.embedding is None:
+            return self
+        cells = np.flatnonzero(screen.control)
+        context = self.context_of(screen)[cells]
+        embedding = weighted_group_means(screen.embedding[cells], context, np.ones(len(cells)))
+        return replace(self, controls=replace(self.controls, embedding=embedding))
 
     @property
     def delta(self) -> FloatArray:
@@ -163,30 +172,6 @@ def average_over_batches(values: FloatArray, obs: pd.DataFrame) -> tuple[FloatAr
     frame = grouped[N_CELLS].sum().reset_index()[[PERTURBATION, CELL_LINE, N_CELLS]]
     group = grouped.ngroup().to_numpy()
     return weighted_group_means(values, group, obs[N_CELLS].to_numpy()), frame
-
-
-def weighted_group_means(
-    values: FloatArray, group: npt.NDArray[np.integer], weight: npt.NDArray[np.number]
-) -> FloatArray:
-    """Average the rows of each group by their weights.
-
-    Parameters
-    ----------
-    values
-        Rows, shape ``(n, n_genes)``.
-    group
-        Group of each row, 0 to ``n_groups - 1``, shape ``(n,)``.
-    weight
-        Positive weights, shape ``(n,)``.
-
-    Returns
-    -------
-    Means, shape ``(n_groups, n_genes)``.
-    """
-    total = np.bincount(group, weights=weight)
-    entries = weight / total[group], (group, np.arange(len(group)))
-    share = sparse.csr_matrix(entries, shape=(len(total), len(group)))
-    return (share @ values).astype(np.float32)
 
 
 def _factors(screen: Screen) -> list[pd.Categorical]:

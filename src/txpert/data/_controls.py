@@ -1,21 +1,25 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
+from mudata import MuData
 
 from txpert._constants import ALL, BATCH, CELL_LINE, CONTROL, DELTA, N_CELLS, PERTURBATION
 
-from ._matrix import check_log_normalised, expression_matrix, group_sums
+from ._matrix import check_log_normalised, expression_matrix, group_sums, weighted_group_means
 from ._tokens import parse_targets
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
+Matching = Literal["batch", "cell_line"]
+Embed = Callable[[AnnData | MuData, IntArray], FloatArray]
+"""Returns the embedding of some cells (by position), ``(n_cells, n_embedding)``."""
 
 
 def condition_names(obs: pd.DataFrame) -> pd.Index:
@@ -36,26 +40,64 @@ class ControlProfiles:
         Mean expression of its controls, shape ``(n_contexts, n_genes)``.
     genes
         Names of the genes.
+    embedding
+        Mean embedding of its controls, shape ``(n_contexts, n_embedding)``, where the cells have
+        one.
     """
 
     obs: pd.DataFrame
     mean: FloatArray
     genes: pd.Index
+    embedding: FloatArray | None = None
+
+    def pools(self, matching: Matching) -> IntArray:
+        """Return which contexts share their controls: a number for each, ``(n_contexts,)``.
+
+        Raises
+        ------
+        ValueError
+            If there is no such matching.
+        """
+        if matching == "batch":
+            return np.arange(len(self.obs))
+        if matching == "cell_line":
+            return pd.factorize(self.obs[CELL_LINE].astype(str))[0].astype(np.int64)
+        raise ValueError(f"matching must be 'batch' or 'cell_line', not {matching!r}.")
+
+    def pooled(self, matching: Matching) -> ControlProfiles:
+        """Return profiles averaged over the controls that a context is matched with."""
+        pools = self.pools(matching)
+        if matching == "batch":
+            return self
+        weight = self.obs[N_CELLS].to_numpy(dtype=float)
+
+        def over_pools(values: FloatArray) -> FloatArray:
+            return weighted_group_means(values, pools, weight)[pools]
+
+        embedding = None if self.embedding is None else over_pools(self.embedding)
+        return replace(self, mean=over_pools(self.mean), embedding=embedding)
 
     def given(
         self,
         controls: AnnData | ControlProfiles | None,
         keys: Mapping[str, str | None],
         layer: str | None,
+        embed: Embed | None = None,
     ) -> ControlProfiles:
         """Return the profiles a user gave, as cells or averaged, or these."""
         if controls is None or isinstance(controls, ControlProfiles):
             return self if controls is None else controls
-        return ControlProfiles.from_cells(controls, self.genes, keys, layer)
+        embedding = None if embed is None else embed(controls, np.arange(controls.n_obs))
+        return ControlProfiles.from_cells(controls, self.genes, keys, layer, embedding)
 
     @classmethod
     def from_cells(
-        cls, cells: AnnData, genes: pd.Index, keys: Mapping[str, str | None], layer: str | None
+        cls,
+        cells: AnnData,
+        genes: pd.Index,
+        keys: Mapping[str, str | None],
+        layer: str | None,
+        embedding: FloatArray | None = None,
     ) -> ControlProfiles:
         """Average a user's own control cells by the contexts their obs columns name.
 
@@ -89,19 +131,23 @@ class ControlProfiles:
         }
         grouped = pd.DataFrame(columns, index=cells.obs_names).groupby([CELL_LINE, BATCH])
         obs = grouped.size().rename(N_CELLS).reset_index()
-        sums = group_sums(matrix, grouped.ngroup().to_numpy(), len(obs))
+        context = grouped.ngroup().to_numpy()
+        sums = group_sums(matrix, context, len(obs))
         mean = sums[:, column] / obs[[N_CELLS]].to_numpy()
-        return cls(obs, mean.astype(np.float32), genes)
+        if embedding is not None:
+            embedding = weighted_group_means(embedding, context, np.ones(len(context)))
+        return cls(obs, mean.astype(np.float32), genes, embedding)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain arrays and strings, for saving."""
         columns = {name: self.obs[name].to_numpy() for name in (CELL_LINE, BATCH)}
         columns = {name: values.astype(str) for name, values in columns.items()}
-        return columns | {
+        state = columns | {
             N_CELLS: self.obs[N_CELLS].to_numpy(),
             "mean": self.mean,
             "genes": self.genes.to_numpy(dtype=str),
         }
+        return state if self.embedding is None else state | {"embedding": self.embedding}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> ControlProfiles:
@@ -111,6 +157,7 @@ class ControlProfiles:
             obs.astype({CELL_LINE: object, BATCH: object}),
             state["mean"],
             pd.Index(state["genes"].astype(object)),
+            state.get("embedding"),
         )
 
     def conditions(

@@ -12,12 +12,14 @@ from torch.utils.data import Dataset
 from txpert._constants import CELL_LINE, N_CELLS
 from txpert._constants import PERTURBATION as PERTURBATION_COLUMN
 
-from ._conditions import ConditionTable
+from ._conditions import ConditionTable, average_over_batches
+from ._controls import ControlProfiles, Matching
 from ._matrix import read_rows
 from ._screen import Screen
 
 EXPRESSION = "X"
 CONTROL_PROFILE = "control_profile"
+CONTROL_EMBEDDING = "control_embedding"
 PERTURBATION = "perturbation"
 WEIGHT = "n_cells"
 GROUP = "group"
@@ -25,6 +27,14 @@ GROUP = "group"
 
 IntArray = npt.NDArray[np.int64]
 Controls = Literal["averaged", "sampled"]
+
+
+def control_tensors(controls: ControlProfiles, context: IntArray) -> dict[str, Tensor]:
+    """Return what a prediction starts from: profiles and, if there are any, embeddings."""
+    tensors = {CONTROL_PROFILE: torch.from_numpy(controls.mean[context])}
+    if controls.embedding is not None:
+        tensors[CONTROL_EMBEDDING] = torch.from_numpy(controls.embedding[context])
+    return tensors
 
 
 class ConditionDataset(Dataset[dict[str, Tensor]]):
@@ -36,28 +46,38 @@ class ConditionDataset(Dataset[dict[str, Tensor]]):
         The conditions.
     positions
         Encoded targets of each condition, ``(n_conditions, order)``.
+    matching
+        Whether controls are those of the same ``"batch"`` or of the whole ``"cell_line"``.
     """
 
-    def __init__(self, table: ConditionTable, positions: IntArray) -> None:
+    def __init__(
+        self, table: ConditionTable, positions: IntArray, matching: Matching = "batch"
+    ) -> None:
         self.table = table
         self.positions = positions
+        self.controls = table.controls.pooled(matching)
         groups = table.obs.groupby([CELL_LINE, PERTURBATION_COLUMN], observed=True)
         self.group = groups.ngroup().to_numpy(dtype=np.int64)
-        self.n_groups = groups.ngroups
         self.n_cells = table.obs[N_CELLS].to_numpy(dtype=np.float32)
 
     def __len__(self) -> int:
         return len(self.table.obs)
 
     def __getitem__(self, rows: Sequence[int]) -> dict[str, Tensor]:
-        control = self.table.controls.mean[self.table.context[rows]]
         return {
             EXPRESSION: torch.from_numpy(self.table.mean[rows]),
-            CONTROL_PROFILE: torch.from_numpy(control),
+            **control_tensors(self.controls, self.table.context[rows]),
             PERTURBATION: torch.from_numpy(self.positions[rows]),
             WEIGHT: torch.from_numpy(self.n_cells[rows]),
             GROUP: torch.from_numpy(self.group[rows]),
         }
+
+    def observed_delta(self) -> Tensor:
+        """Return the Δ of each perturbation × cell line, ``(n_groups, n_genes)``.
+
+        Against the controls of the same batch, whatever the matching.
+        """
+        return torch.from_numpy(average_over_batches(self.table.delta, self.table.obs)[0])
 
 
 class CellDataset(Dataset[dict[str, Tensor]]):
@@ -74,8 +94,10 @@ class CellDataset(Dataset[dict[str, Tensor]]):
     positions
         Encoded targets of each category of ``screen.perturbation``, ``(n_categories, order)``.
     controls
-        ``"averaged"``, or ``"sampled"``: a control of the same context, drawn from torch's
-        generator anew each time.
+        ``"averaged"``, or ``"sampled"``: one of the control cells, drawn from torch's generator
+        anew each time.
+    matching
+        Whether controls are those of the same ``"batch"`` or of the whole ``"cell_line"``.
     """
 
     def __init__(
@@ -85,17 +107,28 @@ class CellDataset(Dataset[dict[str, Tensor]]):
         cells: IntArray,
         positions: IntArray,
         controls: Controls,
+        matching: Matching = "batch",
     ) -> None:
         self.screen = screen
         self.cells = cells
         self.positions = positions
         self.controls = controls
-        self.control_mean = table.controls.mean
+        self.profiles = table.controls.pooled(matching)
+        if (
+            controls == "sampled"
+            and self.profiles.embedding is not None
+            and screen.embedding is None
+        ):
+            raise ValueError(
+                "The embedding of single control cells is not known, only their mean: train with "
+                "controls='averaged', or register an embedding of the cells by embedding_key."
+            )
         self.context = table.context_of(screen)
+        self.pool = table.controls.pools(matching)[self.context]
         control_cells = np.flatnonzero(screen.control)
-        of_context = self.context[control_cells]
-        self.control_cells = control_cells[np.argsort(of_context, kind="stable")]
-        self.n_controls = np.bincount(of_context, minlength=len(table.controls.obs))
+        of_pool = self.pool[control_cells]
+        self.control_cells = control_cells[np.argsort(of_pool, kind="stable")]
+        self.n_controls = np.bincount(of_pool)
         self.first_control = np.cumsum(self.n_controls) - self.n_controls
 
     def __len__(self) -> int:
@@ -106,14 +139,19 @@ class CellDataset(Dataset[dict[str, Tensor]]):
         codes = self.screen.perturbation.codes[cells]
         return {
             EXPRESSION: torch.from_numpy(read_rows(self.screen.X, cells)),
-            CONTROL_PROFILE: torch.from_numpy(self._control_profiles(self.context[cells])),
+            **self._control_tensors(cells),
             PERTURBATION: torch.from_numpy(self.positions[codes]),
             WEIGHT: torch.ones(len(cells)),
         }
 
-    def _control_profiles(self, context: IntArray) -> npt.NDArray[np.float32]:
+    def _control_tensors(self, cells: IntArray) -> dict[str, Tensor]:
         if self.controls == "averaged":
-            return self.control_mean[context]
-        draw = torch.rand(len(context), dtype=torch.float64).numpy()
-        chosen = self.first_control[context] + (draw * self.n_controls[context]).astype(np.int64)
-        return read_rows(self.screen.X, self.control_cells[chosen])
+            return control_tensors(self.profiles, self.context[cells])
+        pool = self.pool[cells]
+        draw = torch.rand(len(pool), dtype=torch.float64).numpy()
+        chosen = self.first_control[pool] + (draw * self.n_controls[pool]).astype(np.int64)
+        drawn = self.control_cells[chosen]
+        tensors = {CONTROL_PROFILE: torch.from_numpy(read_rows(self.screen.X, drawn))}
+        if self.screen.embedding is not None:
+            tensors[CONTROL_EMBEDDING] = torch.from_numpy(self.screen.embedding[drawn])
+        return tensors

@@ -133,3 +133,29 @@ def _sample(matrix: Matrix, where: str) -> npt.NDArray[Any]:
     if not np.isfinite(values).all():
         raise ValueError(f"{where} has NaN or infinite values; remove those cells or genes first.")
     return values
+
+
+def weighted_group_means(
+    values: npt.NDArray[np.float32],
+    group: npt.NDArray[np.integer],
+    weight: npt.NDArray[np.number],
+) -> npt.NDArray[np.float32]:
+    """Average the rows of each group by their weights.
+
+    Parameters
+    ----------
+    values
+        Rows, shape ``(n, n_genes)``.
+    group
+        Group of each row, 0 to ``n_groups - 1``, shape ``(n,)``.
+    weight
+        Positive weights, shape ``(n,)``.
+
+    Returns
+    -------
+    Means, shape ``(n_groups, n_genes)``.
+    """
+    total = np.bincount(group, weights=weight)
+    entries = weight / total[group], (group, np.arange(len(group)))
+    share = sparse.csr_matrix(entries, shape=(len(total), len(group)))
+    return (share @ values).astype(np.float32)

@@ -87,6 +87,9 @@ class Screen:
         Context of each cell; one category, ``"all"``, where the data name none.
     split
         ``"train"``, ``"val"``, ``"test"`` or missing for each cell; ``None`` without a split.
+    embedding
+        Embedding of each cell, shape ``(n_cells, n_embedding)``, of which the controls' rows are
+        used; ``None`` without one.
     """
 
     X: Matrix
@@ -96,6 +99,7 @@ class Screen:
     cell_line: pd.Categorical
     batch: pd.Categorical
     split: pd.Categorical | None
+    embedding: npt.NDArray[np.float32] | None = None
 
     @classmethod
     def from_anndata(

@@ -12,6 +12,7 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler, Sampler, S
 from txpert._constants import CELL_LINE, CONTROL, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
 
 from ._conditions import ConditionTable
+from ._controls import Matching
 from ._datasets import CellDataset, ConditionDataset, Controls
 from ._screen import Screen
 from ._tokens import encode_targets
@@ -37,6 +38,8 @@ class PerturbationSplitter(pl.LightningDataModule):
         Train on ``"pseudobulk"`` means, weighted by their numbers of cells, or on each ``"cell"``.
     controls
         Match ``"averaged"`` controls or, for cells only, a ``"sampled"`` one.
+    matching
+        Match controls of the same ``"batch"`` or of the whole ``"cell_line"``.
 
     Raises
     ------
@@ -53,6 +56,7 @@ class PerturbationSplitter(pl.LightningDataModule):
         batch_size: int,
         unit: Unit = "pseudobulk",
         controls: Controls = "averaged",
+        matching: Matching = "batch",
     ) -> None:
         super().__init__()
         _check_unit(unit, controls)
@@ -65,18 +69,18 @@ class PerturbationSplitter(pl.LightningDataModule):
             )
         self._trained = training.obs
         validation = table.subset((split == VALIDATION).to_numpy())
-        self.validation = _conditions(validation, nodes)
+        self.validation = _conditions(validation, nodes, matching)
         self.train_idx, self.val_idx, self.test_idx = (
             np.flatnonzero(screen.split == part) for part in (TRAIN, VALIDATION, TEST)
         )
         if unit == "pseudobulk":
-            self.training: ConditionDataset | CellDataset = _conditions(training, nodes)
+            self.training: ConditionDataset | CellDataset = _conditions(training, nodes, matching)
         else:
             labels = screen.perturbation.categories
             seen = labels.isin(training.obs[PERTURBATION].unique())
             positions = encode_targets(np.where(seen, labels, CONTROL), nodes)
             cells = np.flatnonzero(screen.control | np.asarray(screen.split == TRAIN))
-            self.training = CellDataset(screen, table, cells, positions, controls)
+            self.training = CellDataset(screen, table, cells, positions, controls, matching)
 
     @property
     def trained_on(self) -> list[tuple[str, str]]:
@@ -124,8 +128,8 @@ def _check_unit(unit: str, controls: str) -> None:
         )
 
 
-def _conditions(table: ConditionTable, nodes: pd.Index) -> ConditionDataset:
-    return ConditionDataset(table, encode_targets(table.obs[PERTURBATION], nodes))
+def _conditions(table: ConditionTable, nodes: pd.Index, matching: Matching) -> ConditionDataset:
+    return ConditionDataset(table, encode_targets(table.obs[PERTURBATION], nodes), matching)
 
 
 def _loader(

@@ -9,28 +9,37 @@ import torch
 from anndata import AnnData
 from mudata import MuData
 from scvi import settings
-from scvi.train import TrainRunner
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, N_CELLS, PERTURBATION
 from txpert.data import (
     ConditionTable,
     ControlProfiles,
-    Controls,
-    PerturbationSplitter,
+    Embed,
+    Matching,
     Screen,
-    Unit,
+    control_tensors,
     draw_split,
     encode_targets,
     parse_targets,
 )
+from txpert.nn import CombinationName, EncoderConfig
 
-from ._module import Decoding, TxPertModule
-from ._nodes import Graphs, graph_tensors, node_vocabulary, warn_of_isolated
-from ._plan import MONITOR, BestWeights, TxPertTrainingPlan, run
+from ._embeddings import ControlEmbedding, LatentModel, obsm_embedding
+from ._module import Basal, Decoding, TxPertModule
+from ._node_inputs import NodeInputs, feature_genes, make_nodes, read_node_inputs
+from ._nodes import (
+    Graphs,
+    check_overlap,
+    graph_tensors,
+    node_vocabulary,
+    read_graphs,
+    warn_of_isolated,
+)
 from ._setup import ScreenModelClass, read_screen, registered_genes
+from ._training import PerturbationTrainingMixin
 
 
-class TxPertModel(ScreenModelClass):
+class TxPertModel(PerturbationTrainingMixin, ScreenModelClass):
     """Predict the transcriptomic response to genetic perturbations never measured.
 
     An independent implementation of TxPert (Wenkel, Tu et al., Nature Biotechnology 2026,
@@ -44,18 +53,33 @@ class TxPertModel(ScreenModelClass):
         Knowledge graphs over genes. Their nodes, and the targets of the screen, are the genes
         whose perturbation can be predicted.
     encoder
-        Perturbation encoder: ``"gat"``, ``"gat_hybrid"``, ``"gat_mlg"``, ``"exphormer"``,
-        ``"hybrid_bmp"``, ``"sgc"``, ``"none"``, or one of your own
-        (:func:`txpert.nn.register_encoder`).
-    encoder_options
-        Keyword arguments of the encoder, such as ``{"n_layers": 2}``.
+        Perturbation encoder: one of :data:`txpert.nn.ENCODERS` by name, such as ``"gat"``,
+        ``"exphormer"`` or ``"none"``, or with options, such as
+        ``tx.nn.EncoderConfig("gat", {"n_layers": 2})``.
+    node_inputs
+        What the encoder knows of each gene besides the graphs: ``"learned"`` gives it a row to
+        learn, ``"spectral"`` coordinates on the graphs
+        (:func:`txpert.graph.spectral_embedding`), a data frame (genes × features) features of
+        yours; or a list of several of these. Genes of a frame become nodes.
+    basal
+        What the basal state is made of: ``"mlp"`` reads the control profile, ``"embedding"`` the
+        embedding of the controls registered by ``embedding_key``, a trained scvi-tools model
+        that of its latent space; ``"none"`` leaves it out (with delta decoding, whose default it
+        is).
+    matching
+        Controls that a prediction starts from: of the same ``"batch"`` (and cell line), or of the
+        whole ``"cell_line"``. Observed Δ is always against the same batch.
+    combination
+        Targets of a combination act as a ``"sum"``, with an ``"interaction"`` term for pairs, or
+        one after the other (``"sequential"``); see :class:`txpert.nn.SequentialCombination`.
     decoding
         ``"direct"`` predicts the profile from basal state and perturbation; ``"delta"`` predicts
         the change and adds it to the control profile.
     n_latent, n_hidden, dropout
         Length of embeddings and basal states, width of the hidden layers, and their dropout.
     extra_nodes
-        Genes that are nodes besides the graphs' own; by default the screen's targets.
+        Genes that are nodes besides the graphs' own; by default the screen's targets and those
+        with features.
     registry
         Stands in for ``adata`` when a model is loaded without data.
 
@@ -79,17 +103,17 @@ class TxPertModel(ScreenModelClass):
     """
 
     _module_cls = TxPertModule
-    _data_splitter_cls = PerturbationSplitter
-    _training_plan_cls = TxPertTrainingPlan
-    _train_runner_cls = TrainRunner
 
     def __init__(
         self,
         adata: AnnData | MuData | None = None,
         graphs: Graphs = (),
         *,
-        encoder: str = "gat",
-        encoder_options: Mapping[str, Any] | None = None,
+        encoder: str | EncoderConfig | Mapping[str, Any] = "gat",
+        node_inputs: NodeInputs = "learned",
+        basal: Basal | LatentModel | Mapping[str, Any] | None = None,
+        matching: Matching = "batch",
+        combination: CombinationName = "sum",
         decoding: Decoding = "direct",
         n_latent: int = 64,
         n_hidden: int = 512,
@@ -100,36 +124,54 @@ class TxPertModel(ScreenModelClass):
         super().__init__(adata, registry)
         self.trained_on_: list[tuple[str, str]] = []
         self.genes = registered_genes(registry or self.registry_)
+        self.matching = matching
+        config = EncoderConfig.of(encoder).seeded(settings.seed or 0)
+        self._embedding = ControlEmbedding.of(basal, self._obsm_embedding())
+        reads: Any = "embedding" if self._embedding is not None else basal
         self._data: tuple[Screen, ConditionTable] | None = None
         targets: list[str] = []
         if adata is not None:
             self._data = self.read(adata)
+            self.conditions.controls.pools(matching)  # refuses what is no matching
             self.controls_ = self.conditions.controls.to_dict()
             labels = self.conditions.obs[PERTURBATION].cat.categories
             targets = sorted({target for label in labels for target in parse_targets(label)})
+            if self._embedding is not None:
+                basal = ControlEmbedding.to_dict(self.conditions.controls)
+        self.graphs = read_graphs(graphs)
+        node_inputs = read_node_inputs(node_inputs, self.graphs)
+        described = feature_genes(node_inputs)
         loading = extra_nodes is not None
-        self.graphs, self.nodes, extra_nodes = node_vocabulary(graphs, targets, extra_nodes)
+        self.nodes, extra_nodes = node_vocabulary(self.graphs, [*targets, *described], extra_nodes)
         tensors = graph_tensors(self.graphs, self.nodes)
         if not loading:
-            warn_of_isolated(targets, tensors, self.nodes)
-        graphs = [graph.to_dict() for graph in self.graphs]
+            check_overlap(self.graphs, described, targets)
+            warn_of_isolated(targets, tensors, self.nodes, described)
+        graphs, encoder = [graph.to_dict() for graph in self.graphs], config.to_dict()
         self.module = self._module_cls(
             len(self.genes),
             tensors,
-            len(self.nodes),
-            encoder=encoder,
-            encoder_options=encoder_options,
+            make_nodes(node_inputs, self.nodes),
+            encoder=config,
+            basal=reads,
+            n_embedding=basal["embedding"].shape[1] if isinstance(basal, Mapping) else 0,
             decoding=decoding,
+            combination=combination,
             n_latent=n_latent,
             n_hidden=n_hidden,
             dropout=dropout,
             mean_control=None if adata is None else self._mean_control(),
         )
         self._model_summary_string = (
-            f"TxPertModel with encoder {encoder!r} over {len(self.graphs)} graph(s), "
+            f"TxPertModel with encoder {config.name!r} over {len(self.graphs)} graph(s), "
             f"{len(self.nodes):,} nodes, {len(self.genes):,} genes, decoding {decoding!r}"
         )
         self.init_params_ = self._get_init_params(locals())
+
+    def _obsm_embedding(self) -> Embed | None:
+        arguments = self.registry["setup_args"]
+        modality = (arguments.get("modalities") or {}).get("embedding_key")
+        return obsm_embedding(arguments.get("embedding_key"), modality)
 
     def _mean_control(self) -> torch.Tensor:
         controls = self.conditions.controls
@@ -171,91 +213,10 @@ class TxPertModel(ScreenModelClass):
             raise ValueError(_differing_genes(screen.genes, self.genes))
         if screen.split is None:
             screen = draw_split(screen, seed=settings.seed or 0)
-        return screen, ConditionTable.from_screen(screen)
-
-    def train(
-        self,
-        max_epochs: int | None = None,
-        *,
-        lr: float = 1e-3,
-        batch_size: int = 128,
-        unit: Unit = "pseudobulk",
-        controls: Controls = "averaged",
-        early_stopping: bool = True,
-        early_stopping_patience: int | None = None,
-        accelerator: str = "auto",
-        devices: int | list[int] | str = "auto",
-        plan_kwargs: Mapping[str, Any] | None = None,
-        **trainer_kwargs: Any,
-    ) -> None:
-        """Train on the training perturbations and all controls.
-
-        The weights of the epoch with the best validation Pearson Δ are kept, also when training
-        is interrupted by Ctrl-C. ``model.history`` holds train_loss, validation_loss and
-        pearson_delta_validation of every epoch.
-
-        Parameters
-        ----------
-        max_epochs
-            Passes over the training rows; by default as many as make 3,000 steps, but 20 to 500.
-        lr
-            Learning rate of AdamW.
-        batch_size
-            Rows of a minibatch.
-        unit
-            ``"pseudobulk"`` trains on condition means weighted by their numbers of cells, which
-            has the gradient of training on the cells and far fewer rows; ``"cell"`` on cells.
-        controls
-            ``"averaged"``, or ``"sampled"`` for each cell (with ``unit="cell"`` only).
-        early_stopping
-            Stop when validation Pearson Δ no longer rises. Without validation perturbations all
-            epochs are run and the last weights kept.
-        early_stopping_patience
-            Epochs to wait for a better score; by default as many as make 200 steps, but 10 at
-            least.
-        accelerator, devices
-            As in Lightning.
-        plan_kwargs
-            Further arguments of :class:`~txpert.model.TxPertTrainingPlan`.
-        **trainer_kwargs
-            Further arguments of :class:`scvi.train.Trainer`.
-        """
-        splitter = self._data_splitter_cls(
-            *self._attached(), self.nodes, batch_size=batch_size, unit=unit, controls=controls
-        )
-        self.module.train()  # Lightning leaves the mode that an earlier prediction set
-        self.trained_on_ = splitter.trained_on
-        self.module.trained.copy_(splitter.trained_nodes(len(self.nodes)))
-        steps = max(1, splitter.n_train // batch_size)
-        if max_epochs is None:
-            max_epochs = int(np.clip(3_000 // steps, 20, 500))
-        if early_stopping_patience is None:
-            early_stopping_patience = max(200 // steps, 10)
-        validated = splitter.n_val > 0
-        callbacks = list(trainer_kwargs.pop("callbacks", ()))
-        if validated:
-            callbacks.append(BestWeights(self.module))
-        plan = self._training_plan_cls(
-            self.module,
-            n_validation_groups=splitter.validation.n_groups,
-            lr=lr,
-            **(plan_kwargs or {}),
-        )
-        runner = self._train_runner_cls(
-            self,
-            training_plan=plan,
-            data_splitter=splitter,
-            max_epochs=max_epochs,
-            accelerator=accelerator,
-            devices=devices,
-            early_stopping=early_stopping and validated,
-            early_stopping_monitor=MONITOR,
-            early_stopping_mode="max",
-            early_stopping_patience=early_stopping_patience,
-            callbacks=callbacks,
-            **{"check_val_every_n_epoch": 1, "log_every_n_steps": 1, **trainer_kwargs},
-        )
-        run(runner)
+        if self._embedding is None:
+            return screen, ConditionTable.from_screen(screen)
+        screen = self._embedding.of_cells(screen, adata)
+        return screen, self._embedding.of_contexts(ConditionTable.from_screen(screen))
 
     @property
     def control_profiles(self) -> ControlProfiles:
@@ -306,7 +267,9 @@ class TxPertModel(ScreenModelClass):
         self._check_if_trained(warn=True)
         arguments = self.registry["setup_args"]
         keys = {name: arguments[f"{name}_key"] for name in (CONTROL, CELL_LINE, BATCH)}
-        profiles = self.control_profiles.given(controls, keys, arguments["layer"])
+        embed = None if self._embedding is None else self._embedding.embed
+        profiles = self.control_profiles.given(controls, keys, arguments["layer"], embed)
+        profiles = profiles.pooled(self.matching)
         obs, context = profiles.conditions(perturbations, cell_line=cell_line, batch=batch)
         positions = torch.from_numpy(encode_targets(obs[PERTURBATION], self.nodes))
         self.module.eval()
@@ -314,9 +277,10 @@ class TxPertModel(ScreenModelClass):
         expression = np.empty((len(obs), len(self.genes)), dtype=np.float32)
         for start in range(0, len(obs), batch_size):
             rows = slice(start, start + batch_size)
-            effect = self.module.combine(embeddings, positions[rows].to(embeddings.device))
-            control = torch.from_numpy(profiles.mean[context[rows]])
-            predicted = self.module.generative(control, effect)
+            targets, present = self.module.targets(embeddings, positions[rows].to(self.device))
+            predicted = self.module.generative(
+                **control_tensors(profiles, context[rows]), targets=targets, present=present
+            )
             expression[rows] = predicted["expression"].cpu().numpy()
         return profiles.prediction(obs, context, expression)
 
@@ -341,7 +305,9 @@ class TxPertModel(ScreenModelClass):
         self.module.eval()
         embeddings = self.module.embed()
         positions = torch.from_numpy(encode_targets(labels, self.nodes)).to(embeddings.device)
-        values = self.module.combine(embeddings, positions).cpu().numpy()
+        targets, present = self.module.targets(embeddings, positions)
+        start = embeddings.new_zeros(len(labels), embeddings.shape[1])
+        values = self.module.combination(start, targets, present).cpu().numpy()
         return pd.DataFrame(values, index=pd.Index(labels, name=PERTURBATION))
 
 

@@ -1,17 +1,32 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, get_args
 
 import torch
 from scvi.module.base import BaseModuleClass, LossOutput, auto_move_data
 from torch import Tensor
 from torch.nn import functional as F
 
-from txpert.data import CONTROL_PROFILE, EXPRESSION, PERTURBATION, WEIGHT
-from txpert.nn import BasalMLP, Decoder, GraphTensors, join_edges, make_encoder, reachable
+from txpert.data import CONTROL_EMBEDDING, CONTROL_PROFILE, EXPRESSION, PERTURBATION, WEIGHT
+from txpert.nn import (
+    BasalMLP,
+    CombinationName,
+    Decoder,
+    EncoderConfig,
+    GraphTensors,
+    Nodes,
+    Similarity,
+    delta_similarity,
+    join_edges,
+    make_combination,
+    make_encoder,
+    reachable,
+)
 
 Decoding = Literal["direct", "delta"]
+Basal = Literal["mlp", "embedding", "none"]
 
 
 class TxPertModule(BaseModuleClass):
@@ -34,12 +49,20 @@ class TxPertModule(BaseModuleClass):
         Number of genes predicted.
     graphs
         Graphs over the nodes.
-    n_nodes
-        Number of genes that can be perturbed.
-    encoder, encoder_options
-        Name of the perturbation encoder and its keyword arguments.
+    nodes
+        Genes that can be perturbed.
+    encoder
+        Perturbation encoder, by name or configuration.
+    basal
+        What the basal encoder :math:`f` reads: the control profile (``"mlp"``) or a precomputed
+        ``"embedding"`` of the controls; ``"none"`` leaves it out, as delta decoding does by
+        default.
+    n_embedding
+        Length of that embedding.
     decoding
         ``"direct"`` or ``"delta"``.
+    combination
+        How several targets act together, see :func:`txpert.nn.make_combination`.
     n_latent, n_hidden, dropout
         Sizes of the latent space and the hidden layers, and their dropout.
     mean_control
@@ -51,32 +74,37 @@ class TxPertModule(BaseModuleClass):
         self,
         n_genes: int,
         graphs: Sequence[GraphTensors],
-        n_nodes: int,
+        nodes: Nodes,
         *,
-        encoder: str = "gat",
-        encoder_options: Mapping[str, Any] | None = None,
+        encoder: str | EncoderConfig = "gat",
+        basal: Basal | None = None,
+        n_embedding: int = 0,
         decoding: Decoding = "direct",
+        combination: CombinationName = "sum",
         n_latent: int = 64,
         n_hidden: int = 512,
         dropout: float = 0.2,
         mean_control: Tensor | None = None,
     ) -> None:
         super().__init__()
-        if decoding not in ("direct", "delta"):
-            raise ValueError(f"decoding must be 'direct' or 'delta', not {decoding!r}.")
+        self.reads = default_basal(basal, decoding)
+        self.decoding = decoding
+        self.n_latent = n_latent
+        n_input = {"mlp": n_genes, "embedding": n_embedding, "none": 0}[self.reads]
         self.basal = (
-            BasalMLP(n_genes, n_latent, n_hidden=n_hidden, dropout=dropout)
-            if decoding == "direct"
-            else None
+            BasalMLP(n_input, n_latent, n_hidden=n_hidden, dropout=dropout) if n_input else None
         )
-        self.encoder = make_encoder(encoder, graphs, n_nodes, n_latent, encoder_options)
+        self.encoder = make_encoder(encoder, graphs, nodes, n_latent)
+        self.combination = make_combination(combination, n_latent)
         self.decoder = Decoder(n_latent, n_genes, n_hidden=n_hidden, dropout=dropout)
         if decoding == "direct" and mean_control is not None:
             self.decoder.start_from(mean_control)
         paths: Callable[[], Tensor] | None = getattr(self.encoder, "paths", None)
         edges = paths() if paths is not None else join_edges(graphs)
         self.register_buffer("paths", edges, persistent=False)
-        self.register_buffer("trained", torch.zeros(n_nodes, dtype=torch.bool))
+        self.register_buffer("described", nodes.described(), persistent=False)
+        self.register_buffer("trained", torch.zeros(nodes.n, dtype=torch.bool))
+        self._embeds_some = "wanted" in inspect.signature(self.encoder.forward).parameters
 
     def embed(self) -> Tensor:
         """Return the embeddings of all nodes, ``(n_nodes, n_latent)``."""
@@ -87,17 +115,17 @@ class TxPertModule(BaseModuleClass):
         return torch.where(self._informed()[:, None], embeddings, mean)
 
     def _informed(self) -> Tensor:
-        """Return which nodes draw on an input row that training has touched, ``(n_nodes,)``.
+        """Return which nodes draw on something that training has touched, ``(n_nodes,)``.
 
-        Training touches the rows of its targets and of the nodes upstream of them.
+        Training touches the rows of its targets and of the nodes upstream of them, and what is
+        made of given features.
         """
         source, target = self.paths
         touched = reachable(self.trained, target, source)
-        return reachable(touched, source, target)
+        return reachable(touched | self.described, source, target)
 
-    @staticmethod
-    def combine(embeddings: Tensor, perturbation: Tensor) -> Tensor:
-        """Sum the embeddings of each perturbation's targets.
+    def targets(self, embeddings: Tensor, perturbation: Tensor) -> tuple[Tensor, Tensor]:
+        """Look up the embeddings of each perturbation's targets.
 
         Parameters
         ----------
@@ -108,46 +136,101 @@ class TxPertModule(BaseModuleClass):
 
         Returns
         -------
-        Perturbation effects in the latent space, ``(n, n_latent)``; zero for controls.
+        The embeddings, ``(n, order, n_latent)``, zero where there is no target, and where there
+        is one, ``(n, order)``.
         """
         padded = F.pad(embeddings, (0, 0, 0, 1))
-        return padded[perturbation].sum(dim=1)
+        return padded[perturbation], perturbation < len(embeddings)
 
     def _get_inference_input(self, tensors: dict[str, Tensor], **_: Any) -> dict[str, Tensor]:
         return {PERTURBATION: tensors[PERTURBATION]}
 
     @auto_move_data
     def inference(self, perturbation: Tensor) -> dict[str, Tensor]:
-        """Return the latent effect of each row's perturbation."""
-        return {"effect": self.combine(self.embed(), perturbation)}
+        """Return the embeddings of each row's targets; see :meth:`targets`."""
+        if self._embeds_some and self.training:
+            nodes, position = perturbation.unique(return_inverse=True)
+            wanted = nodes[nodes < len(self.trained)]
+            targets, present = self.targets(self.encoder(wanted), position)
+        else:
+            targets, present = self.targets(self.embed(), perturbation)
+        return {"targets": targets, "present": present}
 
     def _get_generative_input(
         self, tensors: dict[str, Tensor], inference_outputs: dict[str, Tensor], **_: Any
-    ) -> dict[str, Tensor]:
-        return {CONTROL_PROFILE: tensors[CONTROL_PROFILE], "effect": inference_outputs["effect"]}
+    ) -> dict[str, Tensor | None]:
+        return {
+            CONTROL_PROFILE: tensors[CONTROL_PROFILE],
+            CONTROL_EMBEDDING: tensors.get(CONTROL_EMBEDDING),
+            **inference_outputs,
+        }
 
     @auto_move_data
-    def generative(self, control_profile: Tensor, effect: Tensor) -> dict[str, Tensor]:
-        """Predict expression, ``(n, n_genes)``, from control profiles and latent effects."""
+    def generative(
+        self,
+        control_profile: Tensor,
+        targets: Tensor,
+        present: Tensor,
+        control_embedding: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """Predict expression, ``(n, n_genes)``, from controls and targets' embeddings."""
         if self.basal is None:
-            return {"expression": control_profile + self.decoder(effect)}
-        return {"expression": self.decoder(self.basal(control_profile) + effect)}
+            state = control_profile.new_zeros(len(control_profile), self.n_latent)
+        elif self.reads == "mlp":
+            state = self.basal(control_profile)
+        else:
+            state = self.basal(control_embedding)
+        decoded = self.decoder(self.combination(state, targets, present))
+        return {"expression": decoded + control_profile if self.decoding == "delta" else decoded}
 
     def loss(
         self,
         tensors: dict[str, Tensor],
         inference_outputs: dict[str, Tensor],
         generative_outputs: dict[str, Tensor],
+        *,
+        similarity: Similarity | None = None,
+        similarity_weight: float = 0.0,
     ) -> LossOutput:
-        r"""Mean squared error per cell and gene.
+        r"""Mean squared error per cell and gene, and optionally dissimilarity of Δ.
 
         A row that is the mean of :math:`n` cells weighs :math:`n`. Cells of one condition share
         their prediction, so :math:`\sum_i \lVert y_i - \hat y \rVert^2 = n \lVert \bar y - \hat y
-        \rVert^2` + constant, and the gradient is that of training on the cells.
+        \rVert^2` + constant, and the gradient is that of training on the cells. With
+        ``similarity``, the perturbed rows add :math:`\lambda n (1 - r(\hat\Delta, \Delta))`.
         """
-        error = F.mse_loss(
-            generative_outputs["expression"], tensors[EXPRESSION], reduction="none"
-        ).mean(dim=1)
+        expression, observed = generative_outputs["expression"], tensors[EXPRESSION]
+        error = F.mse_loss(expression, observed, reduction="none").mean(dim=1)
         weight = tensors[WEIGHT]
-        loss = (weight * error).sum() / weight.sum()
+        cost = error
+        if similarity is not None:
+            control = tensors[CONTROL_PROFILE]
+            r = delta_similarity(expression - control, observed - control, similarity)
+            cost = error + similarity_weight * (1 - r) * inference_outputs["present"].any(dim=1)
+        loss = (weight * cost).sum() / weight.sum()
         return LossOutput(loss=loss, reconstruction_loss=error, n_obs_minibatch=len(error))
+
+
+def default_basal(basal: Basal | None, decoding: Decoding) -> Basal:
+    """Check how a prediction is made; return what the basal encoder reads.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or nothing would tell direct decoding the context.
+    """
+    if decoding not in get_args(Decoding):
+        raise ValueError(f"decoding must be 'direct' or 'delta', not {decoding!r}.")
+    if basal is None:
+        return "mlp" if decoding == "direct" else "none"
+    if basal not in get_args(Basal):
+        raise ValueError(
+            f"basal must be {', '.join(map(repr, get_args(Basal)))} or a trained scvi-tools "
+            f"model, not {basal!r}."
+        )
+    if basal == "none" and decoding == "direct":
+        raise ValueError(
+            "Without a basal encoder nothing tells direct decoding which cells are perturbed: "
+            "take decoding='delta' with basal='none'."
+        )
+    return basal

@@ -15,30 +15,13 @@ from txpert.nn import GraphTensors
 Graphs = KnowledgeGraph | Sequence[KnowledgeGraph | Mapping[str, Any]]
 
 
-def node_vocabulary(
-    graphs: Graphs, targets: Sequence[str], extra_nodes: Sequence[str] | None
-) -> tuple[list[KnowledgeGraph], pd.Index, list[str]]:
-    """Bring graphs and targets onto one vocabulary of nodes.
-
-    Parameters
-    ----------
-    graphs
-        Graphs, or dictionaries of them as a saved model has.
-    targets
-        Perturbed genes of the screen.
-    extra_nodes
-        Nodes besides the graphs' own; ``None`` takes the targets that no graph holds.
-
-    Returns
-    -------
-    The graphs, all nodes in sorted order, and the nodes that no graph holds.
+def read_graphs(graphs: Graphs) -> list[KnowledgeGraph]:
+    """Return the graphs that a user gave, one or several, or a saved model has.
 
     Raises
     ------
     TypeError
         If something is no graph.
-    ValueError
-        If a graph has none of the targets as a node.
     """
     given = [graphs] if isinstance(graphs, KnowledgeGraph) else list(graphs)
     resolved = [
@@ -47,12 +30,31 @@ def node_vocabulary(
     for graph in resolved:
         if not isinstance(graph, KnowledgeGraph):
             raise TypeError(f"graphs takes tx.graph.KnowledgeGraph objects, not {type(graph)}.")
-    held = {node for graph in resolved for node in graph.nodes}
+    return resolved
+
+
+def node_vocabulary(
+    graphs: Sequence[KnowledgeGraph], genes: Sequence[str], extra_nodes: Sequence[str] | None
+) -> tuple[pd.Index, list[str]]:
+    """Bring graphs and further genes onto one vocabulary of nodes.
+
+    Parameters
+    ----------
+    graphs
+        Graphs.
+    genes
+        Genes that are nodes as well: targets of the screen and those with features.
+    extra_nodes
+        Nodes besides the graphs' own; ``None`` takes the genes that no graph holds.
+
+    Returns
+    -------
+    All nodes in sorted order, and those that no graph holds.
+    """
+    held = {node for graph in graphs for node in graph.nodes}
     if extra_nodes is None:
-        for graph in resolved:
-            _check_overlap(graph, targets)
-        extra_nodes = sorted(set(targets) - held)
-    return resolved, pd.Index(sorted(held | set(extra_nodes)), name="gene"), list(extra_nodes)
+        extra_nodes = sorted(set(genes) - held)
+    return pd.Index(sorted(held | set(extra_nodes)), name="gene"), list(extra_nodes)
 
 
 def graph_tensors(graphs: Sequence[KnowledgeGraph], nodes: pd.Index) -> list[GraphTensors]:
@@ -66,15 +68,18 @@ def graph_tensors(graphs: Sequence[KnowledgeGraph], nodes: pd.Index) -> list[Gra
 
 
 def warn_of_isolated(
-    targets: Sequence[str], graphs: Sequence[GraphTensors], nodes: pd.Index
+    targets: Sequence[str],
+    graphs: Sequence[GraphTensors],
+    nodes: pd.Index,
+    described: Sequence[str],
 ) -> None:
-    """Warn of targets that no graph can say anything about."""
-    connected = {int(node) for graph in graphs for node in graph.edges[1].unique()}
-    lonely = [
-        t
-        for t, i in zip(targets, nodes.get_indexer(pd.Index(targets)), strict=True)
-        if int(i) not in connected
-    ]
+    """Warn of targets that neither a graph nor given features can say anything about."""
+    linked = {int(node) for graph in graphs for node in graph.edges[1].unique()}
+    positions = nodes.get_indexer(pd.Index(targets))
+    lonely = sorted(
+        {t for t, i in zip(targets, positions, strict=True) if int(i) not in linked}
+        - set(described)
+    )
     if lonely:
         shown = ", ".join(lonely[:10]) + (", …" if len(lonely) > 10 else "")
         warnings.warn(
@@ -87,10 +92,23 @@ def warn_of_isolated(
         )
 
 
-def _check_overlap(graph: KnowledgeGraph, targets: Sequence[str]) -> None:
-    if targets and not graph.nodes.isin(list(targets)).any():
-        raise ValueError(
-            f"Graph {graph.name!r} holds none of the {len(targets)} perturbed genes: its nodes "
-            f"are like {', '.join(graph.nodes[:3])}, the targets like {', '.join(targets[:3])}. "
-            "Both must use the same gene symbols."
-        )
+def check_overlap(
+    graphs: Sequence[KnowledgeGraph], described: Sequence[str], targets: Sequence[str]
+) -> None:
+    """Check that each graph, and given features, are about the genes of the screen.
+
+    Raises
+    ------
+    ValueError
+        If one has none of the targets.
+    """
+    holders = [(f"Graph {graph.name!r} holds", list(graph.nodes)) for graph in graphs]
+    if described:
+        holders.append(("The features in node_inputs describe", list(described)))
+    for holder, genes in holders:
+        if targets and not set(genes) & set(targets):
+            raise ValueError(
+                f"{holder} none of the {len(targets)} perturbed genes: its genes are like "
+                f"{', '.join(genes[:3])}, the targets like {', '.join(targets[:3])}. Both must "
+                "use the same gene symbols."
+            )

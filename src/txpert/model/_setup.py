@@ -9,7 +9,7 @@ from anndata import AnnData
 from mudata import MuData
 from scvi import REGISTRY_KEYS
 from scvi.data import AnnDataManager
-from scvi.data.fields import LayerField, MuDataLayerField
+from scvi.data.fields import LayerField, MuDataLayerField, MuDataObsmField, ObsmField
 from scvi.model.base import BaseModelClass
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT
@@ -23,6 +23,9 @@ from txpert.data import (
     resolve_key,
 )
 
+from ._embeddings import read_embedding
+
+EMBEDDING = "embedding"
 _FIELDS = (PERTURBATION, CONTROL, BATCH, CELL_LINE, SPLIT)
 _EXPRESSION_OPTIONS: dict[str, Any] = {"is_count_data": False, "correct_data_format": False}
 
@@ -65,6 +68,7 @@ class ScreenModelClass(BaseModelClass):
         cell_line_key: str | None = CELL_LINE,
         split_key: str | None = SPLIT,
         layer: str | None = None,
+        embedding_key: str | None = None,
         **kwargs: Any,
     ) -> None:
         """Register a screen; only scvi-tools' two identifiers are added, to ``adata.uns``.
@@ -83,13 +87,16 @@ class ScreenModelClass(BaseModelClass):
             Without a split, validation perturbations are drawn when a model is made.
         layer
             Layer of the expression values; ``None`` takes ``X``.
+        embedding_key
+            obsm key of an embedding of the cells (scVI, PCA, a foundation model), read with
+            ``basal="embedding"``.
         **kwargs
             Passed by scvi-tools when a model is loaded.
 
         Raises
         ------
         KeyError
-            If a column or the layer does not exist.
+            If a column, the layer or the embedding does not exist.
         ValueError
             If the annotation or the values are unusable; the message says which and how to mend
             them.
@@ -100,7 +107,11 @@ class ScreenModelClass(BaseModelClass):
             LayerField(REGISTRY_KEYS.X_KEY, layer, **_EXPRESSION_OPTIONS),
             *(OpenObsField(name, key) for name, key in resolved.items()),
         ]
+        if embedding_key is not None:
+            read_embedding(adata, embedding_key)
+            fields.append(ObsmField(EMBEDDING, embedding_key))
         arguments = {f"{name}_key": key for name, key in resolved.items()}
+        arguments["embedding_key"] = embedding_key
         method = cls._get_setup_method_args(cls=cls, adata=adata, layer=layer, **arguments)
         manager = AnnDataManager(fields=fields, setup_method_args=method)
         manager.register_fields(adata, **kwargs)
@@ -116,6 +127,7 @@ class ScreenModelClass(BaseModelClass):
         cell_line_key: str | None = CELL_LINE,
         split_key: str | None = SPLIT,
         layer: str | None = None,
+        embedding_key: str | None = None,
         modalities: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -125,12 +137,12 @@ class ScreenModelClass(BaseModelClass):
         ----------
         mdata
             Multimodal data; one modality holds log-normalised expression.
-        perturbation_key, control_key, batch_key, cell_line_key, split_key, layer
+        perturbation_key, control_key, batch_key, cell_line_key, split_key, layer, embedding_key
             As in :meth:`setup_anndata`.
         modalities
             Modality of each argument, such as ``{"layer": "rna", "perturbation_key": "guides"}``.
-            The expression's is ``"rna"`` by default; an obs column is looked for in the obs of
-            its modality, by default in ``mdata.obs``.
+            The expression's is ``"rna"`` by default; an obs column or the embedding is looked for
+            in its modality, by default in ``mdata.obs`` and ``mdata.obsm``.
         **kwargs
             Passed by scvi-tools when a model is loaded.
 
@@ -160,7 +172,12 @@ class ScreenModelClass(BaseModelClass):
                 for name, key in resolved.items()
             ),
         ]
+        if embedding_key is not None:
+            place = modalities.get("embedding_key")
+            read_embedding(mdata if place is None else mdata.mod[place], embedding_key)
+            fields.append(MuDataObsmField(EMBEDDING, embedding_key, mod_key=place))
         arguments = {f"{name}_key": key for name, key in resolved.items()}
+        arguments["embedding_key"] = embedding_key
         method = cls._get_setup_method_args(
             cls=cls, mdata=mdata, layer=layer, modalities=modalities, **arguments
         )

@@ -1,4 +1,11 @@
 from ._basal import BasalMLP
+from ._combination import (
+    CombinationName,
+    InteractionCombination,
+    SequentialCombination,
+    SumCombination,
+    make_combination,
+)
 from ._decoder import Decoder
 from ._edges import GraphTensors, join_edges, reachable
 from ._embedding import FeatureEncoder
@@ -13,10 +20,12 @@ from ._hybrid_bmp import HybridBMPEncoder
 from ._nodes import NodeRows, Nodes
 from ._registry import ENCODERS, EncoderConfig, make_encoder, register_encoder
 from ._sgc import SGCEncoder
+from ._similarity import Similarity, delta_similarity
 
 __all__ = [
     "ENCODERS",
     "BasalMLP",
+    "CombinationName",
     "Decoder",
     "EncoderConfig",
     "ExphormerEncoder",
@@ -28,11 +37,17 @@ __all__ = [
     "GCNEncoder",
     "GraphTensors",
     "HybridBMPEncoder",
+    "InteractionCombination",
     "NodeRows",
     "Nodes",
     "SGCEncoder",
+    "SequentialCombination",
+    "Similarity",
+    "SumCombination",
+    "delta_similarity",
     "expander_edges",
     "join_edges",
+    "make_combination",
     "make_encoder",
     "reachable",
     "register_encoder",

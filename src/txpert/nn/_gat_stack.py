@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from ._edges import TargetSortedEdges
 from ._gatv2 import GATv2Layer
+from ._mlp import reset_layers
 
 
 class GATStack(nn.Module):
@@ -54,8 +55,7 @@ class GATStack(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
-        for layer in self.layers:
-            layer.reset_parameters()
+        reset_layers(self)
 
     def forward(self, h: Tensor, edges: TargetSortedEdges, wanted: Tensor | None = None) -> Tensor:
         """Map node features ``(n_nodes, n_input)`` to ``(n_wanted, n_output)``.

@@ -78,8 +78,8 @@ class NodeRows(nn.Module):
         """Draw all parameters anew."""
         if self.learned is not None:
             nn.init.xavier_uniform_(self.learned)
-        for linear in self.maps:
-            nn.init.xavier_uniform_(linear.weight)
+        for weight in self.maps.parameters():
+            nn.init.xavier_uniform_(weight)
 
     def forward(self) -> Tensor:
         """Return the rows of all nodes, ``(n_nodes, n_columns)``."""
