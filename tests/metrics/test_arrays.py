@@ -72,8 +72,9 @@ def test_float32_gives_float64_and_inputs_stay_as_they_are(random_deltas, metric
 
 
 @parametrize
-def test_no_conditions_no_scores(metric):
+def test_no_conditions_have_no_scores_and_no_genes_undefined_ones(metric):
     assert metric(np.zeros((0, 4)), np.zeros((0, 4))).shape == (0,)
+    assert np.isnan(metric(np.zeros((2, 0)), np.zeros((2, 0)))).tolist() == [True, True]
 
 
 @pytest.mark.parametrize("metric", PAIRED)

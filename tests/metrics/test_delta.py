@@ -55,3 +55,5 @@ def test_the_place_of_the_largest_is_told_and_the_bound_follows_the_target_sum()
     check_scale(delta, target_sum=10_000)
     with pytest.raises(ValueError, match=r"Δ is -9 in row 2, column 1, .* 4000 per cell"):
         check_scale(delta)
+    with pytest.raises(ValueError, match=r"conditions × genes.* shape \(4,\)"):
+        check_scale(delta[0])

@@ -31,7 +31,9 @@ def score_rows(
     positions = None if index is None else row_index(index, len(true), len(pred))
     check_paired(pred, true, indexed=positions is not None)
     mask = gene_mask(genes, pred.shape)
-    result = np.empty(len(true))
+    result = np.full(len(true), np.nan)
+    if not true.shape[1]:
+        return result
     for rows in row_blocks(*true.shape):
         source = rows if positions is None else positions[rows]
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -84,7 +84,7 @@ def check_scale(delta: npt.ArrayLike, *, target_sum: float = TARGET_SUM) -> None
     Raises
     ------
     ValueError
-        If a Δ is beyond the bound, with its place.
+        If a Δ is beyond the bound, with its place, or the array is not two-dimensional.
 
     Examples
     --------
@@ -96,6 +96,8 @@ def check_scale(delta: npt.ArrayLike, *, target_sum: float = TARGET_SUM) -> None
     ValueError: Δ is 35 in row 0, column 1, but log1p of counts normalised to 4000 per cell ...
     """
     values = np.asarray(delta)
+    if values.ndim != 2:
+        raise ValueError(f"Δ must be conditions × genes, dense, not of shape {values.shape}.")
     size = np.where(np.isnan(values), 0, np.abs(values))
     bound = np.log1p(target_sum)
     if size.size and size.max() > bound * (1 + 1e-6):
