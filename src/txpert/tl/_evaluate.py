@@ -22,7 +22,7 @@ from txpert._constants import (
 )
 from txpert.baselines import GeneralBaseline
 from txpert.data import ConditionTable, ControlProfiles, average_over_batches
-from txpert.metrics import mse, pearson_delta, retrieval
+from txpert.metrics import mse, pearson_delta, retrieval_scores
 from txpert.model import TxPertModel
 
 METRICS = ("pearson_delta", "retrieval", "retrieval_fast", "mse")
@@ -178,9 +178,9 @@ def _score(
     for line in obs[CELL_LINE].unique():
         here = (obs[CELL_LINE] == line).to_numpy()
         others = reference[(reference_obs[CELL_LINE] == line).to_numpy()]
-        pair = predicted[here], observed[here]
-        scores.loc[here, "retrieval"] = retrieval(*pair, reference=others)
-        scores.loc[here, "retrieval_fast"] = retrieval(*pair, reference=others, n_sampled=100)
+        both = retrieval_scores(predicted[here], observed[here], reference=others)
+        for name, values in both.items():
+            scores.loc[here, name] = values
     return scores
 
 

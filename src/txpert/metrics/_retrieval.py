@@ -1,0 +1,238 @@
+"""Whether a prediction is specific: more like its own perturbation than like the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ._arrays import (
+    BoolArray,
+    FloatArray,
+    check_paired,
+    gene_mask,
+    normalise,
+    row_blocks,
+    standardise,
+    to_float,
+)
+
+Similarity = Literal["pearson", "cosine"]
+Embed = Callable[[FloatArray], FloatArray]
+
+
+def retrieval(
+    pred_delta: npt.ArrayLike,
+    true_delta: npt.ArrayLike,
+    *,
+    reference: npt.ArrayLike | None = None,
+    by: Similarity = "pearson",
+    n_sampled: int | None = None,
+    seed: int = 0,
+) -> FloatArray:
+    r"""How well a prediction singles out its own perturbation from the others.
+
+    .. math:: R_p = \frac{1}{|Q_p|} \sum_{q \in Q_p}
+              \mathbb{1}\left[ r(\hat\Delta_p, \Delta_p) \ge r(\hat\Delta_p, \Delta_q) \right],
+
+    where :math:`Q_p` are the other perturbations of the same cell line (paper, "normalized
+    retrieval"), or a sample of them ("fast retrieval").
+
+    Parameters
+    ----------
+    pred_delta, true_delta
+        Predicted and observed Δ of the perturbations judged, one cell line,
+        shape ``(n_conditions, n_genes)``.
+    reference
+        Observed Δ of further perturbations of that cell line, shape ``(n_reference, n_genes)``.
+    by
+        What :math:`r` is: the Pearson correlation across genes, or the cosine.
+    n_sampled
+        Compare with this many others, drawn without replacement; ``None`` compares with all.
+        The paper's fast retrieval draws 100.
+    seed
+        Seeds the draw.
+
+    Returns
+    -------
+    Shares in [0, 1], shape ``(n_conditions,)``; 1 is perfect, 0.5 chance; NaN where the
+    prediction or the observation is constant (by cosine: zero) or has NaN, or nothing is there to
+    compare with.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match, ``n_sampled`` is below 1 or ``by`` is something else.
+
+    Examples
+    --------
+    The first prediction is most like its own perturbation, the second like the first one:
+
+    >>> import txpert as tx
+    >>> truth = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]]
+    >>> pred = [[1.0, 0.0, 0.0, 0.0], [1.0, 0.5, 0.0, 0.0], [0.0, 0.0, 2.0, 1.0]]
+    >>> tx.metrics.retrieval(pred, truth).tolist()
+    [1.0, 0.5, 1.0]
+    """
+    blocks = _similarity_blocks(pred_delta, true_delta, reference, by)
+    return _shares(blocks, [_check_sample(n_sampled)], seed)[0]
+
+
+def retrieval_scores(
+    pred_delta: npt.ArrayLike,
+    true_delta: npt.ArrayLike,
+    *,
+    reference: npt.ArrayLike | None = None,
+    by: Similarity = "pearson",
+    n_sampled: int = 100,
+    seed: int = 0,
+) -> dict[str, FloatArray]:
+    """Give the retrieval among all perturbations and among a sample, from one pass.
+
+    Takes and raises what :func:`retrieval` does.
+
+    Returns
+    -------
+    ``"retrieval"``, compared with all others, and ``"retrieval_fast"``, with ``n_sampled`` of
+    them: exactly the values that :func:`retrieval` gives for each.
+    """
+    blocks = _similarity_blocks(pred_delta, true_delta, reference, by)
+    every, sampled = _shares(blocks, [None, _check_sample(n_sampled)], seed)
+    return {"retrieval": every, "retrieval_fast": sampled}
+
+
+def centroid_accuracy(
+    pred_delta: npt.ArrayLike,
+    true_delta: npt.ArrayLike,
+    *,
+    reference: npt.ArrayLike | None = None,
+) -> FloatArray:
+    r"""Share of the other perturbations that the prediction is further from than from its own.
+
+    .. math:: C_p = \frac{1}{|Q_p|} \sum_{q \in Q_p} \mathbb{1}\left[
+              \lVert \hat\Delta_p - \Delta_p \rVert < \lVert \hat\Delta_p - \Delta_q \rVert
+              \right]
+
+    As :func:`retrieval`, by Euclidean distance: the size of the effect has to be right too, and
+    ties are misses. Within one context it makes no difference whether rows are expression, Δ to
+    the control or Δ to the perturbed mean.
+
+    Parameters
+    ----------
+    pred_delta, true_delta, reference
+        As in :func:`retrieval`.
+
+    Returns
+    -------
+    Shares in [0, 1], shape ``(n_conditions,)``; 1 is perfect, 0.5 chance; NaN where a row has NaN
+    or nothing is there to compare with.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match.
+
+    References
+    ----------
+    Viñas Torné et al., Systema, Nature Biotechnology 2025, doi:10.1038/s41587-025-02777-8.
+
+    Examples
+    --------
+    The second prediction has the right direction and is nearer to the first perturbation:
+
+    >>> import txpert as tx
+    >>> truth = [[1.0, 0.0], [0.0, 5.0], [-9.0, 0.0]]
+    >>> pred = [[1.0, 0.5], [0.0, 0.5], [-9.0, 0.0]]
+    >>> tx.metrics.centroid_accuracy(pred, truth).tolist()
+    [1.0, 0.5, 1.0]
+    """
+    blocks = _blocks(pred_delta, true_delta, reference, _twice_and_one, _itself_and_length)
+    return _shares(blocks, [None], 0, strict=True)[0]
+
+
+def _similarity_blocks(
+    pred: npt.ArrayLike, true: npt.ArrayLike, reference: npt.ArrayLike | None, by: Similarity
+) -> Iterator[tuple[FloatArray, FloatArray]]:
+    scalings = {"pearson": standardise, "cosine": normalise}
+    if by not in scalings:
+        raise ValueError(f"by must be 'pearson' or 'cosine', not {by!r}.")
+
+    def embed(values: FloatArray) -> FloatArray:
+        return scalings[by](values, gene_mask(None, values.shape))
+
+    return _blocks(pred, true, reference, embed, embed)
+
+
+def _blocks(
+    pred_delta: npt.ArrayLike,
+    true_delta: npt.ArrayLike,
+    reference: npt.ArrayLike | None,
+    embed_pred: Embed,
+    embed_true: Embed,
+) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """For some predictions at a time, likeness to their own and to all others (own: NaN)."""
+    pred, true = np.asarray(pred_delta), np.asarray(true_delta)
+    check_paired(pred, true)
+    candidates = [true]
+    if reference is not None:
+        others = np.asarray(reference)
+        if others.ndim != 2 or others.shape[1] != true.shape[1]:
+            raise ValueError(
+                f"reference must have {true.shape[1]} genes, not shape {others.shape}."
+            )
+        candidates.append(others)
+    with np.errstate(invalid="ignore"):
+        embedded = np.vstack([embed_true(to_float(values)) for values in candidates])
+        for rows in row_blocks(len(pred), max(embedded.shape)):
+            likeness = embed_pred(to_float(pred[rows])) @ embedded.T
+            itself = np.arange(len(likeness)), np.arange(rows.start, rows.stop)
+            own = likeness[itself]
+            likeness[itself] = np.nan
+            yield own, likeness
+
+
+def _shares(
+    blocks: Iterator[tuple[FloatArray, FloatArray]],
+    samples: list[int | None],
+    seed: int,
+    *,
+    strict: bool = False,
+) -> list[FloatArray]:
+    """Share of the others, for each size of sample, that are less like the prediction."""
+    rng = np.random.default_rng(seed)
+    shares: list[list[FloatArray]] = [[np.empty(0)] for _ in samples]
+    for own, likeness in blocks:
+        allowed = np.isfinite(likeness)
+        own = own[:, None]
+        hits = own > likeness if strict else own >= likeness
+        for share, n in zip(shares, samples, strict=True):
+            compared = allowed if n is None else _sample_columns(allowed, n, rng)
+            with np.errstate(invalid="ignore"):
+                fraction = (hits & compared).sum(axis=1) / compared.sum(axis=1)
+            share.append(np.where(np.isfinite(own[:, 0]), fraction, np.nan))
+    return [np.concatenate(share) for share in shares]
+
+
+def _sample_columns(allowed: BoolArray, n: int, rng: np.random.Generator) -> BoolArray:
+    """Keep up to ``n`` of the allowed columns of each row."""
+    keys = np.where(allowed, rng.random(allowed.shape), np.inf)
+    if n >= allowed.shape[1]:
+        return allowed
+    return allowed & (keys <= np.partition(keys, n - 1, axis=1)[:, n - 1 : n])
+
+
+def _check_sample(n: int | None) -> int | None:
+    if n is not None and n < 1:
+        raise ValueError(f"n_sampled must be at least 1, not {n}.")
+    return n
+
+
+def _twice_and_one(values: FloatArray) -> FloatArray:
+    """With the next, a product that falls with distance: |p|² − |p − q|² = 2 p·q − |q|²."""
+    return np.hstack([2 * values, np.ones((len(values), 1))])
+
+
+def _itself_and_length(values: FloatArray) -> FloatArray:
+    return np.hstack([values, -np.einsum("ij,ij->i", values, values)[:, None]])
