@@ -1,4 +1,9 @@
-from ._conditions import ConditionTable, average_over_batches, weighted_group_means
+from ._conditions import (
+    ConditionTable,
+    average_over_batches,
+    conditions_of,
+    weighted_group_means,
+)
 from ._controls import ControlProfiles
 from ._datasets import (
     CONTROL_PROFILE,
@@ -11,7 +16,10 @@ from ._datasets import (
     Controls,
 )
 from ._fields import MuDataOpenObsField, OpenObsField, obs_column
+from ._halves import draw_halves, split_half_deltas
 from ._matrix import check_counts, check_log_normalised, expression_matrix, read_rows
+from ._observations import Observations
+from ._sampled import CountModel, draw_counts, sampled_deltas
 from ._screen import Screen, resolve_key
 from ._split import FRACTIONS, draw_split, split_by_target
 from ._splitter import PerturbationSplitter, Unit
@@ -29,7 +37,9 @@ __all__ = [
     "ConditionTable",
     "ControlProfiles",
     "Controls",
+    "CountModel",
     "MuDataOpenObsField",
+    "Observations",
     "OpenObsField",
     "PerturbationSplitter",
     "Screen",
@@ -38,6 +48,9 @@ __all__ = [
     "canonical_label",
     "check_counts",
     "check_log_normalised",
+    "conditions_of",
+    "draw_counts",
+    "draw_halves",
     "draw_split",
     "encode_targets",
     "expression_matrix",
@@ -46,6 +59,8 @@ __all__ = [
     "parse_targets",
     "read_rows",
     "resolve_key",
+    "sampled_deltas",
     "split_by_target",
+    "split_half_deltas",
     "weighted_group_means",
 ]
