@@ -1,3 +1,4 @@
 from ._metrics import mse, pearson_delta, retrieval
+from ._reliability import correlation_with_truth, spearman_brown
 
-__all__ = ["mse", "pearson_delta", "retrieval"]
+__all__ = ["correlation_with_truth", "mse", "pearson_delta", "retrieval", "spearman_brown"]
