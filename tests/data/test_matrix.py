@@ -38,6 +38,13 @@ def test_sums_of_backed_data(backed):
     np.testing.assert_allclose(group_sums(backed, group, 4), expected)
 
 
+def test_rows_are_added_to_each_of_their_groups(backed):
+    group = np.random.default_rng(1).integers(-1, 5, size=(50, 3))
+    expected = [sum(DENSE[column == g].sum(0) for column in group.T) for g in range(5)]
+    for matrix in (DENSE, sparse.csr_matrix(DENSE), backed):
+        np.testing.assert_allclose(group_sums(matrix, group, 5), expected)
+
+
 def test_chunks_cover_every_row_once():
     rows = [np.arange(50)[part] for part, _ in iter_chunks(DENSE, n_rows=16)]
     np.testing.assert_array_equal(np.concatenate(rows), np.arange(50))

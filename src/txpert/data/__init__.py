@@ -1,4 +1,4 @@
-from ._conditions import ConditionTable, average_over_batches
+from ._conditions import ConditionTable, average_over_batches, conditions_of
 from ._controls import ControlProfiles, Embed, Matching
 from ._datasets import (
     CONTROL_EMBEDDING,
@@ -13,6 +13,7 @@ from ._datasets import (
     control_tensors,
 )
 from ._fields import MuDataOpenObsField, OpenObsField, obs_column
+from ._halves import draw_halves, split_half_deltas
 from ._matrix import (
     check_counts,
     check_log_normalised,
@@ -20,6 +21,8 @@ from ._matrix import (
     read_rows,
     weighted_group_means,
 )
+from ._observations import Observations
+from ._sampled import CountModel, draw_counts, sampled_deltas
 from ._screen import Screen, resolve_key
 from ._split import FRACTIONS, draw_split, split_by_target
 from ._splitter import PerturbationSplitter, Unit
@@ -38,9 +41,11 @@ __all__ = [
     "ConditionTable",
     "ControlProfiles",
     "Controls",
+    "CountModel",
     "Embed",
     "Matching",
     "MuDataOpenObsField",
+    "Observations",
     "OpenObsField",
     "PerturbationSplitter",
     "Screen",
@@ -49,7 +54,10 @@ __all__ = [
     "canonical_label",
     "check_counts",
     "check_log_normalised",
+    "conditions_of",
     "control_tensors",
+    "draw_counts",
+    "draw_halves",
     "draw_split",
     "encode_targets",
     "expression_matrix",
@@ -58,6 +66,8 @@ __all__ = [
     "parse_targets",
     "read_rows",
     "resolve_key",
+    "sampled_deltas",
     "split_by_target",
+    "split_half_deltas",
     "weighted_group_means",
 ]

@@ -50,27 +50,10 @@ class ConditionTable:
             If expression is NaN or infinite anywhere, or cells of one condition are in
             different splits.
         """
-        factors = _factors(screen)
-        shape = tuple(len(factor.categories) for factor in factors)
-        groups, condition = np.unique(_condition_codes(factors), return_inverse=True)
-        line, batch, perturbation = (
-            pd.Categorical.from_codes(code, dtype=factor.dtype)
-            for code, factor in zip(np.unravel_index(groups, shape), factors, strict=True)
-        )
-        n_cells = np.bincount(condition, minlength=len(groups))
-        obs = pd.DataFrame(
-            {
-                PERTURBATION: perturbation,
-                CONTROL: np.asarray(perturbation == CONTROL),
-                CELL_LINE: line,
-                BATCH: batch,
-                N_CELLS: n_cells,
-            }
-        )
-        if screen.split is not None:
-            obs[SPLIT] = _split_of_conditions(screen.split, condition, obs)
+        obs, condition = conditions_of(screen)
+        n_cells = obs[N_CELLS].to_numpy()
         obs.index = condition_names(obs)
-        mean = group_sums(screen.X, condition, len(groups))
+        mean = group_sums(screen.X, condition, len(obs))
         mean /= n_cells[:, None]
         _check_finite(mean, obs, screen.genes)
         table = cls._with_contexts(obs, screen.genes, mean.astype(np.float32))
@@ -151,6 +134,40 @@ class ConditionTable:
             var=pd.DataFrame(index=self.genes),
             layers={CONTROL: control, DELTA: self.mean - control},
         )
+
+
+def conditions_of(screen: Screen) -> tuple[pd.DataFrame, IntArray]:
+    """List the conditions of a screen, without reading its expression.
+
+    Returns
+    -------
+    perturbation, control, cell_line, batch, n_cells and, if there is one, split of each condition,
+    and the position of each cell's condition.
+
+    Raises
+    ------
+    ValueError
+        If cells of one condition are in different splits.
+    """
+    factors = _factors(screen)
+    shape = tuple(len(factor.categories) for factor in factors)
+    groups, condition = np.unique(_condition_codes(factors), return_inverse=True)
+    line, batch, perturbation = (
+        pd.Categorical.from_codes(code, dtype=factor.dtype)
+        for code, factor in zip(np.unravel_index(groups, shape), factors, strict=True)
+    )
+    obs = pd.DataFrame(
+        {
+            PERTURBATION: perturbation,
+            CONTROL: np.asarray(perturbation == CONTROL),
+            CELL_LINE: line,
+            BATCH: batch,
+            N_CELLS: np.bincount(condition, minlength=len(groups)),
+        }
+    )
+    if screen.split is not None:
+        obs[SPLIT] = _split_of_conditions(screen.split, condition, obs)
+    return obs, condition
 
 
 def average_over_batches(values: FloatArray, obs: pd.DataFrame) -> tuple[FloatArray, pd.DataFrame]:

@@ -62,16 +62,33 @@ def read_rows(matrix: Matrix, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.f
 def group_sums(
     matrix: Matrix, group: npt.NDArray[np.integer], n_groups: int
 ) -> npt.NDArray[np.float64]:
-    """Sum the rows of each group; one pass, memory bounded by a chunk and the result."""
+    """Sum the rows of each group; one pass, memory bounded by a chunk and the result.
+
+    Parameters
+    ----------
+    matrix
+        Rows, in memory or on disk, ``(n, n_genes)``.
+    group
+        Group of each row, ``(n,)``, or its groups where it is in several, ``(n, n_per_row)``;
+        −1 is none.
+    n_groups
+        Number of groups.
+
+    Returns
+    -------
+    Sums, shape ``(n_groups, n_genes)``.
+    """
     sums = np.zeros((n_groups, matrix.shape[1]))
     chunks = iter_chunks(matrix)
     for rows, block in tqdm(
         chunks, desc="Averaging cells", unit="chunk", disable=matrix.shape[0] < 200_000
     ):
-        present, member = np.unique(group[rows], return_inverse=True)
+        groups = group[rows].reshape(block.shape[0], -1)
+        member = groups >= 0
+        present, position = np.unique(groups[member], return_inverse=True)
         indicator = sparse.csr_matrix(
-            (np.ones(len(member)), (member, np.arange(len(member)))),
-            shape=(len(present), len(member)),
+            (np.ones(len(position)), (position, np.nonzero(member)[0])),
+            shape=(len(present), len(groups)),
         )
         total = indicator @ block
         sums[present] += total.toarray() if sparse.issparse(total) else total

@@ -3,6 +3,7 @@ from ._correlation import cosine_delta, pearson_delta, spearman_delta
 from ._delta import against_perturbed_mean, check_scale
 from ._error import mae, mse, rmse
 from ._genes import de_auprc, de_auroc, direction_accuracy, top_genes
+from ._reliability import correlation_with_truth, spearman_brown
 from ._retrieval import centroid_accuracy, retrieval, retrieval_scores
 from ._summary import Interval, bootstrap_interval, mean_by_group
 
@@ -13,6 +14,7 @@ __all__ = [
     "bootstrap_interval",
     "centroid_accuracy",
     "check_scale",
+    "correlation_with_truth",
     "cosine_delta",
     "de_auprc",
     "de_auroc",
@@ -26,6 +28,7 @@ __all__ = [
     "retrieval",
     "retrieval_scores",
     "rmse",
+    "spearman_brown",
     "spearman_delta",
     "top_genes",
 ]

@@ -1,4 +1,5 @@
+from ._ceiling import ceiling
 from ._evaluate import evaluate
 from ._predict import predict
 
-__all__ = ["evaluate", "predict"]
+__all__ = ["ceiling", "evaluate", "predict"]
