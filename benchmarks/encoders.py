@@ -15,7 +15,7 @@ import torch
 from _common import quiet, store
 
 from txpert.model import TxPertModule
-from txpert.nn import GraphTensors
+from txpert.nn import GraphTensors, Nodes
 
 CASES = [
     ("gat", 1),
@@ -24,10 +24,12 @@ CASES = [
     ("gat_hybrid", 2),
     ("gat_mlg", 2),
     ("hybrid_bmp", 1),
+    ("gcn", 1),
     ("sgc", 1),
-    ("none", 1),
+    ("embedding", 0),
+    ("none", 0),
 ]
-N_INCOMING, N_ROWS = 20, 64
+N_INCOMING, N_ROWS, N_FEATURES = 20, 64, 256
 
 
 def random_graph(n_nodes: int, seed: int) -> GraphTensors:
@@ -37,9 +39,14 @@ def random_graph(n_nodes: int, seed: int) -> GraphTensors:
     return GraphTensors(torch.stack([source, target]), torch.ones(len(target)))
 
 
-def step_seconds(encoder: str, n_graphs: int, n_nodes: int, n_genes: int, repeats: int) -> float:
+def step_seconds(
+    encoder: str, n_graphs: int, n_nodes: int, n_genes: int, repeats: int
+) -> tuple[float, int]:
     graphs = [random_graph(n_nodes, seed) for seed in range(n_graphs)]
-    module = TxPertModule(n_genes, graphs, n_nodes, encoder=encoder)
+    features = (torch.randn(n_nodes, N_FEATURES),) if encoder == "embedding" else ()
+    nodes = Nodes(n_nodes, features=features)
+    module = TxPertModule(n_genes, graphs, nodes, encoder=encoder)
+    parameters = sum(p.numel() for p in module.encoder.parameters())
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3)
     batch = {
         "X": torch.rand(N_ROWS, n_genes),
@@ -54,7 +61,7 @@ def step_seconds(encoder: str, n_graphs: int, n_nodes: int, n_genes: int, repeat
         module(batch)[2].loss.backward()
         optimizer.step()
         seconds.append(time.perf_counter() - start)
-    return median(seconds[2:])
+    return median(seconds[2:]), parameters
 
 
 def main() -> None:
@@ -66,11 +73,21 @@ def main() -> None:
     quiet()
     rows = []
     for encoder, n_graphs in CASES:
-        seconds = step_seconds(
+        seconds, parameters = step_seconds(
             encoder, n_graphs, arguments.nodes, arguments.genes, arguments.repeats
         )
-        rows.append({"encoder": encoder, "graphs": n_graphs, "seconds": seconds})
-        print(f"{encoder:12} {n_graphs} graph(s)  {seconds:.3f} s", flush=True)
+        rows.append(
+            {
+                "encoder": encoder,
+                "graphs": n_graphs,
+                "seconds": seconds,
+                "encoder_parameters": parameters,
+            }
+        )
+        print(
+            f"{encoder:12} {n_graphs} graph(s)  {seconds:.3f} s  {parameters:,} parameters",
+            flush=True,
+        )
     store(f"encoders_{arguments.nodes}_nodes", rows)
 
 

@@ -1,0 +1,129 @@
+"""Test Pearson Δ and retrieval of every encoder, with the same graphs and budget (seeds 0-2).
+
+python benchmarks/encoder_accuracy.py --data FOLDER [--only papalexi simulated] [--seeds 0 1 2]
+
+papalexi: each of the 20 targets left out in turn, STRING links among targets and measured genes.
+simulated: 600 perturbations with the paper's split; the graphs are the true one with 30% of its
+edges rewired, and one rewired by 60%. FOLDER holds papalexi.h5ad and string_links.tsv.gz. Every
+result is stored when it is there; a second call goes on where the first stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import scvi
+from _common import RESULTS, environment, mean_sd, quiet
+from real_data import relative_mse
+
+import txpert as tx
+
+VARIANTS = {
+    "none": {"encoder": "none"},
+    "embedding, spectral": {"encoder": "embedding", "node_inputs": "spectral"},
+    "sgc": {"encoder": "sgc"},
+    "gcn": {"encoder": "gcn"},
+    "hybrid_bmp": {"encoder": "hybrid_bmp"},
+    "gat": {"encoder": "gat"},
+    "gat, edge weights": {"encoder": tx.nn.EncoderConfig("gat", {"edge_weights": True})},
+    "gat, learned + spectral": {"encoder": "gat", "node_inputs": ["learned", "spectral"]},
+    "gat_hybrid": {"encoder": "gat_hybrid"},
+    "gat_mlg": {"encoder": "gat_mlg"},
+    "exphormer": {"encoder": "exphormer"},
+}
+EPOCHS = {"papalexi": 100, "simulated": 60}
+Case = tuple[ad.AnnData, list[tx.graph.KnowledgeGraph]]
+
+
+def papalexi(folder: Path, seed: int) -> Iterator[Case]:
+    """Yield the screen once per target, its split column set."""
+    adata = ad.read_h5ad(folder / "papalexi.h5ad")
+    adata.obs["control"] = adata.obs["perturbation"] == "control"
+    tx.pp.normalize(adata)
+    targets = sorted(set(adata.obs["perturbation"]) - {"control"})
+    links = tx.graph.KnowledgeGraph.from_edges(
+        folder / "string_links.tsv.gz", name="string", weight="combined_score", directed=False
+    )
+    graph = links.restrict(targets).top_k(20)
+    for target in targets:
+        part = adata.obs["perturbation"].map(lambda p, t=target: "test" if p == t else "train")
+        adata.obs["split"] = part.astype(object).mask(adata.obs["control"])
+        yield adata, [graph]
+
+
+def simulated(_: Path, seed: int) -> Iterator[Case]:
+    """Yield a simulated screen with the paper's split."""
+    genes = np.random.default_rng(seed).choice(tx.graph.go_genes(), 1_500, replace=False)
+    truth = tx.graph.go(sorted(genes))
+    adata = tx.datasets.simulate(600, 500, graph=truth, seed=seed)
+    tx.pp.normalize(adata)
+    tx.pp.split(adata, seed=seed)
+    targets = sorted(set(adata.obs["perturbation"]) - {"control"})
+    graph = truth.restrict(targets)
+    yield adata, [graph.rewire(share, which="both", seed=seed) for share in (0.3, 0.6)]
+
+
+SCREENS = {"papalexi": papalexi, "simulated": simulated}
+
+
+def score(folder: Path, screen: str, variant: str, seed: int) -> dict[str, float]:
+    """Train and evaluate on every case of a screen; the mean over the perturbations."""
+    seconds, scores = 0.0, []
+    for adata, graphs in SCREENS[screen](folder, seed):
+        scvi.settings.seed = seed
+        tx.TxPertModel.setup_anndata(adata)
+        model = tx.TxPertModel(adata, graphs, **VARIANTS[variant])
+        start = time.perf_counter()
+        model.train(max_epochs=EPOCHS[screen], enable_progress_bar=False)
+        seconds += time.perf_counter() - start
+        tx.tl.evaluate(adata, model)
+        scores.append(adata.uns["txpert"]["metrics"])
+    frame = pd.concat(scores)
+    result = {"seconds": seconds}
+    general = frame[frame["model"] == "general"]
+    for name, part in frame.groupby("model"):
+        prefix = "" if name == "TxPert" else f"{name}_"
+        part = part.assign(squared_error_of_general=general["mse"].to_numpy())
+        result |= {
+            f"{prefix}pearson_delta": float(part["pearson_delta"].mean()),
+            f"{prefix}retrieval": float(part["retrieval"].mean()),
+            f"{prefix}relative_mse": float(relative_mse(part)),
+        }
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with the data")
+    parser.add_argument("--only", nargs="+", choices=SCREENS, default=list(SCREENS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    arguments = parser.parse_args()
+    quiet()
+    RESULTS.mkdir(exist_ok=True)
+    for screen in arguments.only:
+        # A file each, so that the screens can be run side by side.
+        file = RESULTS / f"encoder_accuracy_{screen}.json"
+        rows = json.loads(file.read_text())["rows"] if file.exists() else []
+        done = {(row["variant"], row["seed"]) for row in rows}
+        for seed in arguments.seeds:
+            for variant in VARIANTS:
+                if (variant, seed) in done:
+                    continue
+                result = score(arguments.data, screen, variant, seed)
+                rows.append({"variant": variant, "seed": seed, **result})
+                file.write_text(json.dumps({"environment": environment(), "rows": rows}, indent=1))
+                print(screen, seed, variant, result, flush=True)
+        frame = pd.DataFrame(rows)
+        values = [column for column in frame if column not in ("variant", "seed")]
+        print(mean_sd(frame, ["variant"], values).to_string())
+
+
+if __name__ == "__main__":
+    main()
