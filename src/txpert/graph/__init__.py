@@ -19,6 +19,7 @@ from ._names import map_genes
 from ._reports import coverage_table, overlap
 from ._screen import from_screen
 from ._sets import from_gmt, reactome
+from ._spectral import spectral_embedding
 from ._string import string
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "reactome",
     "share_nodes",
     "sources",
+    "spectral_embedding",
     "string",
     "supra_graph",
     "to_hetero",
