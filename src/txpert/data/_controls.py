@@ -84,11 +84,26 @@ class ControlProfiles:
         layer: str | None,
         embed: Embed | None = None,
     ) -> ControlProfiles:
-        """Return the profiles a user gave, as cells or averaged, or these."""
-        if controls is None or isinstance(controls, ControlProfiles):
-            return self if controls is None else controls
+        """Return the profiles a user gave, as cells or averaged, over these genes; or these."""
+        if controls is None:
+            return self
+        if isinstance(controls, ControlProfiles):
+            return controls.over(self.genes)
         embedding = None if embed is None else embed(controls, np.arange(controls.n_obs))
         return ControlProfiles.from_cells(controls, self.genes, keys, layer, embedding)
+
+    def over(self, genes: pd.Index) -> ControlProfiles:
+        """Return the profiles with the genes in another order, or fewer of them.
+
+        Raises
+        ------
+        ValueError
+            If a gene is missing.
+        """
+        if self.genes.equals(genes):
+            return self
+        column = _columns(self.genes, genes)
+        return replace(self, mean=self.mean[:, column], genes=genes)
 
     @classmethod
     def from_cells(
@@ -117,12 +132,7 @@ class ControlProfiles:
             )
         matrix = expression_matrix(cells, layer)
         check_log_normalised(matrix, "The control cells' expression")
-        column = cells.var_names.get_indexer(genes)
-        if (column == -1).any():
-            raise ValueError(
-                f"The control cells lack {(column == -1).sum():,} of the {len(genes):,} genes "
-                f"the model predicts, {genes[column == -1][0]!r} among them."
-            )
+        column = _columns(cells.var_names, genes)
         columns = {
             name: cells.obs[key].astype(str).to_numpy()
             if (key := keys[name]) in cells.obs
@@ -247,3 +257,14 @@ class ControlProfiles:
         )
         prediction.obs_names_make_unique()
         return prediction
+
+
+def _columns(held: pd.Index, genes: pd.Index) -> IntArray:
+    """Return the positions of genes among those that controls hold."""
+    column = held.get_indexer(genes)
+    if (column == -1).any():
+        raise ValueError(
+            f"The control cells lack {(column == -1).sum():,} of the {len(genes):,} genes "
+            f"the model predicts, {genes[column == -1][0]!r} among them."
+        )
+    return column.astype(np.int64)

@@ -1,4 +1,5 @@
 from ._depmap import depmap
+from ._diffusion import diffusion_profiles
 from ._download import fetch, sources
 from ._features import from_features
 from ._go import go, go_genes
@@ -29,6 +30,7 @@ __all__ = [
     "biogrid",
     "coverage_table",
     "depmap",
+    "diffusion_profiles",
     "fetch",
     "from_features",
     "from_gmt",

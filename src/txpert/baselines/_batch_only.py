@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from txpert._constants import N_CELLS
+from txpert.data import ConditionTable, ControlProfiles, weighted_group_means
+
+from ._base import Baseline
+from ._ridge import check_penalty, least_loo_error
+from ._smoother import Smoother, rotated
+from ._training import FloatArray, IntArray, condition_table, training_rows
+
+
+class BatchOnlyBaseline(Baseline):
+    r"""Learns Δ from the control alone, whatever the perturbation (paper, "batch-only").
+
+    A linear model of the matched control's profile,
+
+    .. math:: \hat\Delta_c = b + (\bar x_c - \bar x)\, B, \qquad
+              (b, B) = \arg\min \sum_k n_k \lVert \Delta_k - \hat\Delta_{c(k)} \rVert^2
+              + \lambda \bar n \lVert B \rVert^2,
+
+    over the training conditions k with their :math:`n_k` cells; :math:`\bar x` and
+    :math:`\bar n` are means over contexts. λ has the least error when each context is left
+    out in turn (in closed form). With fewer than three contexts there is next to nothing to learn
+    from, and it is the mean over all perturbed cells.
+
+    Parameters
+    ----------
+    pseudobulk
+        Table made by :func:`txpert.pp.pseudobulk`. With a split, only ``"train"`` is looked at.
+    penalty
+        λ, in units of squared expression; by default chosen as above, in :attr:`penalty_`.
+
+    Raises
+    ------
+    KeyError
+        If this is no pseudobulk table.
+    ValueError
+        If no perturbation is in training or the penalty is not positive.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> adata = tx.datasets.toy()
+    >>> tx.pp.split(adata)
+    >>> baseline = BatchOnlyBaseline(tx.pp.pseudobulk(adata))
+    >>> baseline.predict("GENE3").shape
+    (2, 60)
+    """
+
+    def __init__(
+        self, pseudobulk: AnnData | ConditionTable, *, penalty: float | None = None
+    ) -> None:
+        check_penalty("penalty", penalty)
+        table = condition_table(pseudobulk)
+        super().__init__(table.controls)
+        rows = training_rows(table)
+        context, code = np.unique(rows.context, return_inverse=True)
+        cells = rows.obs[N_CELLS].to_numpy()
+        y = weighted_group_means(rows.delta, code, cells).astype(np.float64)
+        profiles = table.controls.mean[context].astype(np.float64)
+        self._mean_profile = profiles.mean(axis=0)
+        centred = profiles - self._mean_profile
+        total = np.bincount(code, cells)
+        smoother = Smoother.from_features(centred, total / total.mean(), np.ones(len(y)))
+        self.penalty_ = penalty or least_loo_error(smoother, rotated(y))
+        self._alpha, self._mean_effect = smoother.fit(y, self.penalty_)
+        self._centred = centred
+
+    def _delta(
+        self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray
+    ) -> FloatArray:
+        kernel = (profiles.mean[context] - self._mean_profile) @ self._centred.T
+        return (self._mean_effect + kernel @ self._alpha).astype(np.float32)

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from txpert.data import ConditionTable, parse_targets
+
+from ._base import EffectBaseline
+from ._smoother import Array, Smoother, penalties, rotated
+from ._training import FloatArray
+
+
+class RidgeBaseline(EffectBaseline):
+    r"""Predicts Δ by a linear model of the targets' features.
+
+    .. math:: \hat\Delta_P = \sum_{p \in P} \big( b + (x_p - \bar x)\, B \big), \qquad
+              (b, B) = \arg\min \sum_Q \lVert \Delta_Q - \hat\Delta_Q \rVert^2
+              + \lambda \lVert B \rVert^2,
+
+    over the training perturbations Q, with :math:`x_p` the features of gene p and :math:`\bar x`
+    their mean over the training targets. Every perturbation counts the same. A gene without
+    features counts as :math:`\bar x`, so its prediction is b, about the mean effect. λ has the
+    least squared error when each training perturbation is left out in turn (in closed form).
+
+    With ``n_components`` the fit is restricted to the leading principal components P of the
+    training Δ, so that :math:`\Delta \approx b + x W P^\top`, the linear model that deep ones did
+    not beat (Ahlmann-Eltze et al.).
+
+    Parameters
+    ----------
+    pseudobulk
+        Table made by :func:`txpert.pp.pseudobulk`. With a split, only ``"train"`` is looked at.
+    features
+        Genes × features, such as :func:`txpert.graph.spectral_embedding` or any embedding of
+        genes. Their relative scale matters to a penalty.
+    penalty
+        λ; by default chosen as above, in :attr:`penalty_`.
+    n_components
+        Number of principal components of Δ; ``None`` does without.
+
+    Raises
+    ------
+    KeyError
+        If this is no pseudobulk table.
+    ValueError
+        If no perturbation is in training, no target has features, features are not finite or name
+        a gene twice, or the penalty or the number of components is out of range.
+
+    References
+    ----------
+    Ahlmann-Eltze, Huber, Anders (2025), Nature Methods, doi 10.1038/s41592-025-02772-6.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> adata = tx.datasets.toy()
+    >>> tx.pp.split(adata)
+    >>> features = tx.graph.spectral_embedding(tx.datasets.toy_graph(), 8)
+    >>> baseline = RidgeBaseline(tx.pp.pseudobulk(adata), features)
+    >>> baseline.predict(["GENE3", "GENE3+GENE5"], batch="batch_1").shape
+    (2, 60)
+    """
+
+    def __init__(
+        self,
+        pseudobulk: AnnData | ConditionTable,
+        features: pd.DataFrame,
+        *,
+        penalty: float | None = None,
+        n_components: int | None = None,
+    ) -> None:
+        super().__init__(pseudobulk)
+        check_penalty("penalty", penalty)
+        targets = sorted({t for label in self._effects.targets for t in label})
+        self._values, self._position = _centred(features, targets)
+        design = np.stack([self._row(label) for label in self._effects.targets])
+        order = np.array([len(label) for label in self._effects.targets], dtype=float)
+        y = self._effects.delta.astype(np.float64)
+        smoother = Smoother.from_features(design, np.ones(len(y)), order)
+        if n_components is None:
+            scored = rotated(y)
+        else:
+            components = _principal(y, n_components)
+            scored = y @ components.T
+        self.penalty_ = penalty or least_loo_error(smoother, scored)
+        alpha, self._mean_effect = smoother.fit(y, self.penalty_)
+        self._coefficients = design.T @ alpha
+        if n_components is not None:
+            self._coefficients = self._coefficients @ components.T @ components
+
+    def _predicted(self, labels: list[str]) -> FloatArray:
+        targets = [parse_targets(label) for label in labels]
+        order = np.array([[len(label)] for label in targets])
+        rows = np.stack([self._row(label) for label in targets])
+        return (order * self._mean_effect + rows @ self._coefficients).astype(np.float32)
+
+    def _row(self, targets: tuple[str, ...]) -> Array:
+        """Sum the centred features of targets; those without any add nothing."""
+        known = self._position.get_indexer(pd.Index(targets, dtype=object))
+        return self._values[known[known >= 0]].sum(axis=0)
+
+
+def least_loo_error(smoother: Smoother, y: Array) -> float:
+    """Return the penalty with the least leave-one-out error; under three rows, the largest."""
+    tried = penalties(smoother.scale)
+    if len(y) < 3:
+        return float(tried[-1])
+    return float(tried[np.argmin([smoother.loo_error(y, penalty) for penalty in tried])])
+
+
+def check_penalty(name: str, value: float | None) -> None:
+    """Refuse a penalty that is not a positive number."""
+    if value is not None and not 0 < value < np.inf:
+        raise ValueError(f"{name} must be a positive number, not {value}.")
+
+
+def _centred(features: pd.DataFrame, targets: list[str]) -> tuple[Array, pd.Index]:
+    """Return features minus their mean over the training targets, and the genes."""
+    if not features.index.is_unique:
+        gene = features.index[features.index.duplicated()][0]
+        raise ValueError(f"The features name the gene {gene!r} more than once.")
+    values = features.to_numpy(dtype=np.float64)
+    if not np.isfinite(values).all():
+        row, column = np.argwhere(~np.isfinite(values))[0]
+        raise ValueError(
+            f"Feature {features.columns[column]!r} of gene {features.index[row]!r} is "
+            f"{values[row, column]}; drop or fill in such genes first."
+        )
+    held = features.index.isin(targets)
+    if not held.any():
+        raise ValueError(
+            f"None of the {len(targets)} training targets has features: their genes are like "
+            f"{', '.join(map(str, features.index[:3]))}, the targets like "
+            f"{', '.join(targets[:3])}. Both must use the same gene symbols."
+        )
+    return values - values[held].mean(axis=0), features.index
+
+
+def _principal(y: Array, number: int) -> Array:
+    """Return the leading principal components of the rows, shape ``(number, n_genes)``."""
+    if not 1 <= number <= min(y.shape):
+        raise ValueError(
+            f"n_components must lie between 1 and {min(y.shape)} with {y.shape[0]} training "
+            f"perturbations and {y.shape[1]} genes, not be {number}."
+        )
+    return np.linalg.svd(y - y.mean(axis=0), full_matrices=False)[2][:number]

@@ -1,0 +1,147 @@
+"""What holds for every baseline."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import txpert as tx
+from txpert.baselines import (
+    BatchOnlyBaseline,
+    GeneralBaseline,
+    KernelBaseline,
+    MatchingMeanBaseline,
+    MeanBaseline,
+    NearestCellLineBaseline,
+    NeighboursBaseline,
+    NoChangeBaseline,
+    RidgeBaseline,
+    WeightedCellLineBaseline,
+)
+
+GRAPH = tx.datasets.toy_graph()
+MAKERS = {
+    "no change": NoChangeBaseline,
+    "mean": MeanBaseline,
+    "general": GeneralBaseline,
+    "nearest": NearestCellLineBaseline,
+    "weighted": WeightedCellLineBaseline,
+    "batch only": BatchOnlyBaseline,
+    "matching": MatchingMeanBaseline,
+    "ridge": lambda table: RidgeBaseline(table, tx.graph.spectral_embedding(GRAPH, 8)),
+    "neighbours": lambda table: NeighboursBaseline(table, GRAPH),
+    "kernel": lambda table: KernelBaseline(table, GRAPH),
+}
+ASKED = ["GENE3+GENE5", "GENE9", "not a gene", "control", "GENE9+ctrl"]
+
+
+@pytest.fixture(params=MAKERS)
+def make(request):
+    return MAKERS[request.param]
+
+
+def test_all_are_tested():
+    assert len(MAKERS) == len(tx.baselines.__all__)
+
+
+def test_the_same_form_as_the_model(make, adata, make_model):
+    labels = ["GENE3+GENE5", "GENE9"]
+    model = make_model(adata, epochs=0)
+    model.is_trained_ = True
+    ours = model.predict(labels)
+    theirs = make(tx.pp.pseudobulk(adata)).predict(labels)
+    pd.testing.assert_frame_equal(ours.obs, theirs.obs)
+    assert ours.var_names.equals(theirs.var_names)
+    assert ours.X.dtype == theirs.X.dtype == theirs.layers["delta"].dtype == np.float32
+
+
+def test_control_plus_delta_and_controls_stay(make, two_lines):
+    table = tx.pp.pseudobulk(two_lines)
+    prediction = make(table).predict(ASKED)
+    assert prediction.n_obs == len(ASKED) * 4
+    assert np.isfinite(prediction.X).all()
+    controls = table[table.obs["control"].to_numpy()]
+    context = pd.MultiIndex.from_frame(controls.obs[["cell_line", "batch"]].astype(str))
+    asked = pd.MultiIndex.from_frame(prediction.obs[["cell_line", "batch"]])
+    matched = controls.X[context.get_indexer(asked)]
+    np.testing.assert_allclose(prediction.X - prediction.layers["delta"], matched, atol=1e-5)
+    assert (prediction[prediction.obs["perturbation"] == "control"].layers["delta"] == 0).all()
+    one, same = (prediction[f"K562|k_batch_1|{p}"].X for p in ("GENE9", "GENE9+ctrl"))
+    np.testing.assert_array_equal(one, same)
+
+
+def test_what_is_not_trained_on_changes_nothing(make, two_lines):
+    before = tx.pp.pseudobulk(two_lines)
+    after = before.copy()
+    hidden = before.obs["split"].isin(["val", "test"]).to_numpy()
+    assert hidden.any()
+    after.X[hidden] += np.random.default_rng(0).normal(size=after.X[hidden].shape)
+    first, second = (make(table).predict(ASKED) for table in (before, after))
+    np.testing.assert_array_equal(first.X, second.X)
+
+
+def test_the_order_of_genes_and_rows_does_not_matter(make, two_lines):
+    table = tx.pp.pseudobulk(two_lines)
+    rng = np.random.default_rng(0)
+    shuffled = table[rng.permutation(table.n_obs), rng.permutation(table.n_vars)].copy()
+    one, other = (make(t).predict(ASKED) for t in (table, shuffled))
+    other = other[one.obs_names, one.var_names]
+    np.testing.assert_allclose(one.X, other.X, atol=2e-4)
+
+
+def test_controls_of_ones_own_in_another_order_of_genes(make, adata):
+    baseline = make(tx.pp.pseudobulk(adata))
+    cells = adata[adata.obs["control"].to_numpy()].copy()
+    one = baseline.predict("GENE9", controls=cells)
+    other = tx.pp.pseudobulk(adata[:, ::-1].copy())
+    profiles = tx.data.ConditionTable.from_anndata(other).controls
+    two = baseline.predict("GENE9", controls=profiles)
+    assert one.var_names.equals(two.var_names)
+    np.testing.assert_allclose(one.X, two.X, atol=1e-4)
+    with pytest.raises(ValueError, match="lack 1 of the 60 genes"):
+        baseline.predict("GENE9", controls=profiles.over(profiles.genes[1:]))
+
+
+def test_a_frame_of_conditions(make, two_lines):
+    baseline = make(tx.pp.pseudobulk(two_lines))
+    frame = pd.DataFrame(
+        {
+            "perturbation": ["GENE9", "GENE3+GENE5", "GENE9"],
+            "cell_line": ["RPE1", "K562", "K562"],
+            "batch": ["r_batch_1", "k_batch_2", "k_batch_1"],
+        }
+    )
+    prediction, crossed = baseline.predict(frame), baseline.predict(["GENE9", "GENE3+GENE5"])
+    np.testing.assert_allclose(prediction.X, crossed[prediction.obs_names].X, atol=1e-6)
+
+
+def test_it_can_be_scored_beside_a_model(make, adata, make_model):
+    model = make_model(adata)
+    summary = tx.tl.evaluate(adata, model, baselines={"it": make(tx.pp.pseudobulk(adata))})
+    assert np.isfinite(summary.loc["it", "mse"])
+
+
+@pytest.mark.parametrize("name", [name for name in MAKERS if name != "no change"])
+def test_nothing_to_learn_from(name, adata):
+    table = tx.pp.pseudobulk(adata)
+    table.obs["split"] = "test"
+    with pytest.raises(ValueError, match="No perturbation is in training"):
+        MAKERS[name](table)
+
+
+@pytest.mark.parametrize("name", ["ridge", "neighbours", "kernel"])
+def test_other_gene_names(name, adata):
+    table = tx.pp.pseudobulk(adata)
+    table.obs["perturbation"] = table.obs["perturbation"].astype(str).str.replace("GENE", "ENSG")
+    with pytest.raises(ValueError, match="the same gene symbols"):
+        MAKERS[name](table)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("name", MAKERS)
+def test_very_few_training_perturbations(name, n, adata):
+    table = tx.pp.pseudobulk(adata)
+    labels = table.obs["perturbation"].astype(str)
+    few = sorted(set(labels) - {"control"})[:n]
+    table.obs["split"] = np.where(labels.isin(few), "train", "test")
+    prediction = MAKERS[name](table).predict(ASKED)
+    assert np.isfinite(prediction.X).all()

@@ -1,0 +1,44 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.linalg import expm
+
+from txpert.graph import KnowledgeGraph, diffusion_profiles
+
+PATH = KnowledgeGraph("path", [*"ABCD", "alone"], [0, 1, 2], [1, 2, 3], [1.0, 5.0, 2.0])
+
+
+@pytest.mark.parametrize("time", [0.1, 3.0, 40.0])
+def test_the_kernel_is_the_exponential(time):
+    weights = np.zeros((5, 5))
+    for i, weight in enumerate([1.0, 5.0, 2.0]):
+        weights[i, i + 1] = weights[i + 1, i] = weight
+    degree = weights.sum(axis=0)
+    degree[-1] = 1
+    kernel = expm(-time * (np.eye(5) - weights / np.sqrt(np.outer(degree, degree))))
+    profiles = diffusion_profiles(PATH, PATH.nodes, time=time)
+    nodes = profiles.columns
+    expected = pd.DataFrame(kernel, PATH.nodes, PATH.nodes).loc[nodes, nodes]
+    np.testing.assert_allclose((profiles @ profiles.T).loc[nodes, nodes], expected, atol=1e-6)
+
+
+def test_directions_and_scale_do_not_matter_and_graphs_are_averaged():
+    turned = KnowledgeGraph("turned", PATH.nodes, PATH.target, PATH.source, 10 * PATH.weight)
+    one = diffusion_profiles(PATH, ["B", "D"])
+    np.testing.assert_allclose(one, diffusion_profiles([turned, PATH], ["B", "D"]), atol=1e-6)
+
+
+def test_genes_are_kept_in_order_and_unknown_ones_left_out(monkeypatch):
+    whole = diffusion_profiles(PATH, ["D", "nowhere", "A", "D", "alone"])
+    assert whole.index.tolist() == ["D", "A", "alone"]
+    assert (whole.loc["alone"] > 0).sum() == 1
+    monkeypatch.setattr("txpert.graph._diffusion._BLOCK", 1)
+    pd.testing.assert_frame_equal(diffusion_profiles(PATH, ["D", "A", "alone"]), whole)
+    assert diffusion_profiles(PATH, ["nowhere"]).shape == (0, 5)
+
+
+def test_wrong_input():
+    with pytest.raises(ValueError, match="at least one graph"):
+        diffusion_profiles([], ["A"])
+    with pytest.raises(ValueError, match="time must be a positive number"):
+        diffusion_profiles(PATH, ["A"], time=-1)
