@@ -13,8 +13,15 @@ from ._datasets import (
 from ._fields import MuDataOpenObsField, OpenObsField, obs_column
 from ._matrix import check_counts, check_log_normalised, expression_matrix, read_rows
 from ._screen import Screen, resolve_key
-from ._split import FRACTIONS, draw_split, split_by_target
+from ._split import FRACTIONS, draw_split, split_by_fold, split_by_target
 from ._splitter import PerturbationSplitter, Unit
+from ._tasks import (
+    held_out_groups,
+    seen_elsewhere,
+    split_cell_lines,
+    split_combinations,
+    split_hash,
+)
 from ._tokens import canonical_label, encode_targets, join_targets, parse_targets
 
 __all__ = [
@@ -41,11 +48,17 @@ __all__ = [
     "draw_split",
     "encode_targets",
     "expression_matrix",
+    "held_out_groups",
     "join_targets",
     "obs_column",
     "parse_targets",
     "read_rows",
     "resolve_key",
+    "seen_elsewhere",
+    "split_by_fold",
     "split_by_target",
+    "split_cell_lines",
+    "split_combinations",
+    "split_hash",
     "weighted_group_means",
 ]
