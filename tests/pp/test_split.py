@@ -19,10 +19,11 @@ def doubles(adata):
 
 def split_of(adata, key="split"):
     perturbed = adata.obs[~adata.obs["control"]]
-    assert (
-        perturbed.groupby(["cell_line", "perturbation"], observed=True)[key].nunique() <= 1
-    ).all()
-    return perturbed.drop_duplicates(["cell_line", "perturbation"]).set_index("perturbation")[key]
+    condition = ["cell_line", "perturbation"]
+    assert (perturbed.groupby(condition, observed=True)[key].nunique() <= 1).all()
+    first = perturbed.drop_duplicates(condition)
+    names = ["+".join(sorted(label.split("+"))) for label in first["perturbation"]]
+    return first[key].set_axis(names)
 
 
 def test_present_calls_give_the_splits_they_gave(adata):
