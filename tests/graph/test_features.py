@@ -3,7 +3,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from txpert.graph import depmap, from_features, from_screen
+from txpert.graph import (
+    KnowledgeGraph,
+    depmap,
+    from_features,
+    from_networkx,
+    from_screen,
+    share_nodes,
+    to_networkx,
+    union,
+)
 
 FEATURES = pd.DataFrame(
     [[1.0, 0, 2], [2, 0, 4.1], [-1, 0, -2.2], [0, 1, 0]], index=["JAK2", "STAT1", "MLL", "TP53"]
@@ -164,3 +173,26 @@ def test_screen_names_what_is_lacking(pseudobulk):
     del pseudobulk.obs["split"]
     with pytest.raises(KeyError, match=r"no column 'split'.*tx\.pp\.split"):
         from_screen(pseudobulk)
+
+
+def test_screen_graphs_remember_the_conditions_they_saw(pseudobulk, tmp_path):
+    graph = from_screen(pseudobulk[:5])
+    assert graph.learned_from == ("all|A", "all|A+B", "all|B")
+    assert graph.provenance[0] == "from_screen(genes, delta, 3 conditions)"
+    pseudobulk.obs["cell_line"] = ["K", "K", "L", "K", "K", "K"]
+    by_effect = from_screen(pseudobulk, nodes="perturbations")
+    assert by_effect.learned_from == ("K|A", "K|B", "K|C", "L|A")
+
+    other = KnowledgeGraph.from_edges(
+        pd.DataFrame({"source": ["A"], "target": ["B"]}), name="other"
+    )
+    assert other.learned_from == ()
+    by_effect.top_k(1).save(tmp_path / "graph.npz")
+    for kept in (
+        KnowledgeGraph.load(tmp_path / "graph.npz"),
+        by_effect.drop(0.5, seed=0),
+        union([other, by_effect]).to_graph(),
+        share_nodes([other, by_effect])[1],
+        from_networkx(to_networkx(by_effect)),
+    ):
+        assert kept.learned_from == by_effect.learned_from

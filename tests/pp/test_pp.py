@@ -39,11 +39,12 @@ def test_split_is_by_perturbation_and_leaves_controls_out(adata):
     assert (obs.groupby("perturbation", observed=True)["split"].nunique() <= 1).all()
 
 
-def test_split_touches_one_column_only(adata):
+def test_split_touches_its_own_columns_only(adata):
     before = adata.copy()
     tx.pp.split(adata, seed=3, key_added="other")
-    assert set(adata.obs) - set(before.obs) == {"other"}
-    pd.testing.assert_frame_equal(adata.obs.drop(columns="other"), before.obs)
+    assert set(adata.obs) - set(before.obs) == {"other", "other_group"}
+    pd.testing.assert_frame_equal(adata.obs[list(before.obs)], before.obs)
+    assert set(adata.uns) - set(before.uns) == {"txpert_other"}
 
 
 def test_split_refuses(adata):

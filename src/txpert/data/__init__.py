@@ -24,8 +24,15 @@ from ._matrix import (
 from ._observations import Observations
 from ._sampled import CountModel, draw_counts, sampled_deltas
 from ._screen import Screen, resolve_key
-from ._split import FRACTIONS, draw_split, split_by_target
+from ._split import FRACTIONS, draw_split, split_by_fold, split_by_target
 from ._splitter import PerturbationSplitter, Unit
+from ._tasks import (
+    held_out_groups,
+    seen_elsewhere,
+    split_cell_lines,
+    split_combinations,
+    split_hash,
+)
 from ._tokens import canonical_label, encode_targets, join_targets, parse_targets
 
 __all__ = [
@@ -61,13 +68,19 @@ __all__ = [
     "draw_split",
     "encode_targets",
     "expression_matrix",
+    "held_out_groups",
     "join_targets",
     "obs_column",
     "parse_targets",
     "read_rows",
     "resolve_key",
     "sampled_deltas",
+    "seen_elsewhere",
+    "split_by_fold",
     "split_by_target",
+    "split_cell_lines",
+    "split_combinations",
     "split_half_deltas",
+    "split_hash",
     "weighted_group_means",
 ]

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +8,7 @@ import pandas as pd
 
 from txpert._constants import TEST, TRAIN, VALIDATION
 
+from ._draw import Shares, check_shares, deal, target_values, targets_of
 from ._screen import Screen
 from ._tokens import parse_targets
 
@@ -20,11 +21,23 @@ def split_by_target(
     *,
     fractions: tuple[float, float, float] = FRACTIONS,
     seed: int = 0,
+    values: Mapping[str, float] | None = None,
 ) -> dict[str, str]:
     """Assign each perturbation to train, val or test so that no held-out target is trained on.
 
     The targets are drawn; a combination goes to test if any of its targets does, else to val if
     any of its targets does, so a target held out is unseen on its own and in company.
+
+    Parameters
+    ----------
+    perturbations
+        Labels; controls are left out.
+    fractions
+        Shares of train, val and test among the targets.
+    seed
+        Seeds the draw.
+    values
+        A number per perturbation that the parts shall have alike, such as its effect size.
 
     Raises
     ------
@@ -32,20 +45,63 @@ def split_by_target(
         If the fractions are not three non-negative numbers that add up to 1, or there are fewer
         targets than splits asked for.
     """
-    shares = np.asarray(fractions, dtype=float)
-    if shares.shape != (3,) or (shares < 0).any() or not np.isclose(shares.sum(), 1):
-        raise ValueError(
-            f"fractions must be three non-negative numbers that add up to 1, not {fractions}."
-        )
-    targets_of = {label: parse_targets(label) for label in perturbations}
-    targets = sorted({target for parts in targets_of.values() for target in parts})
+    shares = check_shares(fractions)
+    parts_of = targets_of(perturbations)
+    targets = sorted({target for parts in parts_of.values() for target in parts})
     n_val, n_test = _sizes(len(targets), shares)
-    shuffled = np.random.default_rng(seed).permutation(targets)
-    test, val = set(shuffled[:n_test]), set(shuffled[n_test : n_test + n_val])
+    sizes = n_test, n_val, len(targets) - n_test - n_val
+    rng = np.random.default_rng(seed)
+    test, val, _ = deal(targets, sizes, rng, target_values(parts_of, values))
     return {
         label: TEST if test & set(parts) else VALIDATION if val & set(parts) else TRAIN
-        for label, parts in targets_of.items()
-        if parts
+        for label, parts in parts_of.items()
+    }
+
+
+def split_by_fold(
+    perturbations: Iterable[str],
+    fold: int,
+    n_folds: int,
+    *,
+    val_fraction: float = 0.25,
+    seed: int = 0,
+    values: Mapping[str, float] | None = None,
+) -> dict[str, str]:
+    """Assign perturbations so that over all folds each is test exactly once.
+
+    The targets are dealt out to folds. A combination is test in the fold of one of its targets,
+    drawn; in the fold of another it is left out, since it could neither be trained on nor count
+    as test once more. Of the targets outside the fold ``val_fraction`` are drawn for validation.
+
+    Returns
+    -------
+    The split of each perturbation; those left out have none.
+
+    Raises
+    ------
+    ValueError
+        If there is no such fold, or there are too few targets for the folds.
+    """
+    parts_of = targets_of(perturbations)
+    targets = sorted({target for parts in parts_of.values() for target in parts})
+    _check_folds(fold, n_folds, val_fraction, len(targets))
+    value_of = target_values(parts_of, values)
+    rng = np.random.default_rng(seed)
+    sizes = [len(chunk) for chunk in np.array_split(targets, n_folds)]
+    folds = deal(targets, sizes, rng, value_of)
+    fold_of = {target: i for i, chunk in enumerate(folds) for target in chunk}
+    tested_in = {
+        label: fold_of[parts[rng.integers(len(parts))]] for label, parts in parts_of.items()
+    }
+    test = folds[fold]
+    others = [target for target in targets if target not in test]
+    n_val = min(max(round(len(others) * val_fraction), int(val_fraction > 0)), len(others) - 1)
+    rng = np.random.default_rng([seed, fold])
+    val, _ = deal(others, (n_val, len(others) - n_val), rng, value_of)
+    return {
+        label: TEST if test & set(parts) else VALIDATION if val & set(parts) else TRAIN
+        for label, parts in parts_of.items()
+        if tested_in[label] == fold or not test & set(parts)
     }
 
 
@@ -65,7 +121,7 @@ def draw_split(screen: Screen, *, seed: int) -> Screen:
     return replace(screen, split=pd.Categorical.from_codes(codes, dtype=of_category.dtype))
 
 
-def _sizes(n_targets: int, shares: np.ndarray) -> tuple[int, int]:
+def _sizes(n_targets: int, shares: Shares) -> tuple[int, int]:
     """Round the sizes of val and test, at least one target for every split asked for."""
     if n_targets < np.count_nonzero(shares):
         raise ValueError(
@@ -79,3 +135,19 @@ def _sizes(n_targets: int, shares: np.ndarray) -> tuple[int, int]:
         else:
             n_test -= 1
     return n_val, n_test
+
+
+def _check_folds(fold: int, n_folds: int, val_fraction: float, n_targets: int) -> None:
+    if n_folds < 2 or not 0 <= fold < n_folds:
+        raise ValueError(
+            f"There is no fold {fold} of {n_folds}; n_folds is at least 2, and folds count from 0."
+        )
+    if not 0 <= val_fraction < 1:
+        raise ValueError(f"val_fraction must be at least 0 and less than 1, not {val_fraction}.")
+    largest = int(np.ceil(n_targets / n_folds))
+    needed = 2 if val_fraction else 1
+    if n_targets < n_folds or n_targets - largest < needed:
+        raise ValueError(
+            f"{n_targets} perturbed genes are too few for {n_folds} folds with something left to "
+            "train on; take fewer folds."
+        )

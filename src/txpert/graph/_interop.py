@@ -44,7 +44,11 @@ def to_networkx(graph: KnowledgeGraph) -> nx.DiGraph:
     """Return a networkx graph with the edge attribute ``weight``; needs networkx."""
     import networkx as nx
 
-    result = nx.DiGraph(name=graph.name, provenance=list(graph.provenance))
+    result = nx.DiGraph(
+        name=graph.name,
+        provenance=list(graph.provenance),
+        learned_from=list(graph.learned_from),
+    )
     result.add_nodes_from(graph.nodes)
     result.add_weighted_edges_from(graph.edges.itertuples(index=False, name=None))
     return result
@@ -78,6 +82,7 @@ def from_networkx(
         target,
         values,
         provenance=history,
+        learned_from=graph.graph.get("learned_from", ()),
     )
 
 

@@ -31,6 +31,8 @@ class Union:
         Whether an edge is in a graph (multi-hot), shape ``(n_edges, n_graphs)``.
     weight
         Its weight in each graph, 0 where it is absent, shape ``(n_edges, n_graphs)``.
+    learned_from
+        Conditions of a screen that any of the graphs was learned from.
     """
 
     nodes: pd.Index
@@ -39,6 +41,7 @@ class Union:
     target: Positions
     member: npt.NDArray[np.bool_]
     weight: Weights
+    learned_from: tuple[str, ...] = ()
 
     def to_graph(
         self, name: str = "union", *, weight: Literal["max", "mean", "count"] = "max"
@@ -63,7 +66,7 @@ class Union:
             raise ValueError(f"weight must be 'max', 'mean' or 'count', not {weight!r}.")
         step = f"union({', '.join(self.names)}; weight={weight!r})"
         edges = (self.source, self.target, merged[weight])
-        return KnowledgeGraph(name, self.nodes, *edges, provenance=[step])
+        return KnowledgeGraph(name, self.nodes, *edges, [step], self.learned_from)
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,8 @@ def union(graphs: Sequence[KnowledgeGraph]) -> Union:
     weight = np.zeros((len(code), len(graphs)), dtype=np.float32)
     member[row, origin], weight[row, origin] = True, edges.weight
     target, source = np.divmod(code, max(len(nodes), 1))
-    return Union(nodes, names, source, target, member, weight)
+    learned_from = sorted({seen for graph in graphs for seen in graph.learned_from})
+    return Union(nodes, names, source, target, member, weight, tuple(learned_from))
 
 
 def supra_graph(graphs: Sequence[KnowledgeGraph]) -> SupraGraph:

@@ -32,6 +32,9 @@ class KnowledgeGraph:
         Finite, non-negative weights, shape ``(n_edges,)``.
     provenance
         How the graph came to be, one step per entry; filters add theirs.
+    learned_from
+        Conditions of a screen, ``"cell line|perturbation"``, whose measured effects made the
+        edges; none for a graph from a database. :func:`txpert.pp.check_split` reads it.
 
     Raises
     ------
@@ -58,10 +61,12 @@ class KnowledgeGraph:
         target: npt.ArrayLike,
         weight: npt.ArrayLike,
         provenance: Iterable[str] = (),
+        learned_from: Iterable[str] = (),
     ) -> None:
         self.name = str(name)
         self.nodes = pd.Index(np.asarray(list(nodes), dtype=object), name="gene")
         self.provenance = tuple(str(step) for step in provenance)
+        self.learned_from = tuple(str(condition) for condition in learned_from)
         edges = EdgeArrays(
             np.asarray(source, dtype=np.int64),
             np.asarray(target, dtype=np.int64),
@@ -200,7 +205,8 @@ class KnowledgeGraph:
     ) -> KnowledgeGraph:
         """Return a graph of the same name with other edges, and ``step`` added to its history."""
         nodes = self.nodes if nodes is None else nodes
-        return KnowledgeGraph(self.name, nodes, *edges, provenance=(*self.provenance, step))
+        history = (*self.provenance, step)
+        return KnowledgeGraph(self.name, nodes, *edges, history, self.learned_from)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the graph as a dictionary of a string and plain arrays."""
@@ -211,6 +217,7 @@ class KnowledgeGraph:
             "target": self.target,
             "weight": self.weight,
             "provenance": np.array(self.provenance, dtype=str),
+            "learned_from": np.array(self.learned_from, dtype=str),
         }
 
     @classmethod
@@ -218,7 +225,8 @@ class KnowledgeGraph:
         """Rebuild a graph from what :meth:`to_dict` returned."""
         nodes = (str(node) for node in state["nodes"])
         edges = (state["source"], state["target"], state["weight"])
-        return cls(str(state["name"]), nodes, *edges, provenance=state.get("provenance", ()))
+        origin = (state.get("provenance", ()), state.get("learned_from", ()))
+        return cls(str(state["name"]), nodes, *edges, *origin)
 
     def __eq__(self, other: object) -> bool:
         """Compare names, nodes and edges; histories may differ."""

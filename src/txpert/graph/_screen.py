@@ -28,7 +28,8 @@ def from_screen(
     """Join genes by what the training perturbations of a screen say about them.
 
     Only training data may enter: a graph that has seen the effects to be predicted would make
-    every later score worthless.
+    every later score worthless. The graph remembers the conditions it has seen
+    (``learned_from``), so that :func:`txpert.pp.check_split` finds one made for another split.
 
     Parameters
     ----------
@@ -56,23 +57,28 @@ def from_screen(
     """
     if nodes not in ("genes", "perturbations"):
         raise ValueError(f"nodes must be 'genes' or 'perturbations', not {nodes!r}.")
-    effects = _training_effects(pseudobulk, layer)
+    rows = _training_rows(pseudobulk, layer)
+    effects = _effects(rows, layer)
     if nodes == "genes":
         effects = effects.T
     else:
         effects = effects[~effects.index.str.contains("+", regex=False)]
+        rows = rows[rows.obs["perturbation"].isin(effects.index)]
     if min(effects.shape) < 2:
         raise ValueError(
             f"A graph of {nodes} needs at least two training perturbations and two genes, not "
             f"{effects.shape[0]} × {effects.shape[1]}."
         )
-    return from_features(
+    graph = from_features(
         effects, name=name, metric=metric, sign=sign, top_fraction=top_fraction, k=k
     )
+    seen = _conditions(rows.obs)
+    history = [f"from_screen({nodes}, {layer}, {len(seen)} conditions)", *graph.provenance]
+    return KnowledgeGraph(name, graph.nodes, *graph.arrays, history, seen)
 
 
-def _training_effects(pseudobulk: AnnData, layer: str) -> pd.DataFrame:
-    """Return training perturbations × genes, averaged over contexts by number of cells."""
+def _training_rows(pseudobulk: AnnData, layer: str) -> AnnData:
+    """Return the perturbed conditions in training; refuse any that are held out."""
     obs = pseudobulk.obs
     for column in _COLUMNS:
         if column not in obs:
@@ -90,9 +96,19 @@ def _training_effects(pseudobulk: AnnData, layer: str) -> pd.DataFrame:
             f"{obs['perturbation'][unseen].iloc[0]!r}, which a graph must not see; pass "
             'pseudobulk[pseudobulk.obs["split"] == "train"].'
         )
-    rows = ((split == "train") & ~obs["control"].astype(bool)).to_numpy()
-    delta = pseudobulk[rows].to_df(layer)
-    cells = obs.loc[rows, "n_cells"].to_numpy(dtype=np.float64)
-    perturbation = obs.loc[rows, "perturbation"].astype(str).to_numpy()
+    return pseudobulk[((split == "train") & ~obs["control"].astype(bool)).to_numpy()]
+
+
+def _conditions(obs: pd.DataFrame) -> list[str]:
+    """Name the conditions by cell line and perturbation, each once."""
+    line = obs["cell_line"].astype(str) if "cell_line" in obs else "all"
+    return sorted(set(line + "|" + obs["perturbation"].astype(str)))
+
+
+def _effects(rows: AnnData, layer: str) -> pd.DataFrame:
+    """Return perturbations × genes, averaged over contexts by number of cells."""
+    delta = rows.to_df(layer)
+    cells = rows.obs["n_cells"].to_numpy(dtype=np.float64)
+    perturbation = rows.obs["perturbation"].astype(str).to_numpy()
     weighted = delta.mul(cells, axis=0).groupby(perturbation).sum()
     return weighted.div(pd.Series(cells).groupby(perturbation).sum(), axis=0)
