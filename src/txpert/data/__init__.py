@@ -11,7 +11,14 @@ from ._datasets import (
     Controls,
 )
 from ._fields import MuDataOpenObsField, OpenObsField, obs_column
-from ._matrix import check_counts, check_log_normalised, expression_matrix, read_rows
+from ._matrix import (
+    check_counts,
+    check_log_normalised,
+    expression_matrix,
+    group_sums,
+    read_rows,
+    row_digests,
+)
 from ._screen import Screen, resolve_key
 from ._split import FRACTIONS, draw_split, split_by_fold, split_by_target
 from ._splitter import PerturbationSplitter, Unit
@@ -48,12 +55,14 @@ __all__ = [
     "draw_split",
     "encode_targets",
     "expression_matrix",
+    "group_sums",
     "held_out_groups",
     "join_targets",
     "obs_column",
     "parse_targets",
     "read_rows",
     "resolve_key",
+    "row_digests",
     "seen_elsewhere",
     "split_by_fold",
     "split_by_target",
