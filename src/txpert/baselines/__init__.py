@@ -1,3 +1,4 @@
 from ._general import GeneralBaseline
+from ._stored import StoredPrediction
 
-__all__ = ["GeneralBaseline"]
+__all__ = ["GeneralBaseline", "StoredPrediction"]
