@@ -25,8 +25,8 @@ def simulate_k562_like(
     """Simulate a screen of the size and statistics of the genome-scale ones in K562.
 
     "full": 2,000 perturbations, 5,000 genes, 48 batches, about 160,000 cells per cell line; half
-    a minute and below 3 GB, all of Python included. "medium": 600 perturbations, 2,000 genes, 12 batches, about 40,000
-    cells per cell line; seconds.
+    a minute and below 3 GB, all of Python included. "medium": 600 perturbations, 2,000 genes, 12
+    batches, about 40,000 cells per cell line; seconds.
 
     **Calibration.** The settings (:meth:`SimulationParameters.k562_like`) stand for what published
     Perturb-seq screens have in common, to the order of magnitude, and were fixed before any model
