@@ -16,7 +16,8 @@ torch.set_num_threads(1)
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 
 SMALL_GAT = {"n_layers": 2, "n_channels": 8, "n_input": 8}
-TINY = {"encoder": {"name": "gat", "options": SMALL_GAT}, "n_hidden": 16}
+PAPER = {"decoding": "direct", "prediction": "network"}
+TINY = {"encoder": {"name": "gat", "options": SMALL_GAT}, "n_hidden": 16, **PAPER}
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from txpert.nn import EncoderConfig, GraphTensors, Nodes
 
 KEYS = {n: n for n in ("perturbation", "control", "batch", "cell_line", "split")}
 GAT = EncoderConfig("gat", {"n_layers": 1, "n_channels": 4, "n_input": 4})
-TINY = {"encoder": GAT, "n_hidden": 8}
+TINY = {"encoder": GAT, "n_hidden": 8, "decoding": "direct"}
 
 
 def module(n_genes=9, n_nodes=6, edges=((0, 1, 2), (1, 2, 0)), **options):
@@ -41,6 +41,45 @@ def test_pseudobulk_gradient_is_that_of_the_cells(two_lines, graph, decoding):
     a, b = gradient(by_cell), gradient(by_condition)
     assert (a - b).norm() / a.norm() < 1e-5
     assert a.norm() > 1e-4
+
+
+@pytest.mark.parametrize("decoding", ["low_rank", "delta"])
+def test_gradient_over_pooled_batches_is_that_of_the_conditions(two_lines, graph, decoding):
+    """Where Δ does not depend on the batch: one row per cell line and perturbation will do."""
+    screen = Screen.from_anndata(two_lines, KEYS)
+    table = ConditionTable.from_screen(screen)
+    pooled = table.over_batches()
+    assert len(pooled.obs) == len(table.obs) / 2
+    edges = [[*graph.source], [*graph.target]]
+    net = module(two_lines.n_vars, len(graph.nodes), edges, decoding=decoding).double().eval()
+    gradients = []
+    for rows in (table, pooled):
+        perturbed = rows.subset(~rows.obs["control"].to_numpy())
+        data = ConditionDataset(
+            perturbed, encode_targets(perturbed.obs["perturbation"], graph.nodes)
+        )
+        batch = data[range(len(data))]
+        net.zero_grad()
+        net({k: v.double() if v.is_floating_point() else v for k, v in batch.items()})[
+            2
+        ].loss.backward()
+        gradients.append(torch.cat([p.grad.ravel() for p in net.parameters()]))
+    a, b = gradients
+    assert (a - b).norm() / a.norm() < 1e-5
+    assert a.norm() > 1e-6
+
+
+def test_low_rank_decoding_starts_from_mean_and_components():
+    effects = torch.randn(5, 9, generator=torch.Generator().manual_seed(0))
+    net = module(decoding="low_rank")
+    net.decoder.start_from(effects)
+    torch.testing.assert_close(net.decoder.mean.data, effects.mean(0))
+    centred = effects - effects.mean(0)
+    # The components span the effects, and their lengths are the standard deviations along them.
+    basis = net.decoder.components.data[:4]
+    onto = torch.linalg.lstsq(basis.T, centred.T).solution.T @ basis
+    torch.testing.assert_close(onto, centred, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(basis.norm(dim=1)[0], torch.linalg.svdvals(centred)[0] / 5**0.5)
 
 
 def test_loss_by_hand():
@@ -124,7 +163,7 @@ def test_unknown_similarity_and_basal():
         module().loss(batch, {}, {"expression": torch.ones(1, 9)}, similarity="dot")
     with pytest.raises(ValueError, match="'mlp', 'embedding', 'none' or a trained"):
         module(basal="pca")
-    with pytest.raises(ValueError, match="decoding='delta' with basal='none'"):
+    with pytest.raises(ValueError, match="another decoding with basal='none'"):
         module(basal="none")
 
 
@@ -173,5 +212,5 @@ def test_direct_decoding_starts_from_the_controls():
 
 
 def test_unknown_decoding():
-    with pytest.raises(ValueError, match="'direct' or 'delta'"):
+    with pytest.raises(ValueError, match="one of 'low_rank', 'delta', 'direct', not 'both'"):
         module(decoding="both")

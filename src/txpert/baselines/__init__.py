@@ -8,10 +8,12 @@ from ._neighbours import NeighboursBaseline
 from ._no_change import NoChangeBaseline
 from ._ridge import RidgeBaseline
 from ._stored import StoredPrediction
+from ._training import Effects
 from ._weighted_cell_line import WeightedCellLineBaseline
 
 __all__ = [
     "BatchOnlyBaseline",
+    "Effects",
     "GeneralBaseline",
     "KernelBaseline",
     "MatchingMeanBaseline",

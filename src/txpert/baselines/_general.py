@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import numpy as np
-
-from ._base import AdditiveBaseline
+from ._base import EffectBaseline
 from ._training import FloatArray
 
 
-class GeneralBaseline(AdditiveBaseline):
+class GeneralBaseline(EffectBaseline):
     """Matched control plus the mean effect of the perturbation in training (paper, "general").
 
     The effect of a perturbation is its Δ averaged over all training cells that have it, of any
@@ -36,5 +34,5 @@ class GeneralBaseline(AdditiveBaseline):
     (1, 60)
     """
 
-    def _unseen(self, targets: list[str]) -> FloatArray:
-        return np.tile(self._effects.mean_single, (len(targets), 1))
+    def _predicted(self, labels: list[str]) -> FloatArray:
+        return self._effects.general(labels)

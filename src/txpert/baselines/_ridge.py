@@ -39,6 +39,11 @@ class RidgeBaseline(EffectBaseline):
     n_components
         Number of principal components of Δ; ``None`` does without.
 
+    Attributes
+    ----------
+    mean_effect_, coefficients_, features_
+        b, B, and :math:`x - \bar x` of every gene.
+
     Raises
     ------
     KeyError
@@ -73,7 +78,7 @@ class RidgeBaseline(EffectBaseline):
         super().__init__(pseudobulk)
         check_penalty("penalty", penalty)
         targets = sorted({t for label in self._effects.targets for t in label})
-        self._values, self._position = _centred(features, targets)
+        self.features_ = _centred(features, targets)
         design = np.stack([self._row(label) for label in self._effects.targets])
         order = np.array([len(label) for label in self._effects.targets], dtype=float)
         y = self._effects.delta.astype(np.float64)
@@ -84,21 +89,21 @@ class RidgeBaseline(EffectBaseline):
             components = _principal(y, n_components)
             scored = y @ components.T
         self.penalty_ = penalty or least_loo_error(smoother, scored)
-        alpha, self._mean_effect = smoother.fit(y, self.penalty_)
-        self._coefficients = design.T @ alpha
+        alpha, self.mean_effect_ = smoother.fit(y, self.penalty_)
+        self.coefficients_ = design.T @ alpha
         if n_components is not None:
-            self._coefficients = self._coefficients @ components.T @ components
+            self.coefficients_ = self.coefficients_ @ components.T @ components
 
     def _predicted(self, labels: list[str]) -> FloatArray:
         targets = [parse_targets(label) for label in labels]
         order = np.array([[len(label)] for label in targets])
         rows = np.stack([self._row(label) for label in targets])
-        return (order * self._mean_effect + rows @ self._coefficients).astype(np.float32)
+        return (order * self.mean_effect_ + rows @ self.coefficients_).astype(np.float32)
 
     def _row(self, targets: tuple[str, ...]) -> Array:
         """Sum the centred features of targets; those without any add nothing."""
-        known = self._position.get_indexer(pd.Index(targets, dtype=object))
-        return self._values[known[known >= 0]].sum(axis=0)
+        known = self.features_.index.get_indexer(pd.Index(targets, dtype=object))
+        return self.features_.to_numpy()[known[known >= 0]].sum(axis=0)
 
 
 def least_loo_error(smoother: Smoother, y: Array) -> float:
@@ -115,8 +120,8 @@ def check_penalty(name: str, value: float | None) -> None:
         raise ValueError(f"{name} must be a positive number, not {value}.")
 
 
-def _centred(features: pd.DataFrame, targets: list[str]) -> tuple[Array, pd.Index]:
-    """Return features minus their mean over the training targets, and the genes."""
+def _centred(features: pd.DataFrame, targets: list[str]) -> pd.DataFrame:
+    """Return features minus their mean over the training targets."""
     if not features.index.is_unique:
         gene = features.index[features.index.duplicated()][0]
         raise ValueError(f"The features name the gene {gene!r} more than once.")
@@ -134,7 +139,7 @@ def _centred(features: pd.DataFrame, targets: list[str]) -> tuple[Array, pd.Inde
             f"{', '.join(map(str, features.index[:3]))}, the targets like "
             f"{', '.join(targets[:3])}. Both must use the same gene symbols."
         )
-    return values - values[held].mean(axis=0), features.index
+    return pd.DataFrame(values - values[held].mean(axis=0), index=features.index)
 
 
 def _principal(y: Array, number: int) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -98,6 +99,25 @@ class Effects:
     def mean_single(self) -> FloatArray:
         """Mean effect of the perturbations of one gene (of all, if there is none)."""
         return self.delta[self.single].mean(axis=0)
+
+    def general(self, labels: Sequence[str]) -> FloatArray:
+        """Return each label's own Δ, or the sum of its targets', of which new ones have the mean.
+
+        Parameters
+        ----------
+        labels
+            Perturbations in canonical spelling.
+        """
+
+        def effect(label: str) -> FloatArray:
+            own = self.get(label)
+            if own is not None:
+                return own
+            parts = [self.get(target) for target in parse_targets(label)]
+            known = [self.mean_single if part is None else part for part in parts]
+            return np.sum(known, axis=0) if known else np.zeros_like(self.mean_single)
+
+        return np.stack([effect(label) for label in labels])
 
     def get(self, label: str) -> FloatArray | None:
         """Return the effect of a perturbation in canonical spelling, if it was trained on."""

@@ -26,7 +26,7 @@ from ._matrix import (
 from ._observations import Observations
 from ._sampled import CountModel, draw_counts, sampled_deltas
 from ._screen import Screen, resolve_key
-from ._split import FRACTIONS, draw_split, split_by_fold, split_by_target
+from ._split import FRACTIONS, draw_split, hold_out, split_by_fold, split_by_target
 from ._splitter import PerturbationSplitter, Unit
 from ._tasks import (
     held_out_groups,
@@ -72,6 +72,7 @@ __all__ = [
     "expression_matrix",
     "group_sums",
     "held_out_groups",
+    "hold_out",
     "join_targets",
     "obs_column",
     "parse_targets",

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 
-from txpert._constants import BATCH, CELL_LINE, CONTROL, DELTA, N_CELLS, PERTURBATION, SPLIT
+from txpert._constants import ALL, BATCH, CELL_LINE, CONTROL, DELTA, N_CELLS, PERTURBATION, SPLIT
 
 from ._controls import ControlProfiles, FloatArray, IntArray, condition_names
 from ._matrix import group_sums, weighted_group_means
@@ -124,6 +124,21 @@ class ConditionTable:
             self.controls,
             self.context[rows],
         )
+
+    def over_batches(self) -> ConditionTable:
+        """Return one row per cell line × perturbation, the line's controls plus the mean Δ.
+
+        Where a prediction of Δ does not depend on the batch, the squared error over these rows,
+        weighted by numbers of cells, is that over the conditions up to a constant.
+        """
+        delta, obs = average_over_batches(self.delta, self.obs)
+        controls = self.controls.over_batches()
+        lines = pd.Index(controls.obs[CELL_LINE].astype(str))
+        context = lines.get_indexer(pd.Index(obs[CELL_LINE].astype(str))).astype(np.int64)
+        obs[BATCH] = ALL
+        obs[CONTROL] = (obs[PERTURBATION] == CONTROL).to_numpy()
+        obs.index = condition_names(obs)
+        return ConditionTable(obs, self.genes, controls.mean[context] + delta, controls, context)
 
     def to_anndata(self) -> AnnData:
         """Return the table as AnnData, with ``layers["control"]`` and ``layers["delta"]``."""

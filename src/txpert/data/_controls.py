@@ -77,6 +77,17 @@ class ControlProfiles:
         embedding = None if self.embedding is None else over_pools(self.embedding)
         return replace(self, mean=over_pools(self.mean), embedding=embedding)
 
+    def over_batches(self) -> ControlProfiles:
+        """Return one context per cell line, with the mean over all its controls."""
+        pools = self.pools("cell_line")
+        pooled = self.pooled("cell_line")
+        first = np.unique(pools, return_index=True)[1]
+        obs = self.obs.iloc[first][[CELL_LINE]].reset_index(drop=True)
+        obs[BATCH] = ALL
+        obs[N_CELLS] = np.bincount(pools, self.obs[N_CELLS]).astype(np.int64)
+        embedding = None if pooled.embedding is None else pooled.embedding[first]
+        return ControlProfiles(obs, pooled.mean[first], self.genes, embedding)
+
     def given(
         self,
         controls: AnnData | ControlProfiles | None,

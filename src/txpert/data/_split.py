@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -151,3 +152,28 @@ def _check_folds(fold: int, n_folds: int, val_fraction: float, n_targets: int) -
             f"{n_targets} perturbed genes are too few for {n_folds} folds with something left to "
             "train on; take fewer folds."
         )
+
+
+def hold_out(
+    split: pd.Categorical | pd.Series[Any],
+    perturbation: pd.Categorical | pd.Series[Any],
+    part: Mapping[str, str],
+) -> pd.Categorical[Any]:
+    """Move training perturbations that are "test" in a fold to validation.
+
+    Parameters
+    ----------
+    split
+        Split of each cell or condition.
+    perturbation
+        Perturbation of each.
+    part
+        What :func:`split_by_fold` returned. Perturbations that it leaves out are in no split.
+    """
+    to = {TRAIN: TRAIN, TEST: VALIDATION}
+    moved = {label: to[name] for label, name in part.items()}
+    labels = pd.Categorical(perturbation)
+    of_label = np.array([moved.get(label) for label in labels.categories], dtype=object)
+    given = np.asarray(split, dtype=object)
+    kept = np.where(given == TRAIN, of_label[labels.codes], given)
+    return pd.Categorical(kept, categories=[TRAIN, VALIDATION, TEST])

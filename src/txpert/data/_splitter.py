@@ -11,11 +11,11 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler, Sampler, S
 
 from txpert._constants import CELL_LINE, CONTROL, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
 
-from ._conditions import ConditionTable
+from ._conditions import ConditionTable, average_over_batches
 from ._controls import Matching
 from ._datasets import CellDataset, ConditionDataset, Controls
 from ._screen import Screen
-from ._tokens import encode_targets
+from ._tokens import encode_targets, parse_targets
 
 Unit = Literal["pseudobulk", "cell"]
 
@@ -40,6 +40,9 @@ class PerturbationSplitter(pl.LightningDataModule):
         Match ``"averaged"`` controls or, for cells only, a ``"sampled"`` one.
     matching
         Match controls of the same ``"batch"`` or of the whole ``"cell_line"``.
+    pool_batches
+        Train on one row per cell line × perturbation, if the model's Δ does not depend on the
+        batch.
 
     Raises
     ------
@@ -57,6 +60,7 @@ class PerturbationSplitter(pl.LightningDataModule):
         unit: Unit = "pseudobulk",
         controls: Controls = "averaged",
         matching: Matching = "batch",
+        pool_batches: bool = False,
     ) -> None:
         super().__init__()
         _check_unit(unit, controls)
@@ -67,8 +71,10 @@ class PerturbationSplitter(pl.LightningDataModule):
             raise ValueError(
                 "No perturbation is in the training split; tx.pp.split(adata) makes one."
             )
-        self._trained = training.obs
+        self._perturbed = training.subset(~training.obs[CONTROL].to_numpy())
         validation = table.subset((split == VALIDATION).to_numpy())
+        if pool_batches and unit == "pseudobulk":
+            training, validation = training.over_batches(), validation.over_batches()
         self.validation = _conditions(validation, nodes, matching)
         self.train_idx, self.val_idx, self.test_idx = (
             np.flatnonzero(screen.split == part) for part in (TRAIN, VALIDATION, TEST)
@@ -85,7 +91,7 @@ class PerturbationSplitter(pl.LightningDataModule):
     @property
     def trained_on(self) -> list[tuple[str, str]]:
         """Perturbation and cell line of everything trained on but the controls, each once."""
-        rows = self._trained.loc[~self._trained[CONTROL], [PERTURBATION, CELL_LINE]]
+        rows = self._perturbed.obs[[PERTURBATION, CELL_LINE]]
         return list(rows.astype(str).drop_duplicates().itertuples(index=False, name=None))
 
     def trained_nodes(self, n_nodes: int) -> Tensor:
@@ -93,6 +99,16 @@ class PerturbationSplitter(pl.LightningDataModule):
         trained = torch.zeros(n_nodes + 1, dtype=torch.bool)
         trained[torch.from_numpy(self.training.positions.ravel())] = True
         return trained[:n_nodes]
+
+    def training_effects(self) -> Tensor:
+        """Return Δ of the training perturbations of one gene, or of all if there are none.
+
+        One row per cell line and perturbation, ``(n, n_genes)``.
+        """
+        table = self._perturbed
+        delta, obs = average_over_batches(table.delta, table.obs)
+        order = np.array([len(parse_targets(label)) for label in obs[PERTURBATION].astype(str)])
+        return torch.from_numpy(delta[order == 1] if (order == 1).any() else delta)
 
     @property
     def n_train(self) -> int:

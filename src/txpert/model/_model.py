@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 from anndata import AnnData
@@ -24,9 +25,16 @@ from txpert.data import (
 )
 from txpert.nn import CombinationName, EncoderConfig
 
+from ._blend import Blend
 from ._embeddings import ControlEmbedding, LatentModel, obsm_embedding
 from ._module import Basal, Decoding, TxPertModule
-from ._node_inputs import NodeInputs, feature_genes, make_nodes, read_node_inputs
+from ._node_inputs import (
+    NodeInputs,
+    feature_genes,
+    linear_features,
+    make_nodes,
+    read_node_inputs,
+)
 from ._nodes import (
     Graphs,
     check_overlap,
@@ -37,6 +45,10 @@ from ._nodes import (
 )
 from ._setup import ScreenModelClass, read_screen, registered_genes
 from ._training import PerturbationTrainingMixin
+
+Prediction = Literal["blended", "network"]
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
 
 
 class TxPertModel(PerturbationTrainingMixin, ScreenModelClass):
@@ -64,8 +76,8 @@ class TxPertModel(PerturbationTrainingMixin, ScreenModelClass):
     basal
         What the basal state is made of: ``"mlp"`` reads the control profile, ``"embedding"`` the
         embedding of the controls registered by ``embedding_key``, a trained scvi-tools model
-        that of its latent space; ``"none"`` leaves it out (with delta decoding, whose default it
-        is).
+        that of its latent space; ``"none"`` leaves it out, which is the default unless decoding
+        is direct.
     matching
         Controls that a prediction starts from: of the same ``"batch"`` (and cell line), or of the
         whole ``"cell_line"``. Observed Δ is always against the same batch.
@@ -73,8 +85,13 @@ class TxPertModel(PerturbationTrainingMixin, ScreenModelClass):
         Targets of a combination act as a ``"sum"``, with an ``"interaction"`` term for pairs, or
         one after the other (``"sequential"``); see :class:`txpert.nn.SequentialCombination`.
     decoding
-        ``"direct"`` predicts the profile from basal state and perturbation; ``"delta"`` predicts
-        the change and adds it to the control profile.
+        ``"low_rank"`` predicts the change by a few directions learned from the training
+        perturbations and adds it to the control profile; ``"delta"`` predicts the change by an
+        MLP; ``"direct"`` predicts the profile from basal state and perturbation by an MLP.
+    prediction
+        ``"blended"`` blends the network with two simpler predictors, as far as held-out
+        perturbations say that each can be trusted (:class:`txpert.model.Blend`); ``"network"``
+        predicts by the network alone.
     n_latent, n_hidden, dropout
         Length of embeddings and basal states, width of the hidden layers, and their dropout.
     extra_nodes
@@ -114,7 +131,8 @@ class TxPertModel(PerturbationTrainingMixin, ScreenModelClass):
         basal: Basal | LatentModel | Mapping[str, Any] | None = None,
         matching: Matching = "batch",
         combination: CombinationName = "sum",
-        decoding: Decoding = "direct",
+        decoding: Decoding = "low_rank",
+        prediction: Prediction = "blended",
         n_latent: int = 64,
         n_hidden: int = 512,
         dropout: float = 0.2,
@@ -123,8 +141,12 @@ class TxPertModel(PerturbationTrainingMixin, ScreenModelClass):
     ) -> None:
         super().__init__(adata, registry)
         self.trained_on_: list[tuple[str, str]] = []
+        self.blend_: dict[str, Any] | None = None
+        self.prediction = prediction
         self.genes = registered_genes(registry or self.registry_)
         self.matching = matching
+        if prediction not in get_args(Prediction):
+            raise ValueError(f"prediction must be 'blended' or 'network', not {prediction!r}.")
         config = EncoderConfig.of(encoder).seeded(settings.seed or 0)
         self._embedding = ControlEmbedding.of(basal, self._obsm_embedding())
         reads: Any = "embedding" if self._embedding is not None else basal
@@ -139,7 +161,7 @@ class TxPertModel(PerturbationTrainingMixin, ScreenModelClass):
             if self._embedding is not None:
                 basal = ControlEmbedding.to_dict(self.conditions.controls)
         self.graphs = read_graphs(graphs)
-        node_inputs = read_node_inputs(node_inputs, self.graphs)
+        self._node_inputs = node_inputs = read_node_inputs(node_inputs, self.graphs)
         described = feature_genes(node_inputs)
         loading = extra_nodes is not None
         self.nodes, extra_nodes = node_vocabulary(self.graphs, [*targets, *described], extra_nodes)
@@ -167,6 +189,17 @@ class TxPertModel(PerturbationTrainingMixin, ScreenModelClass):
             f"{len(self.nodes):,} nodes, {len(self.genes):,} genes, decoding {decoding!r}"
         )
         self.init_params_ = self._get_init_params(locals())
+
+    @property
+    def summary_string(self) -> str:
+        """What the model is and, once trained, what its predictions are made of."""
+        if self.blend_ is None:
+            return super().summary_string
+        linear, network = self.blend_["weights"]
+        blend = (
+            f"Blend: general + {linear:.2f} (linear - general) + {network:.2f} (network - general)"
+        )
+        return f"{super().summary_string}\n{blend}"
 
     def _obsm_embedding(self) -> Embed | None:
         arguments = self.registry["setup_args"]
@@ -255,7 +288,9 @@ class TxPertModel(PerturbationTrainingMixin, ScreenModelClass):
         Returns
         -------
         Conditions × genes: predicted expression in ``X``, minus the matched control mean in
-        ``layers["delta"]``, and perturbation, cell_line and batch in ``obs``.
+        ``layers["delta"]``, and perturbation, cell_line and batch in ``obs``. A blended
+        prediction has share_general, share_linear and share_network in ``obs``: what each path
+        contributes.
 
         Raises
         ------
@@ -271,18 +306,52 @@ class TxPertModel(PerturbationTrainingMixin, ScreenModelClass):
         profiles = self.control_profiles.given(controls, keys, arguments["layer"], embed)
         profiles = profiles.pooled(self.matching)
         obs, context = profiles.conditions(perturbations, cell_line=cell_line, batch=batch)
+        if self.module.ignores_batch(self.matching) and self.module.reads == "none":
+            distinct, code = np.unique(obs[PERTURBATION].to_numpy(str), return_inverse=True)
+            some = pd.DataFrame({PERTURBATION: distinct})
+            delta, shares = self._delta(some, profiles, np.zeros(len(some), int), batch_size)
+            delta, shares = delta[code], shares.iloc[code].reset_index(drop=True)
+        else:
+            delta, shares = self._delta(obs, profiles, context, batch_size)
+        predicted = profiles.prediction(obs, context, profiles.mean[context] + delta)
+        predicted.obs[list(shares)] = shares.to_numpy()
+        return predicted
+
+    def _delta(
+        self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray, batch_size: int
+    ) -> tuple[FloatArray, pd.DataFrame]:
+        """Return Δ of conditions, and the share of each path in it if there are several."""
+        network = self._decode(obs, profiles, context, batch_size)
+        if self.blend_ is None:
+            return network, pd.DataFrame(index=obs.index)
+        return Blend.from_dict(self.blend_).delta(obs[PERTURBATION].tolist(), network)
+
+    def _decode(
+        self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray, batch_size: int
+    ) -> FloatArray:
+        """Return Δ of conditions by the network alone, ``(n_conditions, n_genes)``."""
         positions = torch.from_numpy(encode_targets(obs[PERTURBATION], self.nodes))
         self.module.eval()
         embeddings = self.module.embed()
-        expression = np.empty((len(obs), len(self.genes)), dtype=np.float32)
+        delta = np.empty((len(obs), len(self.genes)), dtype=np.float32)
         for start in range(0, len(obs), batch_size):
             rows = slice(start, start + batch_size)
             targets, present = self.module.targets(embeddings, positions[rows].to(self.device))
             predicted = self.module.generative(
                 **control_tensors(profiles, context[rows]), targets=targets, present=present
             )
-            expression[rows] = predicted["expression"].cpu().numpy()
-        return profiles.prediction(obs, context, expression)
+            expression = predicted["expression"].cpu().numpy()
+            delta[rows] = expression - profiles.mean[context[rows]]
+        return delta
+
+    @torch.inference_mode()
+    def _network_delta(self, obs: pd.DataFrame, profiles: ControlProfiles) -> FloatArray:
+        profiles = profiles.pooled(self.matching)
+        conditions, context = profiles.conditions(obs[[PERTURBATION, CELL_LINE, BATCH]])
+        return self._decode(conditions, profiles, context, batch_size=1_024)
+
+    def _linear_features(self) -> pd.DataFrame | None:
+        return linear_features(self._node_inputs, self.graphs)
 
     @torch.inference_mode()
     def get_perturbation_embedding(

@@ -9,13 +9,21 @@ from scvi.module.base import BaseModuleClass, LossOutput, auto_move_data
 from torch import Tensor
 from torch.nn import functional as F
 
-from txpert.data import CONTROL_EMBEDDING, CONTROL_PROFILE, EXPRESSION, PERTURBATION, WEIGHT
+from txpert.data import (
+    CONTROL_EMBEDDING,
+    CONTROL_PROFILE,
+    EXPRESSION,
+    PERTURBATION,
+    WEIGHT,
+    Matching,
+)
 from txpert.nn import (
     BasalMLP,
     CombinationName,
     Decoder,
     EncoderConfig,
     GraphTensors,
+    LowRankDecoder,
     Nodes,
     Similarity,
     delta_similarity,
@@ -25,7 +33,7 @@ from txpert.nn import (
     reachable,
 )
 
-Decoding = Literal["direct", "delta"]
+Decoding = Literal["low_rank", "delta", "direct"]
 Basal = Literal["mlp", "embedding", "none"]
 
 
@@ -38,7 +46,10 @@ class TxPertModule(BaseModuleClass):
     .. math::
 
         \hat y = g\Big(f(\bar x) + \sum_{p \in P} z_p\Big) \quad\text{("direct")}, \qquad
-        \hat y = \bar x + g\Big(\sum_{p \in P} z_p\Big) \quad\text{("delta")}.
+        \hat y = \bar x + g\Big(\sum_{p \in P} z_p\Big) \quad\text{("delta")},
+
+    with an MLP as decoder :math:`g`; "low_rank" is as "delta", with
+    :class:`txpert.nn.LowRankDecoder`.
 
     A node about which training said nothing (an isolated one that was no training target, say)
     has the mean embedding of the training targets in evaluation mode.
@@ -55,12 +66,12 @@ class TxPertModule(BaseModuleClass):
         Perturbation encoder, by name or configuration.
     basal
         What the basal encoder :math:`f` reads: the control profile (``"mlp"``) or a precomputed
-        ``"embedding"`` of the controls; ``"none"`` leaves it out, as delta decoding does by
-        default.
+        ``"embedding"`` of the controls; ``"none"`` leaves it out, the default unless decoding is
+        direct.
     n_embedding
         Length of that embedding.
     decoding
-        ``"direct"`` or ``"delta"``.
+        ``"low_rank"``, ``"delta"`` or ``"direct"``.
     combination
         How several targets act together, see :func:`txpert.nn.make_combination`.
     n_latent, n_hidden, dropout
@@ -79,7 +90,7 @@ class TxPertModule(BaseModuleClass):
         encoder: str | EncoderConfig = "gat",
         basal: Basal | None = None,
         n_embedding: int = 0,
-        decoding: Decoding = "direct",
+        decoding: Decoding = "low_rank",
         combination: CombinationName = "sum",
         n_latent: int = 64,
         n_hidden: int = 512,
@@ -96,7 +107,11 @@ class TxPertModule(BaseModuleClass):
         )
         self.encoder = make_encoder(encoder, graphs, nodes, n_latent)
         self.combination = make_combination(combination, n_latent)
-        self.decoder = Decoder(n_latent, n_genes, n_hidden=n_hidden, dropout=dropout)
+        self.decoder: Decoder | LowRankDecoder = (
+            LowRankDecoder(n_latent, n_genes)
+            if decoding == "low_rank"
+            else Decoder(n_latent, n_genes, n_hidden=n_hidden, dropout=dropout)
+        )
         if decoding == "direct" and mean_control is not None:
             self.decoder.start_from(mean_control)
         paths: Callable[[], Tensor] | None = getattr(self.encoder, "paths", None)
@@ -105,6 +120,10 @@ class TxPertModule(BaseModuleClass):
         self.register_buffer("described", nodes.described(), persistent=False)
         self.register_buffer("trained", torch.zeros(nodes.n, dtype=torch.bool))
         self._embeds_some = "wanted" in inspect.signature(self.encoder.forward).parameters
+
+    def ignores_batch(self, matching: Matching) -> bool:
+        """Return whether all batches of a cell line have the same predicted Δ."""
+        return self.decoding != "direct" and (self.reads == "none" or matching == "cell_line")
 
     def embed(self) -> Tensor:
         """Return the embeddings of all nodes, ``(n_nodes, n_latent)``."""
@@ -180,8 +199,12 @@ class TxPertModule(BaseModuleClass):
             state = self.basal(control_profile)
         else:
             state = self.basal(control_embedding)
-        decoded = self.decoder(self.combination(state, targets, present))
-        return {"expression": decoded + control_profile if self.decoding == "delta" else decoded}
+        latent = self.combination(state, targets, present)
+        if isinstance(self.decoder, LowRankDecoder):
+            decoded = self.decoder(latent, present.sum(dim=1, keepdim=True))
+        else:
+            decoded = self.decoder(latent)
+        return {"expression": decoded if self.decoding == "direct" else decoded + control_profile}
 
     def loss(
         self,
@@ -220,7 +243,8 @@ def default_basal(basal: Basal | None, decoding: Decoding) -> Basal:
         If a name is unknown, or nothing would tell direct decoding the context.
     """
     if decoding not in get_args(Decoding):
-        raise ValueError(f"decoding must be 'direct' or 'delta', not {decoding!r}.")
+        known = ", ".join(map(repr, get_args(Decoding)))
+        raise ValueError(f"decoding must be one of {known}, not {decoding!r}.")
     if basal is None:
         return "mlp" if decoding == "direct" else "none"
     if basal not in get_args(Basal):
@@ -231,6 +255,6 @@ def default_basal(basal: Basal | None, decoding: Decoding) -> Basal:
     if basal == "none" and decoding == "direct":
         raise ValueError(
             "Without a basal encoder nothing tells direct decoding which cells are perturbed: "
-            "take decoding='delta' with basal='none'."
+            "take another decoding with basal='none'."
         )
     return basal

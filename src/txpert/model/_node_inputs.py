@@ -70,6 +70,25 @@ def make_nodes(node_inputs: Sequence[str | Mapping[str, Any]], nodes: pd.Index) 
     return Nodes(len(nodes), learned=LEARNED in node_inputs, features=tuple(tables))
 
 
+def linear_features(
+    node_inputs: Sequence[str | Mapping[str, Any]], graphs: Sequence[KnowledgeGraph]
+) -> pd.DataFrame | None:
+    """Return features for a linear model: those given, and spectral coordinates on the graphs.
+
+    Returns
+    -------
+    Genes × features; ``None`` if there are neither features nor edges.
+    """
+    items = [item for item in node_inputs if not isinstance(item, str)]
+    if _n_linked(graphs) and not any(item.get("name") == SPECTRAL for item in items):
+        items.append(_spectral(graphs))
+    if not items:
+        return None
+    genes = feature_genes(items)
+    tables = make_nodes(items, pd.Index(genes)).features
+    return pd.DataFrame(np.hstack([table.numpy() for table in tables]), index=genes)
+
+
 def _read(item: NodeInput, graphs: Sequence[KnowledgeGraph]) -> str | dict[str, Any]:
     if isinstance(item, Mapping):
         return dict(item)
@@ -86,14 +105,17 @@ def _read(item: NodeInput, graphs: Sequence[KnowledgeGraph]) -> str | dict[str, 
 
 
 def _spectral(graphs: Sequence[KnowledgeGraph]) -> dict[str, Any]:
-    if not graphs:
-        raise ValueError("Spectral coordinates need a graph: pass graphs=[...].")
-    n_linked = len({gene for graph in graphs for gene in graph.nodes[_linked(graph)]})
-    return _features(spectral_embedding(graphs, min(_SPECTRAL_COMPONENTS, n_linked)))
+    n_linked = _n_linked(graphs)
+    if not n_linked:
+        raise ValueError("Spectral coordinates need a graph with edges: pass graphs=[...].")
+    coordinates = spectral_embedding(graphs, min(_SPECTRAL_COMPONENTS, n_linked))
+    return _features(coordinates) | {"name": SPECTRAL}
 
 
-def _linked(graph: KnowledgeGraph) -> np.ndarray:
-    return np.union1d(graph.source, graph.target)
+def _n_linked(graphs: Sequence[KnowledgeGraph]) -> int:
+    """Count the genes that have an edge."""
+    ends = (graph.nodes[np.union1d(graph.source, graph.target)] for graph in graphs)
+    return len(set().union(*ends))
 
 
 def _features(frame: pd.DataFrame) -> dict[str, Any]:

@@ -127,6 +127,7 @@ class BestWeights(pl.Callback):
     def __init__(self, module: TxPertModule) -> None:
         self.module = module
         self.best_score = -np.inf
+        self.n_epochs = 0
         self._weights: dict[str, Tensor] | None = None
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -134,6 +135,7 @@ class BestWeights(pl.Callback):
         score = float(trainer.callback_metrics[MONITOR])
         if score > self.best_score:
             self.best_score = score
+            self.n_epochs = trainer.current_epoch + 1
             self._weights = copy.deepcopy(self.module.state_dict())
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -1,23 +1,54 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from scvi import settings
 from scvi.train import TrainRunner
 
+from txpert._constants import CONTROL, PERTURBATION, SPLIT, TRAIN, VALIDATION
 from txpert.data import (
     ConditionTable,
+    ControlProfiles,
     Controls,
     Matching,
     PerturbationSplitter,
     Screen,
     Unit,
+    average_over_batches,
+    hold_out,
+    parse_targets,
+    split_by_fold,
 )
+from txpert.nn import LowRankDecoder
 
+from ._blend import Blend, stack
 from ._module import TxPertModule
 from ._plan import MONITOR, BestWeights, TxPertTrainingPlan, run
+
+FloatArray = npt.NDArray[np.float32]
+_FEW, _FOLDS = 100, 5
+"""With fewer perturbations each fifth is held out in turn, with more only the first."""
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What :meth:`PerturbationTrainingMixin.train` was called with."""
+
+    max_epochs: int | None
+    lr: float
+    batch_size: int
+    unit: Unit
+    controls: Controls
+    early_stopping: bool
+    early_stopping_patience: int | None
+    plan_kwargs: Mapping[str, Any]
+    trainer_kwargs: Mapping[str, Any]
+    fresh: bool
 
 
 class PerturbationTrainingMixin:
@@ -30,8 +61,18 @@ class PerturbationTrainingMixin:
     module: TxPertModule
     nodes: pd.Index
     matching: Matching
+    prediction: str
+    is_trained_: bool
+    blend_: dict[str, Any] | None
+    trained_on_: list[tuple[str, str]]
 
     def _attached(self) -> tuple[Screen, ConditionTable]:
+        raise NotImplementedError
+
+    def _linear_features(self) -> pd.DataFrame | None:
+        raise NotImplementedError
+
+    def _network_delta(self, obs: pd.DataFrame, profiles: ControlProfiles) -> FloatArray:
         raise NotImplementedError
 
     def train(
@@ -53,7 +94,13 @@ class PerturbationTrainingMixin:
 
         The weights of the epoch with the best validation Pearson Δ are kept, also when training
         is interrupted by Ctrl-C. ``model.history`` holds train_loss, validation_loss and
-        pearson_delta_validation of every epoch.
+        pearson_delta_validation of every epoch, of the network alone. Then the network is blended
+        with simpler predictors, by weights that predict the validation perturbations best
+        (:func:`txpert.model.stack`).
+
+        Without validation perturbations some training perturbations are held out first, in turn,
+        to find the number of epochs and the weights, and the network is trained anew on all:
+        with fewer than 100 perturbations a fifth five times, else a fifth once.
 
         Parameters
         ----------
@@ -71,8 +118,8 @@ class PerturbationTrainingMixin:
             ``"averaged"``, or ``"sampled"`` for each cell (not with pseudobulk). They are those
             of the same batch or of the whole cell line, as the model's ``matching`` says.
         early_stopping
-            Stop when validation Pearson Δ no longer rises. Without validation perturbations all
-            epochs are run and the last weights kept.
+            Stop when validation Pearson Δ no longer rises. With ``prediction="network"`` and no
+            validation perturbations all epochs are run and the last weights kept.
         early_stopping_patience
             Epochs to wait for a better score; by default as many as make 200 steps, but 10 at
             least.
@@ -83,44 +130,124 @@ class PerturbationTrainingMixin:
         **trainer_kwargs
             Further arguments of :class:`scvi.train.Trainer`.
         """
+        options = TrainingOptions(
+            max_epochs,
+            lr,
+            batch_size,
+            unit or ("pseudobulk" if controls == "averaged" else "cell"),
+            controls,
+            early_stopping,
+            early_stopping_patience,
+            plan_kwargs or {},
+            {"accelerator": accelerator, "devices": devices, **trainer_kwargs},
+            fresh=not self.is_trained_,
+        )
+        screen, table = self._attached()
+        self.blend_ = None
+        if self.prediction == "network":
+            self._fit(screen, table, options)
+        elif (table.obs[SPLIT] == VALIDATION).any():
+            self._fit(screen, table, options)
+            self.blend_ = self._blended(table, [self._held_out(table)]).to_dict()
+        else:
+            self._cross_fit(screen, table, options)
+
+    def _cross_fit(self, screen: Screen, table: ConditionTable, options: TrainingOptions) -> None:
+        """Find epochs and weights on perturbations held out in turn; train on all of them."""
+        initial = {name: value.clone() for name, value in self.module.state_dict().items()}
+        epochs, held_out = [], []
+        for part in _folds(table):
+            cells = hold_out(pd.Series(screen.split), screen.perturbation, part)
+            conditions = hold_out(table.obs[SPLIT], table.obs[PERTURBATION], part)
+            of_fold = replace(table, obs=table.obs.assign(**{SPLIT: conditions}))
+            epochs.append(self._fit(replace(screen, split=cells), of_fold, options))
+            held_out.append(self._held_out(of_fold))
+            self.module.load_state_dict(initial)
+        if epochs:
+            options = replace(options, max_epochs=int(np.median(epochs)))
+        self._fit(screen, table, options)
+        self.blend_ = self._blended(table, held_out).to_dict()
+
+    def _held_out(self, table: ConditionTable) -> tuple[FloatArray, ...]:
+        """Return Δ of the validation perturbations, by each path and as observed."""
+        held_out = table.subset((table.obs[SPLIT] == VALIDATION).to_numpy())
+        network = self._network_delta(held_out.obs, held_out.controls)
+        predicted, obs = average_over_batches(network, held_out.obs)
+        observed, _ = average_over_batches(held_out.delta, held_out.obs)
+        general, linear = self._simple_paths(table).simple(obs[PERTURBATION].astype(str).tolist())
+        return general, linear, predicted, observed
+
+    def _simple_paths(self, table: ConditionTable) -> Blend:
+        training = (table.obs[SPLIT] == TRAIN) & ~table.obs[CONTROL]
+        return Blend.fit(table.subset(training.to_numpy()), self._linear_features())
+
+    def _blended(self, table: ConditionTable, held_out: list[tuple[FloatArray, ...]]) -> Blend:
+        blend = self._simple_paths(table)
+        if not held_out:
+            return blend
+        linear, network = stack(*(np.concatenate(parts) for parts in zip(*held_out, strict=True)))
+        return replace(blend, weights=(float(linear), float(network)))
+
+    def _fit(self, screen: Screen, table: ConditionTable, options: TrainingOptions) -> int:
+        """Train the network; return the number of epochs whose weights are kept."""
         splitter = self._data_splitter_cls(
-            *self._attached(),
+            screen,
+            table,
             self.nodes,
-            batch_size=batch_size,
-            unit=unit or ("pseudobulk" if controls == "averaged" else "cell"),
-            controls=controls,
+            batch_size=options.batch_size,
+            unit=options.unit,
+            controls=options.controls,
             matching=self.matching,
+            pool_batches=self.module.ignores_batch(self.matching),
         )
         self.module.train()  # Lightning leaves the mode that an earlier prediction set
         self.trained_on_ = splitter.trained_on
         self.module.trained.copy_(splitter.trained_nodes(len(self.nodes)))
-        steps = max(1, splitter.n_train // batch_size)
+        if isinstance(self.module.decoder, LowRankDecoder) and options.fresh:
+            self.module.decoder.start_from(splitter.training_effects())
+        steps = max(1, splitter.n_train // options.batch_size)
+        max_epochs, patience = options.max_epochs, options.early_stopping_patience
         if max_epochs is None:
             max_epochs = int(np.clip(3_000 // steps, 20, 500))
-        if early_stopping_patience is None:
-            early_stopping_patience = max(200 // steps, 10)
+        if patience is None:
+            patience = max(200 // steps, 10)
         validated = splitter.n_val > 0
+        trainer_kwargs = dict(options.trainer_kwargs)
         callbacks = list(trainer_kwargs.pop("callbacks", ()))
+        best = BestWeights(self.module)
         if validated:
-            callbacks.append(BestWeights(self.module))
+            callbacks.append(best)
         plan = self._training_plan_cls(
             self.module,
             validation_delta=splitter.validation.observed_delta(),
-            lr=lr,
-            **(plan_kwargs or {}),
+            lr=options.lr,
+            **options.plan_kwargs,
         )
         runner = self._train_runner_cls(
             self,
             training_plan=plan,
             data_splitter=splitter,
             max_epochs=max_epochs,
-            accelerator=accelerator,
-            devices=devices,
-            early_stopping=early_stopping and validated,
+            early_stopping=options.early_stopping and validated,
             early_stopping_monitor=MONITOR,
             early_stopping_mode="max",
-            early_stopping_patience=early_stopping_patience,
+            early_stopping_patience=patience,
             callbacks=callbacks,
             **{"check_val_every_n_epoch": 1, "log_every_n_steps": 1, **trainer_kwargs},
         )
         run(runner)
+        return best.n_epochs if validated else max_epochs
+
+
+def _folds(table: ConditionTable) -> list[dict[str, str]]:
+    """Return splits that hold some of the training perturbations out; none if they are few."""
+    trained = (table.obs[SPLIT] == TRAIN) & ~table.obs[CONTROL]
+    labels = sorted(table.obs.loc[trained, PERTURBATION].astype(str).unique())
+    n_targets = len({target for label in labels for target in parse_targets(label)})
+    if n_targets < 2 * _FOLDS:
+        return []
+    n_used = _FOLDS if len(labels) < _FEW else 1
+    seed = settings.seed or 0
+    return [
+        split_by_fold(labels, fold, _FOLDS, val_fraction=0.0, seed=seed) for fold in range(n_used)
+    ]

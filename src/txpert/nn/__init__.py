@@ -6,7 +6,7 @@ from ._combination import (
     SumCombination,
     make_combination,
 )
-from ._decoder import Decoder
+from ._decoder import Decoder, LowRankDecoder
 from ._edges import GraphTensors, join_edges, reachable
 from ._embedding import FeatureEncoder
 from ._expander import expander_edges
@@ -38,6 +38,7 @@ __all__ = [
     "GraphTensors",
     "HybridBMPEncoder",
     "InteractionCombination",
+    "LowRankDecoder",
     "NodeRows",
     "Nodes",
     "SGCEncoder",

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from txpert.baselines import Effects, RidgeBaseline
+from txpert.data import ConditionTable, canonical_label, parse_targets
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class LinearPath:
+    """Ridge regression of Δ on features of the targets, as in the baseline of that name.
+
+    Attributes
+    ----------
+    features
+        Genes × features, centred.
+    coefficients
+        Features × genes measured.
+    mean
+        Effect of a target without features, ``(n_genes,)``.
+    """
+
+    features: pd.DataFrame
+    coefficients: Array
+    mean: Array
+
+    @classmethod
+    def fit(cls, training: ConditionTable, features: pd.DataFrame) -> LinearPath:
+        """Fit on training conditions; see :class:`txpert.baselines.RidgeBaseline`."""
+        ridge = RidgeBaseline(training, features)
+        return cls(
+            ridge.features_.astype(np.float32),
+            ridge.coefficients_.astype(np.float32),
+            ridge.mean_effect_.astype(np.float32),
+        )
+
+    def delta(self, labels: Sequence[str]) -> Array:
+        """Return Δ of perturbations, ``(n_labels, n_genes)``."""
+        values = self.features.to_numpy()
+        rows = np.zeros((len(labels), values.shape[1]), dtype=np.float32)
+        order = np.zeros((len(labels), 1), dtype=np.float32)
+        for i, label in enumerate(labels):
+            targets = pd.Index(parse_targets(label), dtype=object)
+            position = self.features.index.get_indexer(targets)
+            rows[i] = values[position[position >= 0]].sum(axis=0)
+            order[i] = len(targets)
+        return order * self.mean + rows @ self.coefficients
+
+
+@dataclass(frozen=True)
+class Blend:
+    r"""Blends the network's Δ with that of two simpler predictors, fitted in closed form.
+
+    .. math:: \hat\Delta = G + a\,(L - G) + b\,(N - G), \qquad a, b \ge 0,
+
+    with the general path G (:class:`txpert.baselines.GeneralBaseline`), the linear path L
+    (:class:`LinearPath`) and the network N. The weights are fitted by :func:`stack`.
+
+    Attributes
+    ----------
+    effects
+        Mean effects in training, which the general path is made of.
+    linear
+        ``None`` without features.
+    weights
+        a and b.
+    """
+
+    effects: Effects
+    linear: LinearPath | None
+    weights: tuple[float, float] = (0.0, 0.0)
+
+    @classmethod
+    def fit(cls, training: ConditionTable, features: pd.DataFrame | None) -> Blend:
+        """Fit the simple paths on training conditions; the weights are still to be fitted."""
+        linear = None if features is None else LinearPath.fit(training, features)
+        return cls(Effects.of(training), linear)
+
+    def simple(self, labels: Sequence[str]) -> tuple[Array, Array]:
+        """Return Δ by the general and by the linear path, ``(n_labels, n_genes)`` each."""
+        code, values = pd.factorize(np.asarray(labels, dtype=object))
+        distinct = values.tolist()
+        general = self.effects.general([canonical_label(label) for label in distinct])
+        linear = general if self.linear is None else self.linear.delta(distinct)
+        return general[code], linear[code]
+
+    def delta(self, labels: Sequence[str], network: Array) -> tuple[Array, pd.DataFrame]:
+        """Return the blended Δ, and the share of each path in it.
+
+        Parameters
+        ----------
+        labels
+            Perturbations.
+        network
+            Their Δ by the network, ``(n_labels, n_genes)``.
+
+        Returns
+        -------
+        Δ, ``(n_labels, n_genes)``, and a frame with share_general, share_linear and share_network:
+        the lengths of the three terms, over their sum.
+        """
+        general, linear = self.simple(labels)
+        terms = {
+            "general": general,
+            "linear": np.float32(self.weights[0]) * (linear - general),
+            "network": np.float32(self.weights[1]) * (network - general),
+        }
+        length = pd.DataFrame(
+            {f"share_{name}": np.linalg.norm(term, axis=1) for name, term in terms.items()}
+        )
+        shares = length.div(length.sum(axis=1).replace(0, 1), axis=0)
+        return np.sum(list(terms.values()), axis=0), shares
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain arrays and strings, for saving."""
+        state = {
+            "labels": self.effects.labels.to_numpy(dtype=str),
+            "delta": self.effects.delta,
+            "n_cells": self.effects.n_cells,
+            "weights": list(self.weights),
+        }
+        if self.linear is None:
+            return state
+        return state | {
+            "genes": self.linear.features.index.to_numpy(dtype=str),
+            "features": self.linear.features.to_numpy(),
+            "coefficients": self.linear.coefficients,
+            "mean": self.linear.mean,
+        }
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> Blend:
+        """Rebuild what :meth:`to_dict` returned."""
+        labels = pd.Index(state["labels"].astype(object))
+        effects = Effects(labels, state["delta"], state["n_cells"])
+        linear = None
+        if "features" in state:
+            features = pd.DataFrame(state["features"], index=state["genes"].astype(object))
+            linear = LinearPath(features, state["coefficients"], state["mean"])
+        return cls(effects, linear, tuple(state["weights"]))
+
+
+def stack(general: Array, linear: Array, network: Array, observed: Array) -> npt.NDArray[Any]:
+    r"""Choose how far to follow the linear path and the network instead of the general one.
+
+    .. math:: \hat\Delta = G + a\,(L - G) + b\,(N - G), \qquad a, b \ge 0,
+
+    by least squares over perturbations that none of the three was fitted on (stacked regression,
+    Breiman 1996, doi:10.1007/BF00117832). Of "neither", "linear", "network" and "both" the one is
+    taken that predicts each perturbation best by weights from the others; one that is not better
+    than "neither" by a standard error is not trusted, since perturbations may be few.
+
+    Parameters
+    ----------
+    general, linear, network, observed
+        Δ of perturbations that were held out, ``(n, n_genes)``.
+
+    Returns
+    -------
+    :math:`(a, b)`.
+    """
+    paths = np.stack([linear - general, network - general], axis=1).astype(np.float64)
+    target = (observed - general).astype(np.float64)
+    gram = np.einsum("ikg,ilg->ikl", paths, paths)
+    along = np.einsum("ikg,ig->ik", paths, target)
+    best, least = np.zeros(2), np.inf
+    for used in ((0,), (1,), (0, 1)):
+        # Against "neither", each perturbation predicted by weights from the others.
+        change = np.array(
+            [
+                _squared_error(_weights(gram, along, used, out), gram[out], along[out])
+                for out in range(len(observed))
+            ]
+        )
+        standard_error = change.std(ddof=1) / len(change) ** 0.5 if len(change) > 2 else np.inf
+        if change.mean() < min(least, -standard_error):
+            best, least = _weights(gram, along, used), float(change.mean())
+    return best
+
+
+def _weights(
+    gram: npt.NDArray[Any], along: npt.NDArray[Any], used: Sequence[int], out: int | None = None
+) -> npt.NDArray[Any]:
+    """Return the weights of least squared error without one perturbation; none is negative."""
+    kept = np.arange(len(gram)) != out
+    a, b = gram[kept].sum(axis=0), along[kept].sum(axis=0)
+    weights = np.zeros(len(b))
+    for subset in (used, *((i,) for i in used)):
+        part = list(subset)
+        solved = np.linalg.lstsq(a[np.ix_(part, part)], b[part], rcond=None)[0]
+        trial = np.zeros(len(b))
+        trial[part] = solved.clip(min=0)
+        if (solved >= 0).all() and _squared_error(trial, a, b) < _squared_error(weights, a, b):
+            weights = trial
+    return weights
+
+
+def _squared_error(
+    weights: npt.NDArray[Any], gram: npt.NDArray[Any], along: npt.NDArray[Any]
+) -> float:
+    """Return what the squared error changes by, against weights of zero."""
+    return float(weights @ gram @ weights - 2 * weights @ along)
