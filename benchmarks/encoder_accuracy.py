@@ -112,6 +112,10 @@ def score(folder: Path, screen: str, variant: str, seed: int) -> dict[str, float
     return result
 
 
+def stored(file: Path) -> list[dict]:
+    return json.loads(file.read_text())["rows"] if file.exists() else []
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with the data")
@@ -121,18 +125,17 @@ def main() -> None:
     quiet()
     RESULTS.mkdir(exist_ok=True)
     for screen in arguments.only:
-        # A file each, so that the screens can be run side by side.
+        # A file each, read again before it is written: several processes may share the work.
         file = RESULTS / f"encoder_accuracy_{screen}.json"
-        rows = json.loads(file.read_text())["rows"] if file.exists() else []
-        done = {(row["variant"], row["seed"]) for row in rows}
         for seed in arguments.seeds:
             for variant in VARIANTS:
-                if (variant, seed) in done:
+                if (variant, seed) in {(row["variant"], row["seed"]) for row in stored(file)}:
                     continue
                 result = score(arguments.data, screen, variant, seed)
-                rows.append({"variant": variant, "seed": seed, **result})
+                rows = [*stored(file), {"variant": variant, "seed": seed, **result}]
                 file.write_text(json.dumps({"environment": environment(), "rows": rows}, indent=1))
                 print(screen, seed, variant, result, flush=True)
+        rows = stored(file)
         frame = pd.DataFrame(rows)
         values = [column for column in frame if column not in ("variant", "seed")]
         print(mean_sd(frame, ["variant"], values).to_string())

@@ -105,7 +105,9 @@ def simulate(
     )
     settings = parameters or SimulationParameters()
     rng = np.random.default_rng(seed)
-    graph = _default_graph(rng, max(n_genes, n_perturbations)) if graph is None else graph
+    if graph is None:
+        # Some genes may have no edge, and cannot be targets then.
+        graph = _default_graph(rng, max(n_genes, n_perturbations + n_perturbations // 10))
     targets, genes = _draw_genes(rng, graph, n_perturbations, n_genes)
     effects = draw_effects(
         rng, graph, targets, genes, settings, n_lines=n_cell_lines, n_doubles=n_doubles
