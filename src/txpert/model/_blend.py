@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,10 @@ class Blend:
     .. math:: \hat\Delta = G + a\,(L - G) + b\,(N - G), \qquad a, b \ge 0,
 
     with the general path G (:class:`txpert.baselines.GeneralBaseline`), the linear path L
-    (:class:`LinearPath`) and the network N. The weights are fitted by :func:`stack`.
+    (:class:`LinearPath`) and the network N. The weights are fitted by :func:`stack` for each kind
+    of perturbation by itself: "measured" (in training, in another cell line, say), "composed" (a
+    combination of which all targets are), and "new". A kind that no held-out perturbation is of
+    has the general path.
 
     Attributes
     ----------
@@ -71,18 +74,46 @@ class Blend:
     linear
         ``None`` without features.
     weights
-        a and b.
+        a and b by kind.
     """
 
     effects: Effects
     linear: LinearPath | None
-    weights: tuple[float, float] = (0.0, 0.0)
+    weights: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @classmethod
     def fit(cls, training: ConditionTable, features: pd.DataFrame | None) -> Blend:
         """Fit the simple paths on training conditions; the weights are still to be fitted."""
         linear = None if features is None else LinearPath.fit(training, features)
         return cls(Effects.of(training), linear)
+
+    def kinds(self, labels: Sequence[str]) -> npt.NDArray[np.str_]:
+        """Return "measured", "composed" or "new" for each perturbation."""
+
+        def kind(label: str) -> str:
+            if self.effects.get(canonical_label(label)) is not None:
+                return "measured"
+            known = [self.effects.get(target) is not None for target in parse_targets(label)]
+            return "composed" if all(known) else "new"
+
+        return np.array([kind(label) for label in labels])
+
+    def weigh(self, kinds: npt.NDArray[np.str_], deltas: Sequence[Array]) -> Blend:
+        """Return the blend with weights fitted on held-out perturbations.
+
+        Parameters
+        ----------
+        kinds
+            Kind of each, in the eyes of what was fitted without it.
+        deltas
+            Its Δ by the general path, the linear path and the network, and as observed,
+            ``(n, n_genes)`` each.
+        """
+        weights = {
+            str(kind): stack(*(delta[kinds == kind] for delta in deltas))
+            for kind in np.unique(kinds)
+        }
+        return replace(self, weights=weights)
 
     def simple(self, labels: Sequence[str]) -> tuple[Array, Array]:
         """Return Δ by the general and by the linear path, ``(n_labels, n_genes)`` each."""
@@ -108,10 +139,12 @@ class Blend:
         the lengths of the three terms, over their sum.
         """
         general, linear = self.simple(labels)
+        pairs = [self.weights.get(kind, (0.0, 0.0)) for kind in self.kinds(labels)]
+        a, b = np.array(pairs, dtype=np.float32).T[:, :, None]
         terms = {
             "general": general,
-            "linear": np.float32(self.weights[0]) * (linear - general),
-            "network": np.float32(self.weights[1]) * (network - general),
+            "linear": a * (linear - general),
+            "network": b * (network - general),
         }
         length = pd.DataFrame(
             {f"share_{name}": np.linalg.norm(term, axis=1) for name, term in terms.items()}
@@ -125,7 +158,7 @@ class Blend:
             "labels": self.effects.labels.to_numpy(dtype=str),
             "delta": self.effects.delta,
             "n_cells": self.effects.n_cells,
-            "weights": list(self.weights),
+            "weights": {kind: list(pair) for kind, pair in self.weights.items()},
         }
         if self.linear is None:
             return state
@@ -145,10 +178,10 @@ class Blend:
         if "features" in state:
             features = pd.DataFrame(state["features"], index=state["genes"].astype(object))
             linear = LinearPath(features, state["coefficients"], state["mean"])
-        return cls(effects, linear, tuple(state["weights"]))
+        return cls(effects, linear, {k: (a, b) for k, (a, b) in state["weights"].items()})
 
 
-def stack(general: Array, linear: Array, network: Array, observed: Array) -> npt.NDArray[Any]:
+def stack(general: Array, linear: Array, network: Array, observed: Array) -> tuple[float, float]:
     r"""Choose how far to follow the linear path and the network instead of the general one.
 
     .. math:: \hat\Delta = G + a\,(L - G) + b\,(N - G), \qquad a, b \ge 0,
@@ -183,7 +216,7 @@ def stack(general: Array, linear: Array, network: Array, observed: Array) -> npt
         standard_error = change.std(ddof=1) / len(change) ** 0.5 if len(change) > 2 else np.inf
         if change.mean() < min(least, -standard_error):
             best, least = _weights(gram, along, used), float(change.mean())
-    return best
+    return float(best[0]), float(best[1])
 
 
 def _weights(

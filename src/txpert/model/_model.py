@@ -195,11 +195,11 @@ class TxPertModel(PerturbationTrainingMixin, ScreenModelClass):
         """What the model is and, once trained, what its predictions are made of."""
         if self.blend_ is None:
             return super().summary_string
-        linear, network = self.blend_["weights"]
-        blend = (
-            f"Blend: general + {linear:.2f} (linear - general) + {network:.2f} (network - general)"
-        )
-        return f"{super().summary_string}\n{blend}"
+        blends = [
+            f"{kind}: general + {a:.2f} (linear - general) + {b:.2f} (network - general)"
+            for kind, (a, b) in self.blend_["weights"].items()
+        ]
+        return "\n".join([super().summary_string, "Prediction of perturbations that are", *blends])
 
     def _obsm_embedding(self) -> Embed | None:
         arguments = self.registry["setup_args"]

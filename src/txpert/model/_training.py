@@ -26,11 +26,12 @@ from txpert.data import (
 )
 from txpert.nn import LowRankDecoder
 
-from ._blend import Blend, stack
+from ._blend import Blend
 from ._module import TxPertModule
 from ._plan import MONITOR, BestWeights, TxPertTrainingPlan, run
 
 FloatArray = npt.NDArray[np.float32]
+HeldOut = tuple[npt.NDArray[np.str_], tuple[FloatArray, ...]]
 _FEW, _FOLDS = 100, 5
 """With fewer perturbations each fifth is held out in turn, with more only the first."""
 
@@ -148,14 +149,15 @@ class PerturbationTrainingMixin:
             self._fit(screen, table, options)
         elif (table.obs[SPLIT] == VALIDATION).any():
             self._fit(screen, table, options)
-            self.blend_ = self._blended(table, [self._held_out(table)]).to_dict()
+            self.blend_ = self._simple_paths(table).weigh(*self._held_out(table)).to_dict()
         else:
             self._cross_fit(screen, table, options)
 
     def _cross_fit(self, screen: Screen, table: ConditionTable, options: TrainingOptions) -> None:
         """Find epochs and weights on perturbations held out in turn; train on all of them."""
         initial = {name: value.clone() for name, value in self.module.state_dict().items()}
-        epochs, held_out = [], []
+        epochs: list[int] = []
+        held_out: list[HeldOut] = []
         for part in _folds(table):
             cells = hold_out(pd.Series(screen.split), screen.perturbation, part)
             conditions = hold_out(table.obs[SPLIT], table.obs[PERTURBATION], part)
@@ -166,27 +168,25 @@ class PerturbationTrainingMixin:
         if epochs:
             options = replace(options, max_epochs=int(np.median(epochs)))
         self._fit(screen, table, options)
-        self.blend_ = self._blended(table, held_out).to_dict()
+        blend = self._simple_paths(table)
+        if held_out:
+            kinds, deltas = zip(*held_out, strict=True)
+            joined = [np.concatenate(path) for path in zip(*deltas, strict=True)]
+            blend = blend.weigh(np.concatenate(kinds), joined)
+        self.blend_ = blend.to_dict()
 
-    def _held_out(self, table: ConditionTable) -> tuple[FloatArray, ...]:
-        """Return Δ of the validation perturbations, by each path and as observed."""
-        held_out = table.subset((table.obs[SPLIT] == VALIDATION).to_numpy())
-        network = self._network_delta(held_out.obs, held_out.controls)
-        predicted, obs = average_over_batches(network, held_out.obs)
-        observed, _ = average_over_batches(held_out.delta, held_out.obs)
-        general, linear = self._simple_paths(table).simple(obs[PERTURBATION].astype(str).tolist())
-        return general, linear, predicted, observed
+    def _held_out(self, table: ConditionTable) -> HeldOut:
+        """Return the kind of each validation perturbation, and its Δ by each path and observed."""
+        rows = table.subset((table.obs[SPLIT] == VALIDATION).to_numpy())
+        network, obs = average_over_batches(self._network_delta(rows.obs, rows.controls), rows.obs)
+        observed, _ = average_over_batches(rows.delta, rows.obs)
+        labels = obs[PERTURBATION].astype(str).tolist()
+        blend = self._simple_paths(table)
+        return blend.kinds(labels), (*blend.simple(labels), network, observed)
 
     def _simple_paths(self, table: ConditionTable) -> Blend:
         training = (table.obs[SPLIT] == TRAIN) & ~table.obs[CONTROL]
         return Blend.fit(table.subset(training.to_numpy()), self._linear_features())
-
-    def _blended(self, table: ConditionTable, held_out: list[tuple[FloatArray, ...]]) -> Blend:
-        blend = self._simple_paths(table)
-        if not held_out:
-            return blend
-        linear, network = stack(*(np.concatenate(parts) for parts in zip(*held_out, strict=True)))
-        return replace(blend, weights=(float(linear), float(network)))
 
     def _fit(self, screen: Screen, table: ConditionTable, options: TrainingOptions) -> int:
         """Train the network; return the number of epochs whose weights are kept."""
