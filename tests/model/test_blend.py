@@ -69,7 +69,7 @@ def with_weights(model, *weights):
 
 def test_the_ends_of_the_blend_are_its_paths(adata, graph, blended):
     table = tx.pp.pseudobulk(adata)
-    features = blended._linear_features()
+    features = blended._linear_features
     expected = {
         (0, 0): GeneralBaseline(table).predict(PERTURBATIONS).layers["delta"],
         (1, 0): RidgeBaseline(table, features).predict(PERTURBATIONS).layers["delta"],

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -350,6 +351,7 @@ class TxPertModel(PerturbationTrainingMixin, ScreenModelClass):
         conditions, context = profiles.conditions(obs[[PERTURBATION, CELL_LINE, BATCH]])
         return self._decode(conditions, profiles, context, batch_size=1_024)
 
+    @cached_property
     def _linear_features(self) -> pd.DataFrame | None:
         return linear_features(self._node_inputs, self.graphs)
 

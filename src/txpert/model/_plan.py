@@ -153,10 +153,14 @@ class BestWeights(pl.Callback):
             self.module.load_state_dict(self._weights)
 
 
-def run(runner: TrainRunner) -> None:
+def run(runner: TrainRunner) -> bool:
     """Train, and treat Ctrl-C as an early end: the model is then trained as far as it got.
 
     Lightning answers Ctrl-C by ending the process, which no notebook wants.
+
+    Returns
+    -------
+    Whether training came to its own end.
     """
     try:
         runner()
@@ -172,3 +176,5 @@ def run(runner: TrainRunner) -> None:
             UserWarning,
             stacklevel=settings.warnings_stacklevel,
         )
+        return False
+    return True

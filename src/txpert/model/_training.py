@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,7 @@ class PerturbationTrainingMixin:
     def _attached(self) -> tuple[Screen, ConditionTable]:
         raise NotImplementedError
 
+    @cached_property
     def _linear_features(self) -> pd.DataFrame | None:
         raise NotImplementedError
 
@@ -149,7 +151,8 @@ class PerturbationTrainingMixin:
             self._fit(screen, table, options)
         elif (table.obs[SPLIT] == VALIDATION).any():
             self._fit(screen, table, options)
-            self.blend_ = self._simple_paths(table).weigh(*self._held_out(table)).to_dict()
+            blend = self._simple_paths(table)
+            self.blend_ = blend.weigh(*self._held_out(table, blend)).to_dict()
         else:
             self._cross_fit(screen, table, options)
 
@@ -162,12 +165,16 @@ class PerturbationTrainingMixin:
             cells = hold_out(pd.Series(screen.split), screen.perturbation, part)
             conditions = hold_out(table.obs[SPLIT], table.obs[PERTURBATION], part)
             of_fold = replace(table, obs=table.obs.assign(**{SPLIT: conditions}))
-            epochs.append(self._fit(replace(screen, split=cells), of_fold, options))
-            held_out.append(self._held_out(of_fold))
+            n_epochs = self._fit(replace(screen, split=cells), of_fold, options)
+            held_out.append(self._held_out(of_fold, self._simple_paths(of_fold)))
+            if n_epochs is None:
+                break
+            epochs.append(n_epochs)
             self.module.load_state_dict(initial)
-        if epochs:
-            options = replace(options, max_epochs=int(np.median(epochs)))
-        self._fit(screen, table, options)
+        else:
+            if epochs:
+                options = replace(options, max_epochs=int(np.median(epochs)))
+            self._fit(screen, table, options)
         blend = self._simple_paths(table)
         if held_out:
             kinds, deltas = zip(*held_out, strict=True)
@@ -175,21 +182,20 @@ class PerturbationTrainingMixin:
             blend = blend.weigh(np.concatenate(kinds), joined)
         self.blend_ = blend.to_dict()
 
-    def _held_out(self, table: ConditionTable) -> HeldOut:
+    def _held_out(self, table: ConditionTable, blend: Blend) -> HeldOut:
         """Return the kind of each validation perturbation, and its Δ by each path and observed."""
         rows = table.subset((table.obs[SPLIT] == VALIDATION).to_numpy())
         network, obs = average_over_batches(self._network_delta(rows.obs, rows.controls), rows.obs)
         observed, _ = average_over_batches(rows.delta, rows.obs)
         labels = obs[PERTURBATION].astype(str).tolist()
-        blend = self._simple_paths(table)
         return blend.kinds(labels), (*blend.simple(labels), network, observed)
 
     def _simple_paths(self, table: ConditionTable) -> Blend:
         training = (table.obs[SPLIT] == TRAIN) & ~table.obs[CONTROL]
-        return Blend.fit(table.subset(training.to_numpy()), self._linear_features())
+        return Blend.fit(table.subset(training.to_numpy()), self._linear_features)
 
-    def _fit(self, screen: Screen, table: ConditionTable, options: TrainingOptions) -> int:
-        """Train the network; return the number of epochs whose weights are kept."""
+    def _fit(self, screen: Screen, table: ConditionTable, options: TrainingOptions) -> int | None:
+        """Train the network; return the epochs its weights are of, None after Ctrl-C."""
         splitter = self._data_splitter_cls(
             screen,
             table,
@@ -235,7 +241,8 @@ class PerturbationTrainingMixin:
             callbacks=callbacks,
             **{"check_val_every_n_epoch": 1, "log_every_n_steps": 1, **trainer_kwargs},
         )
-        run(runner)
+        if not run(runner):
+            return None
         return best.n_epochs if validated else max_epochs
 
 
