@@ -119,11 +119,12 @@ def run(folder: Path, task: str) -> list[dict]:
     rows = []
     for name, part in frame.groupby("baseline", sort=False):
         row = {"task": task, "baseline": name, "n": len(part)}
-        row["relative_squared_error"] = part["squared_error"].sum() / reference
-        row["pearson_delta"] = part["pearson_delta"].mean()
+        row["relative_squared_error"] = float(part["squared_error"].sum() / reference)
+        row["pearson_delta"] = float(part["pearson_delta"].mean())
         strong = part.set_index(part["perturbation"].astype(str))["pearson_delta"]
         row |= {gene: float(strong[gene]) for gene in STRONG if gene in strong}
-        rows.append(row | {"seconds": part["seconds"].sum()})
+        row["seconds"] = float(part["seconds"].sum())
+        rows.append({key: value for key, value in row.items() if value == value})
     return rows
 
 
