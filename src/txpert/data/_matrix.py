@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -93,6 +94,34 @@ def group_sums(
         total = indicator @ block
         sums[present] += total.toarray() if sparse.issparse(total) else total
     return sums
+
+
+def row_digests(matrix: Matrix) -> npt.NDArray[np.uint64]:
+    """Return a number per row that equal rows share and, but for chance, no others.
+
+    The digest is of 64 bits; rows of zeros only have the digest 0. One pass, memory bounded by a
+    chunk.
+    """
+    digests = np.zeros(matrix.shape[0], dtype=np.uint64)
+    chunks = iter_chunks(matrix)
+    for rows, block in tqdm(
+        chunks, desc="Comparing cells", unit="chunk", disable=matrix.shape[0] < 200_000
+    ):
+        digests[rows] = [
+            int.from_bytes(hashlib.blake2b(row, digest_size=8).digest()) if row else 0
+            for row in _row_bytes(block)
+        ]
+    return digests
+
+
+def _row_bytes(block: Matrix) -> Iterator[bytes]:
+    """Yield columns and values of each row's non-zeros."""
+    csr = sparse.csr_matrix(block, copy=True)
+    csr.sum_duplicates()
+    csr.eliminate_zeros()
+    columns, values = csr.indices.astype(np.int64), csr.data.astype(np.float64)
+    for start, end in zip(csr.indptr, csr.indptr[1:], strict=False):
+        yield columns[start:end].tobytes() + values[start:end].tobytes()
 
 
 def values_of(matrix: Matrix) -> npt.NDArray[Any]:

@@ -35,7 +35,7 @@ def group_key(split_key: str) -> str:
 
 
 @dataclass(frozen=True)
-class SplitConditions:
+class Perturbations:
     """Perturbations of each cell line, and which of them each cell belongs to (-1: control)."""
 
     screen: Screen
@@ -45,7 +45,7 @@ class SplitConditions:
     @classmethod
     def read(
         cls, adata: AnnData, perturbation_key: str, control_key: str, cell_line_key: str | None
-    ) -> SplitConditions:
+    ) -> Perturbations:
         """Read and check the annotation of the cells."""
         if adata.is_view:
             raise ValueError("adata is a view; make a copy first: adata = adata.copy()")

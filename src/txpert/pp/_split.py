@@ -15,7 +15,7 @@ from txpert.data import (
     split_combinations,
 )
 
-from ._conditions import SplitConditions
+from ._conditions import Perturbations
 from ._effect_size import Stratify
 
 Task = Literal["unseen_perturbation", "unseen_combination", "unseen_cell_line"]
@@ -102,7 +102,7 @@ def split(
     'unseen_perturbation'
     """
     _check_task(task, test_cell_line, val_cell_line)
-    conditions = SplitConditions.read(adata, perturbation_key, control_key, cell_line_key)
+    conditions = Perturbations.read(adata, perturbation_key, control_key, cell_line_key)
     record: dict[str, Any] = {"task": task, "seed": seed, "fractions": list(fractions)}
     values = conditions.values(stratify, record)
     if task == "unseen_cell_line":
@@ -174,7 +174,7 @@ def split_fold(
     >>> adata.obs.groupby("fold_0", observed=True)["perturbation"].nunique().to_dict()
     {'train': 7, 'val': 2, 'test': 3}
     """
-    conditions = SplitConditions.read(adata, perturbation_key, control_key, cell_line_key)
+    conditions = Perturbations.read(adata, perturbation_key, control_key, cell_line_key)
     record = {
         "task": "unseen_perturbation",
         "seed": seed,

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import pandas as pd
+from anndata import AnnData
+
+from txpert._constants import (
+    BATCH,
+    CELL_LINE,
+    CONTROL,
+    PERTURBATION,
+    SPLIT,
+)
+from txpert.data import expression_matrix, split_hash
+from txpert.graph import KnowledgeGraph
+
+from ._cells import conditions_of, read_cells
+from ._conditions import record_key
+from ._highly_variable import GENES_KEY
+from ._leaks import Problem, label_leaks, mixed_conditions, seen_held_out, shorten
+from ._split import TASKS, Task
+from ._twins import identical_cells, repeated_names
+
+
+def check_split(
+    adata: AnnData,
+    *,
+    graphs: KnowledgeGraph | Sequence[KnowledgeGraph] = (),
+    task: Task | None = None,
+    errors: Literal["report", "raise"] = "report",
+    layer: str | None = None,
+    split_key: str = SPLIT,
+    perturbation_key: str = PERTURBATION,
+    control_key: str = CONTROL,
+    batch_key: str | None = BATCH,
+    cell_line_key: str | None = CELL_LINE,
+) -> pd.DataFrame:
+    """Look for what held-out data would leak into training, in a split of any origin.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes with a split; not changed.
+    graphs
+        Knowledge graphs the model is to use.
+    task
+        What the split asks of a model; by default what :func:`split` recorded, else
+        ``"unseen_perturbation"``.
+    errors
+        ``"raise"`` raises an error if there is a problem.
+    layer
+        Layer whose rows are compared between cells; ``None`` takes ``X``.
+    split_key, perturbation_key, control_key, batch_key, cell_line_key
+        obs columns.
+
+    Returns
+    -------
+    One row per problem, none if all is well: its kind, whom it is about (value) and a detail.
+
+    Raises
+    ------
+    KeyError
+        If a column or the layer does not exist.
+    ValueError
+        If the task is unknown, annotation is unusable, or there are problems and ``errors`` is
+        ``"raise"``.
+
+    Notes
+    -----
+    The kinds of problem:
+
+    ``perturbation_in_training``, ``perturbation_in_validation``
+        A held-out perturbation is itself learned from.
+    ``target_in_training``, ``target_in_validation``
+        All targets of a held-out perturbation are learned from in others. For unseen
+        combinations that is so meant, and only single targets are judged.
+    ``test_cell_line_in_training``, ``test_cell_line_in_validation``
+        The cell line held out has other perturbations in training.
+    ``condition_in_several_splits``
+        Cells of one perturbation and cell line are divided.
+    ``repeated_name``, ``identical_cells``
+        A held-out cell has the name or the expression of a cell learned from.
+    ``shared_controls``
+        Cell lines have the same control cells.
+    ``control_in_split``, ``context_without_controls``
+        Controls belong to no split, and every cell line and batch needs some.
+    ``graph_from_held_out``
+        A graph was learned from held-out conditions (:func:`txpert.graph.from_screen`).
+    ``genes_from_held_out``, ``genes_of_unknown_origin``
+        :func:`highly_variable_genes` saw cells that are held out now, or the genes were chosen
+        by other means, which may have.
+    ``stale_hash``
+        The split is no longer the one that was recorded.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> adata = tx.datasets.toy()
+    >>> tx.pp.split(adata)
+    >>> len(tx.pp.check_split(adata, graphs=tx.datasets.toy_graph()))
+    0
+    >>> adata.obs["split"] = adata.obs["split"].replace("val", "train")
+    >>> tx.pp.check_split(adata)["kind"].tolist()
+    ['stale_hash']
+    """
+    keys = {
+        PERTURBATION: perturbation_key,
+        CONTROL: control_key,
+        CELL_LINE: cell_line_key,
+        BATCH: batch_key,
+        SPLIT: split_key,
+    }
+    if errors not in ("report", "raise"):
+        raise ValueError(f"errors must be 'report' or 'raise', not {errors!r}.")
+    record = adata.uns.get(record_key(split_key), {})
+    task = task or record.get("task", "unseen_perturbation")
+    if task not in TASKS:
+        raise ValueError(
+            f"There is no task {task!r}; the tasks known are {', '.join(map(repr, TASKS))}."
+        )
+    cells = read_cells(adata, keys)
+    conditions = conditions_of(cells)
+    graphs = [graphs] if isinstance(graphs, KnowledgeGraph) else graphs
+    problems = [
+        *label_leaks(conditions, task),
+        *mixed_conditions(conditions, cells),
+        *_control_problems(cells),
+        *repeated_names(cells),
+        *identical_cells(cells, expression_matrix(adata, layer)),
+        *_graph_leaks(conditions, graphs),
+        *_gene_leaks(conditions, adata),
+    ]
+    if record and record["sha256"] != split_hash(conditions):
+        detail = "cells, labels or split have changed since: split again, or delete the record"
+        problems.append(Problem("stale_hash", f"uns[{record_key(split_key)!r}]", detail))
+    if problems and errors == "raise":
+        told = shorten([f"{kind} ({value}: {detail})" for kind, value, detail in problems])
+        raise ValueError(f"The split {split_key!r} has {len(problems)} problems: {told}.")
+    return pd.DataFrame(problems, columns=Problem._fields)
+
+
+def _control_problems(cells: pd.DataFrame) -> Iterator[Problem]:
+    control = cells[CONTROL].to_numpy()
+    assigned = cells[control & cells[SPLIT].notna().to_numpy()]
+    for line, rows in assigned.groupby(CELL_LINE, observed=True):
+        parts = ", ".join(sorted(rows[SPLIT].unique()))
+        yield Problem("control_in_split", str(line), f"{len(rows):,} control cells are in {parts}")
+    context = cells[CELL_LINE].astype(str) + " / " + cells[BATCH].astype(str)
+    lonely = context[~context.isin(set(context[control]))]
+    for name, n in lonely.value_counts().items():
+        yield Problem("context_without_controls", str(name), f"{n:,} perturbed cells, no control")
+
+
+def _graph_leaks(conditions: pd.DataFrame, graphs: Sequence[KnowledgeGraph]) -> Iterator[Problem]:
+    for graph in graphs:
+        found = seen_held_out(conditions, graph.learned_from)
+        if found:
+            detail = f"learned from {len(found)} held-out conditions: {shorten(found)}"
+            yield Problem("graph_from_held_out", graph.name, detail)
+
+
+def _gene_leaks(conditions: pd.DataFrame, adata: AnnData) -> Iterator[Problem]:
+    value = "var['highly_variable']"
+    if GENES_KEY in adata.uns:
+        found = seen_held_out(conditions, adata.uns[GENES_KEY]["conditions"])
+        if found:
+            detail = f"chosen from {len(found)} held-out conditions: {shorten(found)}"
+            yield Problem("genes_from_held_out", value, detail)
+    elif "highly_variable" in adata.var:
+        detail = (
+            "nothing tells whether test cells were used; tx.pp.highly_variable_genes uses none"
+        )
+        yield Problem("genes_of_unknown_origin", value, detail)

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from anndata import AnnData
+
+from txpert._constants import CELL_LINE, CONTROL, PERTURBATION, SPLIT, TRAIN
+from txpert.data import expression_matrix, group_sums, parse_targets
+
+from ._cells import condition_names, conditions_of, read_cells, trained_on
+from ._conditions import record_key
+
+GENES_KEY = "txpert_genes"
+"""Key in ``uns`` that tells what the genes were chosen from."""
+
+Flavor = Literal["seurat", "cell_ranger", "seurat_v3", "seurat_v3_paper"]
+
+
+def highly_variable_genes(
+    adata: AnnData,
+    n_top_genes: int = 5_000,
+    *,
+    cell_line: str | None = None,
+    keep_targets: bool = False,
+    flavor: Flavor = "seurat",
+    layer: str | None = None,
+    split_key: str = SPLIT,
+    perturbation_key: str = PERTURBATION,
+    control_key: str = CONTROL,
+    cell_line_key: str | None = CELL_LINE,
+) -> None:
+    """Choose highly variable genes from training and control cells alone.
+
+    :func:`scanpy.pp.highly_variable_genes`, kept away from the perturbed cells of validation and
+    test. Where a cell line is held out, its genes are chosen: from its control cells, among the
+    genes that all training lines measure, that is, that are not zero in all of their cells. With
+    several lines and none held out, the lines are scanpy's batches.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes with a split, log-normalised unless ``flavor`` asks for counts. Written are
+        ``var["highly_variable"]``, scanpy's statistics beside it, and ``uns["txpert_genes"]``,
+        by which :func:`check_split` can tell which perturbations were used. To drop the other
+        genes: ``adata = adata[:, adata.var["highly_variable"]].copy()``.
+    n_top_genes
+        Number of genes; all candidates if there are fewer.
+    cell_line
+        Line whose genes are chosen; by default the test line that :func:`split` recorded, if
+        any, else all lines.
+    keep_targets
+        Choose the measured targets of all perturbations too, on top of ``n_top_genes``; their
+        names are known without any cell.
+    flavor, layer
+        As in scanpy; ``"seurat_v3"`` wants the layer of counts.
+    split_key, perturbation_key, control_key, cell_line_key
+        obs columns.
+
+    Raises
+    ------
+    KeyError
+        If a column or the layer does not exist; the split must.
+    ValueError
+        If the cell line is unknown, no gene is measured in all training lines, or annotation is
+        unusable.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> adata = tx.datasets.toy()
+    >>> tx.pp.split(adata)
+    >>> tx.pp.highly_variable_genes(adata, n_top_genes=20)
+    >>> int(adata.var["highly_variable"].sum())
+    20
+    """
+    import scanpy as sc
+
+    if adata.is_view:
+        raise ValueError("adata is a view; make a copy first: adata = adata.copy()")
+    keys = {
+        PERTURBATION: perturbation_key,
+        CONTROL: control_key,
+        CELL_LINE: cell_line_key,
+        SPLIT: split_key,
+    }
+    matrix = expression_matrix(adata, layer)
+    cells = read_cells(adata, keys)
+    line = _line(cells, cell_line, adata.uns.get(record_key(split_key), {}))
+    learned = trained_on(cells)
+    candidate = _measured(matrix, cells, learned)
+    used = learned & (cells[CELL_LINE] == line).to_numpy() if line else learned
+    several = cells.loc[used, CELL_LINE].nunique() > 1
+    chosen = matrix[np.flatnonzero(used)][:, candidate]
+    table = AnnData(chosen, cells.loc[used, [CELL_LINE]], adata.var[[]][candidate])
+    sc.pp.highly_variable_genes(
+        table,
+        n_top_genes=min(n_top_genes, int(candidate.sum())),
+        flavor=flavor,
+        batch_key=CELL_LINE if several else None,
+    )
+    statistics = table.var.reindex(adata.var_names)
+    statistics["highly_variable"] = statistics["highly_variable"].eq(True)
+    if keep_targets:
+        targets = {t for label in cells[PERTURBATION].cat.categories for t in parse_targets(label)}
+        statistics["highly_variable"] |= adata.var_names.isin(targets)
+    adata.var[statistics.columns] = statistics
+    seen = cells[used & ~cells[CONTROL].to_numpy()]
+    adata.uns[GENES_KEY] = {
+        "n_top_genes": n_top_genes,
+        "flavor": flavor,
+        "keep_targets": keep_targets,
+        "cell_line": line or "all",
+        "n_cells": int(used.sum()),
+        "conditions": np.array(condition_names(conditions_of(seen)), dtype=object),
+    }
+
+
+def _line(cells: pd.DataFrame, asked: str | None, record: dict[str, Any]) -> str | None:
+    line = record.get("test_cell_line") if asked is None else asked
+    known = sorted(cells[CELL_LINE].unique())
+    if line is not None and line not in known:
+        raise ValueError(f"There is no cell line {line!r}; there are {', '.join(known)}.")
+    return line
+
+
+def _measured(
+    matrix: Any, cells: pd.DataFrame, learned: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """Return which genes each training line measures, in its training and control cells."""
+    trained = sorted(cells.loc[cells[SPLIT] == TRAIN, CELL_LINE].unique())
+    lines = cells[CELL_LINE].cat.categories
+    group = np.where(learned, cells[CELL_LINE].cat.codes, len(lines))
+    sums = group_sums(matrix, group, len(lines) + 1)[:-1]
+    measured = np.all(sums[lines.isin(trained)] > 0, axis=0)
+    if not measured.any():
+        raise ValueError(
+            f"No gene is measured in all of the cell lines {', '.join(trained)}: each is zero in "
+            "all training and control cells of one of them."
+        )
+    return measured

@@ -1,0 +1,116 @@
+"""How strong the effect of each perturbation is, against the controls of its cell line."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from anndata import AnnData
+from scipy import sparse
+from tqdm.auto import tqdm
+
+from txpert._constants import CELL_LINE, CONTROL, PERTURBATION
+from txpert.data import parse_targets
+
+from ._conditions import Perturbations
+
+N_DE_GENES = "n_de_genes"
+TARGET_EXPRESSION = "target_expression"
+SIGNIFICANCE = 0.05
+"""Adjusted p-value below which a gene counts as differentially expressed."""
+
+_BATCH = 25
+"""Perturbations handed to scanpy at once, which bounds its memory."""
+
+
+def measure_effects(perturbations: Perturbations, matrix: Any, method: str | None) -> pd.DataFrame:
+    """Count differentially expressed genes, and see how far the target has fallen.
+
+    Parameters
+    ----------
+    perturbations
+        What each cell has been given.
+    matrix
+        Log-normalised expression, cells × genes.
+    method
+        Test that scanpy is to use; ``None`` for no test.
+
+    Returns
+    -------
+    n_de_genes and target_expression of each perturbation; missing where undefined.
+    """
+    frame, screen = perturbations.frame, perturbations.screen
+    values = pd.DataFrame(np.nan, index=frame.index, columns=[N_DE_GENES, TARGET_EXPRESSION])
+    lines = frame[CELL_LINE].to_numpy()
+    targets = [pd.Index(parse_targets(label)) for label in frame[PERTURBATION]]
+    columns = [screen.genes.get_indexer(names) for names in targets]
+    with tqdm(
+        total=len(frame), desc="Measuring effects", unit="perturbation", disable=len(frame) <= 100
+    ) as progress:
+        for line in dict.fromkeys(lines):
+            control = _read(matrix, screen.control & (screen.cell_line == line))
+            before = np.asarray(control.expm1().mean(axis=0)).ravel()
+            here = np.flatnonzero(lines == line)
+            for start in range(0, len(here), _BATCH):
+                rows = here[start : start + _BATCH]
+                cells = np.isin(perturbations.of_cell, rows)
+                block, of_cell = _read(matrix, cells), perturbations.of_cell[cells]
+                for row in rows:
+                    own = columns[row][columns[row] >= 0]
+                    values.loc[row, TARGET_EXPRESSION] = _remaining(
+                        block[of_cell == row][:, own], before[own]
+                    )
+                if method is not None:
+                    found = _count_de_genes(block, of_cell, control, method)
+                    values.loc[list(found), N_DE_GENES] = list(found.values())
+                progress.update(len(rows))
+    return values
+
+
+def _read(matrix: Any, chosen: npt.NDArray[np.bool_]) -> sparse.csr_matrix:
+    return sparse.csr_matrix(matrix[np.flatnonzero(chosen)])
+
+
+def _remaining(cells: sparse.csr_matrix, before: npt.NDArray[np.floating]) -> float:
+    """Return the highest share of control expression that a target still has."""
+    after = np.expm1(cells.toarray()).mean(axis=0)
+    shares = after[before > 0] / before[before > 0]
+    return float(shares.max()) if len(shares) else np.nan
+
+
+def _count_de_genes(
+    block: sparse.csr_matrix,
+    of_cell: npt.NDArray[np.int64],
+    control: sparse.csr_matrix,
+    method: str,
+) -> dict[int, int]:
+    """Test each perturbation of two cells or more; one cell has no variance."""
+    import scanpy as sc
+
+    present, n_cells = np.unique(of_cell, return_counts=True)
+    tested = present[n_cells > 1]
+    if not len(tested) or control.shape[0] < 2:
+        return {}
+    names = np.append(of_cell.astype(str), np.full(control.shape[0], CONTROL))
+    cells = AnnData(
+        sparse.vstack([block, control], format="csr"),
+        obs=pd.DataFrame(
+            {PERTURBATION: pd.Categorical(names)}, index=np.arange(len(names)).astype(str)
+        ),
+    )
+    with warnings.catch_warnings():
+        # Dividing by the variance of a gene that no cell of the two groups has.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        sc.tl.rank_genes_groups(
+            cells,
+            PERTURBATION,
+            groups=[str(row) for row in tested],
+            reference=CONTROL,
+            method=method,
+            use_raw=False,
+        )
+    adjusted = cells.uns["rank_genes_groups"]["pvals_adj"]
+    return {int(row): int((adjusted[str(row)] < SIGNIFICANCE).sum()) for row in tested}
