@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -11,45 +9,13 @@ from scipy import sparse
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION
 from txpert.graph import KnowledgeGraph, go, go_genes
 
+from ._counts import draw_counts
+from ._design import Design, draw_design, line_names
+from ._effects import Effects, draw_effects
+from ._parameters import SimulationParameters
+from ._truth import TRUTH, describe_truth
+
 FloatArray = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class SimulationParameters:
-    """Statistics of a simulated screen; effects are in natural-log fold changes.
-
-    Attributes
-    ----------
-    n_programmes
-        Number of gene programmes that perturbations move.
-    graph_share
-        Share of the variance of a gene's programme activity that it has in common with its
-        neighbours in the graph; the rest is its own.
-    programme_size
-        Share of the genes that belong to one programme.
-    effect_scale, stress_scale
-        Root mean square of programme effects on their genes, and size of the stress effect that
-        all perturbations share in different strength.
-    knockdown
-        Remaining expression of the target.
-    batch_scale
-        Standard deviation of a gene's shift between batches.
-    depth, depth_sd
-        Median library size and its log standard deviation.
-    dispersion
-        Inverse overdispersion of the negative binomial.
-    """
-
-    n_programmes: int = 12
-    graph_share: float = 0.85
-    programme_size: float = 0.15
-    effect_scale: float = 0.35
-    stress_scale: float = 0.25
-    knockdown: float = 0.2
-    batch_scale: float = 0.1
-    depth: float = 4_000.0
-    depth_sd: float = 0.3
-    dispersion: float = 8.0
 
 
 def simulate(
@@ -59,6 +25,8 @@ def simulate(
     *,
     n_controls: int | None = None,
     n_batches: int = 4,
+    n_cell_lines: int = 1,
+    n_doubles: int = 0,
     graph: KnowledgeGraph | None = None,
     parameters: SimulationParameters | None = None,
     seed: int = 0,
@@ -70,11 +38,14 @@ def simulate(
     :math:`H = \sqrt\rho\,\mathrm{std}((P + P^2) H_0) + \sqrt{1 - \rho}\,H_1` with
     :math:`\rho` = ``graph_share``. Knocking gene :math:`p` down changes log expression by
 
-    .. math:: \Delta_p = H_p B + s_p S + e_p \log(\mathrm{knockdown}),
+    .. math:: \Delta_p = m_p H_p B + s_p S + e_p \log(\mathrm{knockdown}),
 
-    with sparse programme loadings :math:`B`, a stress response :math:`S` common to all
-    perturbations in strength :math:`s_p`, and the target's own loss. Counts are negative
-    binomial, with library sizes and gene-wise batch shifts.
+    with sparse programme loadings :math:`B`, the size :math:`m_p` of the effect, a stress
+    response :math:`S` common to all perturbations, stronger (:math:`s_p`) the more essential the
+    target is, and the target's own loss. Doubles are additive in this scale, or multiply some of
+    the sum (see :class:`SimulationParameters`). Cell lines share baseline, programmes and
+    activities in part. Counts are negative binomial, with library sizes and gene-wise batch
+    shifts; perturbations may be confounded with batches.
 
     Parameters
     ----------
@@ -83,11 +54,16 @@ def simulate(
     n_genes
         Number of genes measured; targets are among them as far as there is room.
     n_cells
-        Cells per perturbation, over all batches.
+        Cells per perturbation and cell line, over all its batches; the median if they differ.
     n_controls
-        Control cells; by default a tenth of all cells, but 50 per batch at least.
+        Control cells per cell line, evenly over its batches; by default a tenth of all cells, but
+        50 per batch at least.
     n_batches
-        Number of batches; cells are spread over them at random.
+        Batches per cell line; each line has its own, and cells are spread over them at random.
+    n_cell_lines
+        Number of cell lines, called line_1, line_2, …; a single one is called simulated.
+    n_doubles
+        Number of pairs of the targets perturbed together, on top of the single genes.
     graph
         Graph over which effects spread; by default GO (:func:`txpert.graph.go`) over genes drawn
         from it.
@@ -99,42 +75,58 @@ def simulate(
     Returns
     -------
     Cells × genes with raw counts. ``obs``: perturbation, control, batch, cell_line.
-    ``uns["truth"]["log_fold_change"]``: perturbations × genes without noise.
+    ``uns["truth"]``: what made the data; :func:`truth` and :func:`simulated_graph` read it.
 
     Raises
     ------
     ValueError
-        If the graph has too few nodes with an incoming edge.
+        If the graph has too few nodes with an incoming edge, there are fewer pairs than doubles
+        asked for, fewer controls than batches, or a number is below 1.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> adata = tx.datasets.simulate(8, 30, 10, n_batches=2, n_cell_lines=2, n_doubles=3)
+    >>> adata.obs["batch"].cat.categories.to_list()
+    ['line_1_batch_1', 'line_1_batch_2', 'line_2_batch_1', 'line_2_batch_2']
+    >>> tx.datasets.truth(adata).shape
+    (22, 30)
     """
+    _check_sizes(
+        n_perturbations=n_perturbations,
+        n_genes=n_genes,
+        n_cells=n_cells,
+        n_batches=n_batches,
+        n_cell_lines=n_cell_lines,
+    )
     settings = parameters or SimulationParameters()
     rng = np.random.default_rng(seed)
     graph = _default_graph(rng, max(n_genes, n_perturbations)) if graph is None else graph
     targets, genes = _draw_genes(rng, graph, n_perturbations, n_genes)
-    effects = _effects(rng, graph, targets, genes, settings)
-    if n_controls is None:
-        n_controls = max(50 * n_batches, n_perturbations * n_cells // 9)
-    labels = np.repeat([CONTROL, *targets], [n_controls] + [n_cells] * len(targets))
-    condition = np.repeat(np.arange(len(targets) + 1), [n_controls] + [n_cells] * len(targets))
-    batch = _spread_over_batches(rng, condition, n_batches)
-    shifts = np.vstack([np.zeros(len(genes)), effects])
-    counts = _counts(rng, shifts, condition, batch, settings)
-    order = rng.permutation(len(labels))
-    obs = pd.DataFrame(
-        {
-            PERTURBATION: pd.Categorical(labels[order]),
-            CONTROL: labels[order] == CONTROL,
-            BATCH: pd.Categorical([f"batch_{b + 1}" for b in batch[order]]),
-            CELL_LINE: pd.Categorical(["simulated"] * len(order)),
-        },
-        index=[f"cell_{i}" for i in range(len(order))],
+    effects = draw_effects(
+        rng, graph, targets, genes, settings, n_lines=n_cell_lines, n_doubles=n_doubles
     )
-    truth = pd.DataFrame(effects.astype(np.float32), index=targets, columns=genes)
+    design = draw_design(
+        rng,
+        (n_cell_lines, len(effects.labels), n_batches),
+        settings,
+        n_cells=n_cells,
+        n_controls=n_controls,
+    )
+    base = _draw_baseline(rng, n_cell_lines, n_genes, settings)
+    known = describe_truth(graph, genes, base, effects, design, settings)
     return AnnData(
-        counts[order],
-        obs=obs,
+        _draw_cells(rng, base, effects, design, n_batches, settings),
+        obs=_annotate(effects.labels, design, n_cell_lines, n_batches),
         var=pd.DataFrame(index=genes),
-        uns={"truth": {"log_fold_change": truth}},
+        uns={TRUTH: known},
     )
+
+
+def _check_sizes(**sizes: int) -> None:
+    for name, value in sizes.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, not {value}.")
 
 
 def _default_graph(rng: np.random.Generator, n_genes: int) -> KnowledgeGraph:
@@ -158,66 +150,53 @@ def _draw_genes(
     return targets, sorted([*targets, *others, *background][:n_genes])
 
 
-def _effects(
-    rng: np.random.Generator,
-    graph: KnowledgeGraph,
-    targets: list[str],
-    genes: list[str],
-    settings: SimulationParameters,
+def _draw_baseline(
+    rng: np.random.Generator, n_lines: int, n_genes: int, settings: SimulationParameters
 ) -> FloatArray:
-    """Return noise-free log fold changes, perturbations × genes."""
-    n = settings.n_programmes
-    spread = sparse.csr_matrix(
-        (graph.weight, (graph.target, graph.source)), shape=(graph.n_nodes, graph.n_nodes)
-    )
-    spread = sparse.diags(1 / np.maximum(spread.sum(axis=1).A1, 1e-12)) @ spread
-    near = spread @ rng.standard_normal((graph.n_nodes, n))
-    smooth = near + spread @ near
-    share = settings.graph_share
-    activity = np.sqrt(share) * _standardise(smooth) + np.sqrt(1 - share) * rng.standard_normal(
-        smooth.shape
-    )
-    member = rng.random((n, len(genes))) < settings.programme_size
-    loading = member * rng.standard_normal(member.shape) * settings.effect_scale
-    stress = rng.standard_normal(len(genes)) * (rng.random(len(genes)) < 0.3)
-    strength = rng.gamma(2.0, 0.5, size=(len(targets), 1)) * settings.stress_scale
-    effects = activity[graph.nodes.get_indexer(pd.Index(targets))] @ loading + strength * stress
-    column = pd.Index(genes).get_indexer(pd.Index(targets))
-    measured = np.flatnonzero(column >= 0)
-    effects[measured, column[measured]] = np.log(settings.knockdown)
-    return effects
+    """Draw log expression of unperturbed cells, cell lines × genes."""
+    shared = settings.baseline_sd * rng.standard_normal((1, n_genes))
+    if n_lines == 1:
+        return shared
+    own = settings.baseline_sd * rng.standard_normal((n_lines, n_genes))
+    return np.sqrt(settings.line_baseline) * shared + np.sqrt(1 - settings.line_baseline) * own
 
 
-def _standardise(values: FloatArray) -> FloatArray:
-    return (values - values.mean(axis=0)) / np.maximum(values.std(axis=0), 1e-12)
-
-
-def _spread_over_batches(
-    rng: np.random.Generator, condition: npt.NDArray[np.int64], n_batches: int
-) -> npt.NDArray[np.int64]:
-    """Draw batches; controls are dealt out evenly so that every batch has some."""
-    batch = rng.integers(n_batches, size=len(condition))
-    control = condition == 0
-    batch[control] = np.arange(control.sum()) % n_batches
-    return batch
-
-
-def _counts(
+def _draw_cells(
     rng: np.random.Generator,
-    shifts: FloatArray,
-    condition: npt.NDArray[np.int64],
-    batch: npt.NDArray[np.int64],
+    base: FloatArray,
+    effects: Effects,
+    design: Design,
+    n_batches: int,
     settings: SimulationParameters,
 ) -> sparse.csr_matrix:
-    """Draw negative binomial counts, cells × genes, from the log shifts of the conditions."""
-    n_cells, n_genes = len(condition), shifts.shape[1]
-    base = rng.normal(0.0, 1.2, n_genes)
-    base_of_batch = base + rng.normal(0.0, settings.batch_scale, (batch.max() + 1, n_genes))
-    depth = settings.depth * np.exp(rng.normal(0.0, settings.depth_sd, n_cells))
-    blocks = []
-    for rows in np.array_split(np.arange(n_cells), max(1, n_cells // 2_000)):
-        rate = np.exp(base_of_batch[batch[rows]] + shifts[condition[rows]])
-        rate *= (depth[rows] / rate.sum(axis=1))[:, None]
-        noise = rng.gamma(settings.dispersion, 1 / settings.dispersion, rate.shape)
-        blocks.append(sparse.csr_matrix(rng.poisson(rate * noise).astype(np.float32)))
-    return sparse.vstack(blocks, format="csr")
+    """Draw the counts of every cell of the design."""
+    n_lines, n_perturbations, n_genes = effects.log_fold_change.shape
+    shift = settings.batch_scale * rng.standard_normal((n_lines, n_batches, n_genes))
+    context_rate = np.exp(base[:, None] + shift, dtype=np.float32).reshape(-1, n_genes)
+    fold = np.ones((n_lines, n_perturbations + 1, n_genes), dtype=np.float32)
+    np.exp(effects.log_fold_change, out=fold[:, 1:])
+    return draw_counts(
+        rng,
+        context_rate,
+        fold.reshape(-1, n_genes),
+        design.line * n_batches + design.batch,
+        design.line * (n_perturbations + 1) + design.perturbation,
+        settings,
+    )
+
+
+def _annotate(labels: list[str], design: Design, n_lines: int, n_batches: int) -> pd.DataFrame:
+    lines = line_names(n_lines)
+    prefixes = [f"{line}_" for line in lines] if n_lines > 1 else [""]
+    batches = [f"{prefix}batch_{b + 1}" for prefix in prefixes for b in range(n_batches)]
+    names = {
+        PERTURBATION: (np.array([CONTROL, *labels], dtype=object), design.perturbation),
+        BATCH: (np.array(batches, dtype=object), design.line * n_batches + design.batch),
+        CELL_LINE: (np.array(lines, dtype=object), design.line),
+    }
+    obs = pd.DataFrame(
+        {column: pd.Categorical(name[code]) for column, (name, code) in names.items()},
+        index=[f"cell_{i}" for i in range(len(design.line))],
+    )
+    obs.insert(1, CONTROL, design.perturbation == 0)
+    return obs
