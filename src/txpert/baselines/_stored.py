@@ -54,8 +54,8 @@ class StoredPrediction:
         self._columns = [c for c in (PERTURBATION, CELL_LINE, BATCH) if c in prediction.obs]
         self._keys = self._index(prediction.obs)
         if not self._keys.is_unique:
-            twice = self._keys[self._keys.duplicated()][0]
-            raise ValueError(f"The prediction has more than one row for {' in '.join(twice)}.")
+            twice = " in ".join(map(str, self._keys[self._keys.duplicated()][0]))
+            raise ValueError(f"The prediction has more than one row for {twice}.")
         delta = prediction.layers[DELTA]
         delta = delta.toarray() if sparse.issparse(delta) else delta
         self._delta = np.asarray(delta, dtype=np.float32)
