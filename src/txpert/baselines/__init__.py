@@ -7,6 +7,7 @@ from ._nearest_cell_line import NearestCellLineBaseline
 from ._neighbours import NeighboursBaseline
 from ._no_change import NoChangeBaseline
 from ._ridge import RidgeBaseline
+from ._stored import StoredPrediction
 from ._weighted_cell_line import WeightedCellLineBaseline
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "NeighboursBaseline",
     "NoChangeBaseline",
     "RidgeBaseline",
+    "StoredPrediction",
     "WeightedCellLineBaseline",
 ]

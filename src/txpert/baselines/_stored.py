@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from scipy import sparse
+
+from txpert._constants import BATCH, CELL_LINE, DELTA, PERTURBATION
+from txpert.data import ControlProfiles, canonical_label
+
+
+class StoredPrediction:
+    """The prediction of any other tool, to be scored beside models and baselines.
+
+    Another tool needs neither our code nor our environment: it writes Δ to a file.
+
+    Parameters
+    ----------
+    prediction
+        Conditions × genes with the predicted Δ in ``layers["delta"]``. ``obs``: perturbation, and
+        cell_line and batch unless a prediction holds for all of them. X is not looked at.
+
+    Raises
+    ------
+    KeyError
+        If ``obs["perturbation"]`` or ``layers["delta"]`` is missing.
+    ValueError
+        If a condition occurs twice.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> adata = tx.datasets.toy()
+    >>> tx.pp.split(adata)
+    >>> tx.TxPertModel.setup_anndata(adata)
+    >>> model = tx.TxPertModel(adata, graphs=tx.datasets.toy_graph())
+    >>> model.train(max_epochs=1, enable_progress_bar=False)
+    >>> other = model.predict(adata.obs["perturbation"].unique())  # or read from an h5ad file
+    >>> stored = tx.baselines.StoredPrediction(other)
+    >>> tx.tl.evaluate(adata, model, baselines={"other": stored}).index.to_list()
+    ['TxPert', 'other']
+    """
+
+    def __init__(self, prediction: AnnData) -> None:
+        if PERTURBATION not in prediction.obs:
+            raise KeyError(
+                f"The prediction names no conditions: obs has no column {PERTURBATION!r}."
+            )
+        if DELTA not in prediction.layers:
+            raise KeyError(
+                f"The prediction has no layers[{DELTA!r}]: predicted expression minus the mean of "
+                "the matched controls."
+            )
+        self._columns = [c for c in (PERTURBATION, CELL_LINE, BATCH) if c in prediction.obs]
+        self._keys = self._index(prediction.obs)
+        if not self._keys.is_unique:
+            twice = " in ".join(map(str, self._keys[self._keys.duplicated()][0]))
+            raise ValueError(f"The prediction has more than one row for {twice}.")
+        delta = prediction.layers[DELTA]
+        delta = delta.toarray() if sparse.issparse(delta) else delta
+        self._delta = np.asarray(delta, dtype=np.float32)
+        self.genes = prediction.var_names
+
+    def predict(self, perturbations: pd.DataFrame, *, controls: ControlProfiles) -> AnnData:
+        """Look conditions up, as :func:`txpert.tl.evaluate` asks for them.
+
+        Parameters
+        ----------
+        perturbations
+            perturbation, cell_line and batch of each condition.
+        controls
+            The mean control profile of each context, to which Δ is added.
+
+        Returns
+        -------
+        The conditions in that order × the genes of ``controls``; NaN where a condition is not
+        among the stored ones.
+
+        Raises
+        ------
+        ValueError
+            If a gene of ``controls`` is missing.
+        KeyError
+            If a context has no control profile.
+        """
+        column = self.genes.get_indexer(controls.genes)
+        if (column == -1).any():
+            raise ValueError(
+                f"The stored prediction lacks {(column == -1).sum():,} of {len(column):,} genes, "
+                f"{controls.genes[column == -1][0]!r} among them."
+            )
+        obs, context = controls.conditions(perturbations)
+        row = self._keys.get_indexer(self._index(obs))
+        delta = self._delta[row][:, column]
+        delta[row == -1] = np.nan
+        return controls.prediction(obs, context, controls.mean[context] + delta)
+
+    def _index(self, obs: pd.DataFrame) -> pd.MultiIndex:
+        frame = obs[self._columns].astype(str)
+        frame[PERTURBATION] = frame[PERTURBATION].map(canonical_label)
+        return pd.MultiIndex.from_frame(frame)
