@@ -94,9 +94,8 @@ def main() -> None:
     quiet()
     rows = json.loads(STORE.read_text())["rows"] if STORE.exists() else []
     name = arguments.h5ad.stem if arguments.h5ad else "simulated"
-    limits = {
-        key: getattr(arguments, key) for key in ("gears_epochs", "max_cells", "max_controls")
-    }
+    keys = ("epochs", "gears_epochs", "max_cells", "max_controls")
+    settings = {key: getattr(arguments, key) for key in keys}
     for seed in arguments.seeds:
         case = {"screen": name, "seed": seed, **settings}
         if any(case.items() <= row.items() for row in rows):
