@@ -19,6 +19,7 @@ ORDER = [
     {"pp"},
     {"datasets"},
     {"tl"},
+    {"_benchmark"},
     {"pl"},
     {"demo"},
 ]

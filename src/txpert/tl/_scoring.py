@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -135,7 +135,7 @@ def score(
     """Return one row of metrics per perturbation × cell line."""
     scores = obs.astype({PERTURBATION: object, CELL_LINE: object})
     scores[list(metrics)] = np.nan
-    over_genes = {
+    over_genes: dict[str, Callable[[FloatArray, FloatArray], FloatArray]] = {
         "pearson_delta": pearson_delta,
         "pearson_delta_top20": _pearson_of_top_genes,
         "mse": mse,
