@@ -22,8 +22,8 @@ TARGET_EXPRESSION = "target_expression"
 SIGNIFICANCE = 0.05
 """Adjusted p-value below which a gene counts as differentially expressed."""
 
-_BATCH = 25
-"""Perturbations handed to scanpy at once, which bounds its memory."""
+_BATCH = 16
+"""Perturbations handed to scanpy at once: bounds its memory, and its table is slow beyond."""
 
 
 def measure_effects(perturbations: Perturbations, matrix: Any, method: str | None) -> pd.DataFrame:
