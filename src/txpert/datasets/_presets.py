@@ -25,8 +25,8 @@ def simulate_k562_like(
     """Simulate a screen of the size and statistics of the genome-scale ones in K562.
 
     "full": 2,000 perturbations, 5,000 genes, 48 batches, about 160,000 cells per cell line; half
-    a minute and below 3 GB. "medium": 600 perturbations, 2,000 genes, 12 batches, about 40,000
-    cells per cell line; seconds.
+    a minute and below 3 GB, all of Python included. "medium": 600 perturbations, 2,000 genes, 12
+    batches, about 40,000 cells per cell line; seconds.
 
     **Calibration.** The settings (:meth:`SimulationParameters.k562_like`) stand for what published
     Perturb-seq screens have in common, to the order of magnitude, and were fixed before any model
@@ -38,15 +38,17 @@ def simulate_k562_like(
     - *Depth*: such screens have some 10,000 counts per cell over all genes (K562 of Norman 2019: a
       median of 13,500, log standard deviation 0.41). The 5,000 genes kept hold about half of them,
       one count per gene and cell, log standard deviation 0.4; some 70% of the entries are zero.
-    - *Split-half* Pearson Δ, two halves of the cells of a perturbation: a mean of 0.6 to 0.7, from
-      below 0.4 (few cells, weak effect) to 0.9.
+    - *Split-half* Pearson Δ, two halves of all cells: a mean of 0.6 (medium) or 0.7 (full), from
+      0.3 and less (few cells, weak effect) to 0.9.
     - *Mean baseline*, Pearson Δ of each perturbation with the mean Δ of the others: a mean between
-      0.3 and 0.6 (0.47 in the median of a subset of Norman 2019), by ``stress_scale``.
+      0.3 and 0.6, here 0.4 to 0.45 (0.47 in the median of a subset of Norman 2019), by
+      ``stress_scale``.
     - *Doubles*: the sum of the parts correlates with most Δ at 0.7 and above, and overshoots more
       often than it falls short (in the same subset 0.71 to 0.99): 30% buffering, 20% synergistic.
 
     A model is to be given ``simulated_graph(adata, missing=0.3, wrong=0.3)``, not the true graph:
-    databases are neither complete nor right.
+    databases are neither complete nor right. What can be had is bounded by :class:`GraphOracle`,
+    which has the true one, and :class:`TruthOracle`.
 
     Parameters
     ----------

@@ -75,7 +75,11 @@ def simulate(
     Returns
     -------
     Cells × genes with raw counts. ``obs``: perturbation, control, batch, cell_line.
-    ``uns["truth"]``: what made the data; :func:`truth` and :func:`simulated_graph` read it.
+    ``uns["truth"]``: what made the data; :func:`truth` and :func:`simulated_graph` read its
+    ``"delta"``, ``"log_fold_change"`` (conditions × genes) and ``"graph"`` (source, target,
+    weight). ``"interactions"`` has perturbation, first, second and kind (additive, synergistic,
+    buffering) of every double, ``"essentiality"`` the score of every gene of the graph,
+    ``"parameters"`` the statistics.
 
     Raises
     ------
