@@ -63,6 +63,17 @@ def test_similarity_of_controls(left_out):
     assert similarity.to_dict() == pytest.approx(expected)
 
 
+def test_batches_count_by_their_control_cells(left_out):
+    control = left_out[left_out.obs["control"].to_numpy()]
+    second = control[control.obs["cell_line"] == "T"].copy()
+    second.X[:] = [[3, 0, 0]]
+    second.obs["batch"], second.obs["n_cells"] = "b2", 1
+    second.obs_names = ["second"]
+    similarity = NearestCellLineBaseline(ad.concat([left_out, second])).similarity("T")
+    profile = np.average([CONTROLS["T"], [3, 0, 0]], axis=0, weights=[9, 1])
+    assert similarity["K"] == pytest.approx(np.corrcoef(profile, CONTROLS["K"])[0, 1])
+
+
 def test_nearest_line_by_shared_effects(few_shot, delta_of):
     baseline = NearestCellLineBaseline(few_shot)
     similarity = baseline.similarity("T")
