@@ -253,7 +253,7 @@ def _ceilings(
 ) -> pd.DataFrame:
     """Return the ceiling of each fold's test perturbations; it is measured once, for all."""
     if not n_repeats:
-        return pd.DataFrame()
+        return pd.DataFrame(columns=["kind", "seed", "fold", PERTURBATION, CELL_LINE, N_CELLS])
     key = (data, n_repeats)
     stored = store.read("ceiling", key)
     if stored is None:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from txpert._constants import CELL_LINE
+from txpert._constants import CELL_LINE, TARGET_SUM
 from txpert.data import average_over_batches
 from txpert.metrics import check_scale
 from txpert.tl._scoring import HeldOut
@@ -15,6 +15,8 @@ FloatArray = npt.NDArray[np.floating]
 
 _LOWEST = -0.5
 _SHARE_BELOW = 0.01
+# What single precision leaves of a Δ that is a difference of log-normalised expression.
+_ROUNDING = 4 * float(np.finfo(np.float32).eps * np.log1p(TARGET_SUM))
 
 
 def check_prediction(delta: FloatArray, held_out: HeldOut) -> None:
@@ -44,6 +46,18 @@ def check_prediction(delta: FloatArray, held_out: HeldOut) -> None:
         )
 
 
+def without_rounding(delta: FloatArray) -> FloatArray:
+    """Return Δ with what is not finite as NaN, and rows constant but for rounding as constant.
+
+    Else the rounding would be correlated with what was observed.
+    """
+    values = np.where(np.isfinite(delta), delta, np.nan)
+    flat = np.ptp(values, axis=1) <= _ROUNDING
+    values[flat] = values[flat].mean(axis=1, keepdims=True)
+    values[(np.abs(values) <= _ROUNDING).all(axis=1)] = 0
+    return values
+
+
 def undefined_reasons(delta: FloatArray, held_out: HeldOut) -> list[str]:
     """Say for each perturbation × cell line why scores of it are undefined; empty if none is."""
     lines = pd.concat([held_out.obs[CELL_LINE], held_out.reference_obs[CELL_LINE]]).astype(str)
@@ -67,7 +81,7 @@ def _what_is_wrong(values: FloatArray, what: str) -> str:
         return f"the {what} is NaN or infinite for {unknown.sum()} of {len(values)} genes"
     if not values.any():
         return f"the {what} is no change at all"
-    if np.ptp(values) <= np.finfo(np.float32).eps * np.abs(values).max():
+    if not np.ptp(values):
         return f"the {what} is the same change for all genes"
     return ""
 

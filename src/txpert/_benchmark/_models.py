@@ -87,6 +87,10 @@ def _read(name: str, model: Model, genes: pd.Index) -> Recipe | StoredPrediction
                 "adata[:, genes].copy()"
             )
         return model
+    if inspect.isclass(model):
+        raise TypeError(
+            f"{name!r} is a class; give a function of (adata, seed) that returns a fitted model."
+        )
     if hasattr(model, "predict"):
         raise TypeError(
             f"{name!r} is a {type(model).__name__} that has been fitted before; a benchmark fits "
@@ -98,10 +102,6 @@ def _read(name: str, model: Model, genes: pd.Index) -> Recipe | StoredPrediction
         raise TypeError(
             f"The model {name!r} must be the name of a baseline, a function of (adata, seed) or a "
             f"prediction, not {type(model).__name__}."
-        )
-    if inspect.isclass(model):
-        raise TypeError(
-            f"{name!r} is a class; give a function of (adata, seed) that returns a fitted model."
         )
     return model
 

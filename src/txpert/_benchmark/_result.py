@@ -15,7 +15,7 @@ from ._summary import summarise
 By = Literal["group", "cell_line", "fold"]
 _TABLES = ("scores", "runs", "ceiling")
 _COUNTS = ("seed", "n_cells", "n_perturbations", "n_undefined")
-_NUMBERS = (*ALL_METRICS, *_COUNTS, "seconds", "peak_memory_mb")
+_NUMBERS = (*ALL_METRICS, "seconds", "peak_memory_mb")
 
 
 @dataclass(frozen=True)
@@ -124,9 +124,10 @@ class BenchmarkResult:
 
 def _read(path: Path) -> pd.DataFrame:
     # A gene may be called NA: only numbers are ever missing.
-    columns = pd.read_csv(path, nrows=0).columns
-    numbers = [name for name in columns if name in _NUMBERS]
     frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    for name in numbers:
-        frame[name] = pd.to_numeric(frame[name].replace("", "nan"))
+    for name in frame:
+        if name in _COUNTS:
+            frame[name] = frame[name].astype(int)
+        elif name in _NUMBERS:
+            frame[name] = [float(text or "nan") for text in frame[name]]
     return frame

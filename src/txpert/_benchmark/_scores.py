@@ -11,7 +11,7 @@ import pandas as pd
 from txpert._constants import CELL_LINE, PERTURBATION
 from txpert.tl._scoring import ALL_METRICS, HeldOut
 
-from ._check import check_prediction, undefined_reasons
+from ._check import check_prediction, undefined_reasons, without_rounding
 from ._folds import GROUP, Bench, Fold
 from ._processes import Run
 from ._run import Answer, describe
@@ -53,9 +53,9 @@ def _scores(held_out: HeldOut, answer: Answer) -> pd.DataFrame:
         table = held_out.obs.astype({PERTURBATION: object, CELL_LINE: object})
         table[list(ALL_METRICS)] = np.nan
         return table.assign(**{UNDEFINED: f"the run failed: {answer.reason}"})
-    delta = np.where(np.isfinite(answer.delta), answer.delta, np.nan)
+    delta = without_rounding(answer.delta)
     table = held_out.score(delta, ALL_METRICS)
-    reasons = undefined_reasons(answer.delta, held_out)
+    reasons = undefined_reasons(delta, held_out)
     missing = table[list(ALL_METRICS)].isna().any(axis=1)
     table[UNDEFINED] = [
         (reason or "undefined") if lacks else ""

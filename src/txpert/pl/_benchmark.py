@@ -59,11 +59,15 @@ def benchmark_bars(
     _seeds(ax, result, metric, list(summary.index))
     _undefined(ax, mean)
     if result.baseline in summary.index:
-        value = mean[summary.index.get_loc(result.baseline)]
-        ax.axhline(value, color="0.5", linewidth=1, zorder=2, label=result.baseline)
+        value = float(mean[list(summary.index).index(result.baseline)])
+        ax.axhline(
+            value, color="0.5", linewidth=1, zorder=2, label=f"{result.baseline} (baseline)"
+        )
     for kind, value in _ceilings(result, metric).items():
         label, style = _CEILINGS[str(kind)]
-        ax.axhline(value, color="C3", linestyle=style, linewidth=1, zorder=0, label=label)
+        ax.axhline(
+            value, color="C3", linestyle=style, linewidth=1, zorder=0, label=f"ceiling: {label}"
+        )
     ax.axhline(0, color="0.2", linewidth=0.8)
     if ax.get_legend_handles_labels()[0]:
         ax.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
@@ -173,7 +177,7 @@ def _seeds(ax: Axes, result: BenchmarkResult, metric: str, names: list[str]) -> 
     of_seed = result.scores.groupby(["model", "seed"])[metric].mean()
     for place, name in enumerate(names):
         values = of_seed.loc[name].to_numpy()
-        across = place + np.linspace(-0.12, 0.12, len(values) + 2)[1:-1]
+        across = place + np.linspace(-0.3, 0.3, len(values) + 2)[1:-1]
         ax.scatter(across, values, s=16, color="0.15", linewidth=0, zorder=4)
 
 

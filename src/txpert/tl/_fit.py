@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -80,7 +81,7 @@ def fit_txpert(
     targets = {target for label in asked for target in parse_targets(label)}
     given = [graphs] if isinstance(graphs, KnowledgeGraph) else list(graphs)
     if given:
-        given[0] = _with_nodes(given[0], targets)
+        given[0] = _with_nodes(given[0], _unknown(given, targets))
     elif targets:
         options.setdefault("extra_nodes", sorted(targets | _targets(adata)))
     model = TxPertModel(adata, given, **options)
@@ -141,13 +142,25 @@ def check_baseline(kind: str, options: Mapping[str, Any]) -> None:
         )
 
 
-def _with_nodes(graph: KnowledgeGraph, genes: set[str]) -> KnowledgeGraph:
+def _unknown(graphs: list[KnowledgeGraph], targets: set[str]) -> list[str]:
+    """Return the targets that no graph has, with a warning."""
+    unknown = sorted(targets.difference(*(graph.nodes for graph in graphs)))
+    if unknown:
+        shown = ", ".join(unknown[:10]) + (", …" if len(unknown) > 10 else "")
+        warnings.warn(
+            f"No graph has {len(unknown)} of the {len(targets)} genes to be predicted: {shown}. "
+            "They become nodes without edges; unless trained on in another condition, their "
+            "predictions fall back to the mean effect.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return unknown
+
+
+def _with_nodes(graph: KnowledgeGraph, genes: list[str]) -> KnowledgeGraph:
     """Return the graph with further nodes, without edges."""
-    new = sorted(genes.difference(graph.nodes))
-    if not new:
-        return graph
     parts = graph.source, graph.target, graph.weight, graph.provenance, graph.learned_from
-    return KnowledgeGraph(graph.name, [*graph.nodes, *new], *parts)
+    return KnowledgeGraph(graph.name, [*graph.nodes, *genes], *parts) if genes else graph
 
 
 def _targets(adata: AnnData) -> set[str]:
