@@ -237,6 +237,14 @@ def test_backed_data(adata, bench, tmp_path):
     pd.testing.assert_frame_equal(result.ceiling, expected.ceiling)
 
 
+def test_a_view(adata, bench):
+    view = adata[::-1]
+    columns = ["model", "perturbation", *ALL_METRICS]
+    result, expected = bench(view).scores[columns], bench(view.copy()).scores[columns]
+    pd.testing.assert_frame_equal(result, expected)
+    assert view.is_view
+
+
 def test_the_ceiling_is_that_of_the_perturbations_tested(adata, bench):
     result = bench(adata, None, "unseen_perturbation", [0, 1], ceiling_repeats=3)
     for seed in (0, 1):

@@ -117,7 +117,11 @@ def predicted_delta(
         f"A prediction of shape {predicted.shape} does not fit the {len(conditions)} conditions "
         f"and {len(controls.genes)} genes that were asked for"
     )
-    row = _positions(_names(predicted.obs), _names(conditions), "condition", start)
+    named = [column for column in _CONDITION if column in predicted.obs]
+    if not named and len(predicted) != len(conditions):
+        raise ValueError(f"{start}, and its obs does not name them.")
+    held, asked = _names(predicted.obs, named), _names(conditions, named)
+    row = _positions(held, asked, "condition", start)
     column = _positions(predicted.var_names, controls.genes, "gene", start)
     delta = predicted.layers[DELTA]
     delta = delta.toarray() if sparse.issparse(delta) else np.asarray(delta)
@@ -167,25 +171,23 @@ def _direction(predicted: FloatArray, observed: FloatArray) -> FloatArray:
     return np.where((predicted == 0).all(axis=1), np.nan, share)
 
 
-def _names(obs: pd.DataFrame) -> pd.Index:
-    """Name conditions by what they are; by position where the columns are missing."""
-    if not set(_CONDITION) <= set(obs):
+def _names(obs: pd.DataFrame, columns: list[str]) -> pd.Index:
+    """Name conditions by some columns; by position if there is none."""
+    if not columns:
         return pd.RangeIndex(len(obs))
-    frame = obs[_CONDITION].astype(str)
-    labels = {label: canonical_label(label) for label in frame[PERTURBATION].unique()}
-    return pd.Index(
-        frame[PERTURBATION].map(labels) + " in " + frame[CELL_LINE] + ", batch " + frame[BATCH]
-    )
+    frame = obs[columns].astype(str)
+    if PERTURBATION in columns:
+        labels = {label: canonical_label(label) for label in frame[PERTURBATION].unique()}
+        frame[PERTURBATION] = frame[PERTURBATION].map(labels)
+    return pd.Index([", ".join(row) for row in frame.itertuples(index=False, name=None)])
 
 
 def _positions(held: pd.Index, asked: pd.Index, what: str, start: str) -> npt.NDArray[np.intp]:
-    """Return where each name asked for is; names are looked up unless there are none."""
-    if isinstance(held, pd.RangeIndex) and len(held) == len(asked):
-        return np.arange(len(asked))
+    """Return where each name asked for is."""
     if held.equals(asked):
         return np.arange(len(asked))
     if not held.is_unique:
-        raise ValueError(f"{start}: the {what} {held[held.duplicated()][0]} occurs twice.")
+        raise ValueError(f"{start}: the {what} {held[held.duplicated()][0]!r} occurs twice.")
     position = held.get_indexer(asked)
     missing = asked[position == -1]
     if len(missing):
