@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from tqdm.auto import tqdm
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, N_CELLS, PERTURBATION, SPLIT, UNS_KEY
 from txpert.pp._split import Task
@@ -17,16 +14,12 @@ from txpert.tl import ceiling
 
 from ._fingerprint import fingerprint
 from ._folds import Bench, Fold
-from ._models import Model, check_picklable, is_stored, read_models
-from ._processes import Run, answers_of_processes, jobs_that_fit
+from ._models import Model, is_stored, read_models
+from ._processes import Run
 from ._result import BenchmarkResult
-from ._run import Answer, Question, answer, look_up
-from ._scores import scored
+from ._schedule import all_runs
 from ._store import Store
 
-logger = logging.getLogger("txpert")
-
-Record = tuple[dict[str, Any], pd.DataFrame]
 _LABELS = [PERTURBATION, CELL_LINE, BATCH, N_CELLS]
 
 
@@ -138,18 +131,19 @@ def benchmark(
     groups = adata.obs.get(f"{split_key}_group") if task is None else None
     folds = list(bench.folds(task, seeds, n_folds, split_options or {}, groups))
     stored = [name for name, model in fitted.items() if is_stored(model)]
-    if stored and len(folds) > 1:
+    n_splits = len({fold.sha256 for fold in folds})
+    if stored and n_splits > 1:
         raise ValueError(
-            f"{stored[0]!r} is a prediction for one split, and there are {len(folds)}. Give a "
+            f"{stored[0]!r} is a prediction for one split, and there are {n_splits}. Give a "
             "function of (adata, seed) that returns the prediction for the split of each seed."
         )
     store = Store(folder)
     data = fingerprint(bench.table.obs[_LABELS], bench.table.genes, bench.table.mean)
     runs = [Run(name, fold) for fold in folds for name in fitted]
-    records = _all_runs(bench, fitted, runs, store, data, n_jobs)
+    records = all_runs(bench, fitted, runs, store, data, n_jobs)
     result = BenchmarkResult(
-        pd.concat([records[_id(run)][1] for run in runs], ignore_index=True),
-        pd.DataFrame([records[_id(run)][0] for run in runs]),
+        pd.concat([records[run.key][1] for run in runs], ignore_index=True),
+        pd.DataFrame([records[run.key][0] for run in runs]),
         _ceilings(bench, folds, store, data, ceiling_repeats),
         task,
         baseline,
@@ -183,69 +177,6 @@ def _check_arguments(
     if ceiling_repeats < 0:
         raise ValueError(f"ceiling_repeats must be 0 or more, not {ceiling_repeats}.")
     return [int(seed) for seed in given]
-
-
-def _id(run: Run) -> tuple[str, int, str]:
-    return run.model, run.fold.seed, run.fold.name
-
-
-def _all_runs(
-    bench: Bench,
-    models: Mapping[str, Any],
-    runs: Sequence[Run],
-    store: Store,
-    data: str,
-    n_jobs: int | str,
-) -> dict[tuple[str, int, str], Record]:
-    """Read what is stored, run the rest, store it as it comes."""
-    marks = {name: fingerprint(model) for name, model in models.items()}
-    keys = {
-        _id(run): (data, marks[run.model], run.fold.seed, run.fold.split, run.fold.name)
-        for run in runs
-    }
-    found = {_id(run): store.read(_file(run), keys[_id(run)]) for run in runs}
-    records = {name: record for name, record in found.items() if record is not None}
-    left = [run for run in runs if _id(run) not in records]
-    with tqdm(total=len(runs), initial=len(records), desc="Benchmark", unit="run") as progress:
-        for run, reply in _answers(bench, models, left, n_jobs):
-            record = scored(bench, run, reply)
-            if record[0]["status"] == "done":
-                store.write(_file(run), keys[_id(run)], *record)
-            else:
-                logger.warning("%s failed: %s\n%s", _file(run), record[0]["reason"], reply.trace)
-            records[_id(run)] = record
-            progress.update()
-    return records
-
-
-def _file(run: Run) -> str:
-    return " ".join(filter(None, (run.model, f"seed {run.fold.seed}", run.fold.name)))
-
-
-def _answers(
-    bench: Bench, models: Mapping[str, Any], runs: Sequence[Run], n_jobs: int | str
-) -> Iterator[tuple[Run, Answer]]:
-    """Yield the answer of each run; predictions made elsewhere take no process."""
-    if n_jobs == "auto":
-        n_jobs = jobs_that_fit(bench, len(runs))
-    elsewhere = [run for run in runs if is_stored(models[run.model])]
-    for run in elsewhere:
-        yield run, look_up(models[run.model], _question(bench, run.fold))
-    own = [run for run in runs if not is_stored(models[run.model])]
-    if int(n_jobs) == 1:
-        for run in own:
-            recipe, fold = models[run.model], run.fold
-            question = _question(bench, fold)
-            yield run, answer(recipe, partial(bench.training, fold), question, fold.seed)
-    elif own:
-        recipes = {run.model: models[run.model] for run in own}
-        check_picklable(recipes)
-        yield from answers_of_processes(own, recipes, bench, int(n_jobs))
-
-
-def _question(bench: Bench, fold: Fold) -> Question:
-    held_out = bench.held_out(fold)
-    return Question(held_out.conditions, held_out.controls)
 
 
 def _ceilings(

@@ -30,10 +30,21 @@ class Run(NamedTuple):
     model: str
     fold: Fold
 
+    @property
+    def key(self) -> tuple[str, int, str]:
+        """What tells the runs of a benchmark apart."""
+        return self.model, self.fold.seed, self.fold.name
+
+    @property
+    def title(self) -> str:
+        """The same in words."""
+        return " ".join(filter(None, (self.model, f"seed {self.fold.seed}", self.fold.name)))
+
 
 def jobs_that_fit(bench: Bench, n_runs: int) -> int:
     """Return how many processes cores and memory allow, at least one."""
-    per_process = _MB_PER_PROCESS + _COPIES_OF_CELLS * _megabytes(bench.screen.X)
+    cells = sum(map(_megabytes, [bench.screen.X, *bench.adata.layers.values()]))
+    per_process = _MB_PER_PROCESS + _COPIES_OF_CELLS * cells
     return max(1, min(n_cores(), n_runs, int(min(available_memory() / per_process, 1_000))))
 
 
@@ -55,7 +66,7 @@ def answers_of_processes(
         futures = {pool.submit(work, run): run for run in runs}
         try:
             for future in as_completed(futures):
-                yield futures[future], future.result()
+                yield futures.pop(future), future.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -107,6 +118,8 @@ def _in_process(path: Path, recipe: bytes, seed: int, threads: int) -> Answer:
             reason="The process ended before it had an answer; out of memory, perhaps. "
             "Fewer processes (n_jobs) leave more for each.",
         )
+    except Exception as error:
+        return Answer(None, reason=f"Its process failed: {describe(error)}")
 
 
 def _child(path: Path, recipe: bytes, seed: int, threads: int) -> Answer:
