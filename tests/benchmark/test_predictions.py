@@ -124,6 +124,8 @@ def test_a_prediction_belongs_to_one_split(adata, bench, table_of):
     truth = table_of(adata)
     with pytest.raises(ValueError, match="'x' is a prediction for one split, and there are 2"):
         bench(adata, {"x": truth}, "unseen_perturbation", [0, 1])
+    result = bench(adata, {"x": truth}, seeds=[0, 1])
+    assert result.runs["status"].eq("done").all()
     result = bench(adata, {"x": lambda *_: StoredPrediction(truth)}, "unseen_perturbation", [0, 1])
     assert result.summary("pearson_delta")["mean"][0] == pytest.approx(1, abs=1e-5)
 
