@@ -75,7 +75,7 @@ def filter_perturbations(
     >>> adata = tx.datasets.toy()
     >>> table = tx.pp.filter_perturbations(adata, min_de_genes=5, max_target_expression=0.2)
     >>> int(table["passes"].sum()), len(table)
-    (9, 12)
+    (11, 12)
     >>> adata = adata[adata.obs["perturbation_passes"]].copy()
     """
     _check_filters(min_cells, min_de_genes, max_target_expression, method)
