@@ -20,6 +20,7 @@ ORDER = [
     {"pp"},
     {"datasets"},
     {"tl"},
+    {"_benchmark"},
     {"pl"},
     {"demo"},
 ]

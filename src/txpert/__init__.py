@@ -3,14 +3,17 @@
 from importlib.metadata import version
 
 from . import baselines, data, datasets, graph, metrics, model, nn, pl, pp, tl
+from ._benchmark import BenchmarkResult, benchmark
 from .model import TxPertModel
 
 __version__ = version("txpert")
 
 __all__ = [
+    "BenchmarkResult",
     "TxPertModel",
     "__version__",
     "baselines",
+    "benchmark",
     "data",
     "datasets",
     "graph",

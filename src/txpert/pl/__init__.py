@@ -1,6 +1,16 @@
+from ._benchmark import benchmark_bars, benchmark_ranks, benchmark_strips
 from ._delta import delta
 from ._graph import graph_coverage, graph_overlap
 from ._history import history
 from ._scores import scores
 
-__all__ = ["delta", "graph_coverage", "graph_overlap", "history", "scores"]
+__all__ = [
+    "benchmark_bars",
+    "benchmark_ranks",
+    "benchmark_strips",
+    "delta",
+    "graph_coverage",
+    "graph_overlap",
+    "history",
+    "scores",
+]

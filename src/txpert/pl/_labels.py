@@ -6,6 +6,16 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
+METRIC_LABELS = {
+    "pearson_delta": "Pearson Δ",
+    "retrieval": "retrieval",
+    "retrieval_fast": "fast retrieval",
+    "mse": "mean squared error",
+    "pearson_delta_top20": "Pearson Δ, top 20 genes",
+    "centroid_accuracy": "centroid accuracy",
+    "direction_accuracy": "direction accuracy",
+}
+
 
 def label_points(
     ax: Axes,

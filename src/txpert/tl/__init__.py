@@ -1,5 +1,6 @@
 from ._ceiling import ceiling
 from ._evaluate import evaluate
+from ._fit import fit_baseline, fit_txpert
 from ._predict import predict
 
-__all__ = ["ceiling", "evaluate", "predict"]
+__all__ = ["ceiling", "evaluate", "fit_baseline", "fit_txpert", "predict"]

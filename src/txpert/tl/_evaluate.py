@@ -2,18 +2,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
-import numpy as np
 import pandas as pd
 from anndata import AnnData
 from mudata import MuData
 
 from txpert._constants import (
-    BATCH,
     CELL_LINE,
-    CONTROL,
-    DELTA,
     PERTURBATION,
     SPLIT,
     TEST,
@@ -21,22 +16,9 @@ from txpert._constants import (
     UNS_KEY,
 )
 from txpert.baselines import GeneralBaseline
-from txpert.data import ConditionTable, ControlProfiles, average_over_batches
-from txpert.metrics import mse, pearson_delta, retrieval_scores
 from txpert.model import TxPertModel
 
-METRICS = ("pearson_delta", "retrieval", "retrieval_fast", "mse")
-
-
-class Predictor(Protocol):
-    """Anything that predicts as :class:`txpert.TxPertModel` and the baselines do."""
-
-    def predict(self, perturbations: pd.DataFrame, *, controls: ControlProfiles) -> AnnData:
-        """Return conditions × genes, in the order of the frame, with ``layers["delta"]``.
-
-        ``controls`` holds the mean control profile of each context.
-        """
-        ...
+from ._scoring import METRICS, HeldOut, Predictor, predicted_delta
 
 
 def evaluate(
@@ -102,17 +84,14 @@ def evaluate(
         )
     if baselines is None:
         baselines = {"general": GeneralBaseline(model.conditions)}
-    held_out = table.subset(chosen)
+    held_out = HeldOut.of(table, chosen)
     if TRAIN not in splits:
         _warn_of_leak(held_out, model)
-    others = table.subset(~chosen & ~table.obs[CONTROL].to_numpy())
-    reference, reference_obs = average_over_batches(others.delta, others.obs)
-    observed, obs = average_over_batches(held_out.delta, held_out.obs)
-    deltas = {"observed": observed}
+    deltas = {"observed": held_out.observed}
     scores = []
     for name, predictor in {"TxPert": model, **baselines}.items():
-        deltas[name] = _predicted_delta(predictor, held_out)
-        score = _score(deltas[name], observed, obs, reference, reference_obs)
+        deltas[name] = predicted_delta(predictor, held_out.conditions, held_out.controls)
+        score = held_out.score(deltas[name])
         score.insert(0, "model", name)
         scores.append(score)
     metrics = pd.concat(scores, ignore_index=True)
@@ -127,13 +106,13 @@ def evaluate(
         "metrics": metrics,
         "summary": summary,
         "delta": deltas,
-        "delta_obs": obs,
+        "delta_obs": held_out.obs,
         "delta_genes": model.genes.to_numpy(dtype=object),
     }
     return summary
 
 
-def _warn_of_leak(held_out: ConditionTable, model: TxPertModel) -> None:
+def _warn_of_leak(held_out: HeldOut, model: TxPertModel) -> None:
     """Warn if the model was trained on what is about to be scored, under another split, say."""
     scored = set(
         zip(*(held_out.obs[c].astype(str) for c in (PERTURBATION, CELL_LINE)), strict=True)
@@ -147,41 +126,6 @@ def _warn_of_leak(held_out: ConditionTable, model: TxPertModel) -> None:
             UserWarning,
             stacklevel=3,
         )
-
-
-def _predicted_delta(predictor: Predictor, held_out: ConditionTable) -> np.ndarray:
-    """Predict exactly the conditions held out, aligned with them by gene."""
-    conditions = held_out.obs[[PERTURBATION, CELL_LINE, BATCH]]
-    predicted = predictor.predict(conditions, controls=held_out.controls)
-    column = predicted.var_names.get_indexer(held_out.genes)
-    if len(predicted) != len(held_out.obs) or (column == -1).any():
-        raise ValueError(
-            f"A prediction of shape {predicted.shape} does not fit the {len(held_out.obs)} "
-            f"conditions and {len(held_out.genes)} genes that were asked for."
-        )
-    delta = np.asarray(predicted.layers[DELTA])[:, column]
-    return average_over_batches(delta, held_out.obs)[0]
-
-
-def _score(
-    predicted: np.ndarray,
-    observed: np.ndarray,
-    obs: pd.DataFrame,
-    reference: np.ndarray,
-    reference_obs: pd.DataFrame,
-) -> pd.DataFrame:
-    """Return one row of metrics per perturbation × cell line."""
-    scores = obs.astype({PERTURBATION: object, CELL_LINE: object})
-    scores[list(METRICS)] = np.nan
-    scores["pearson_delta"] = pearson_delta(predicted, observed)
-    scores["mse"] = mse(predicted, observed)
-    for line in obs[CELL_LINE].unique():
-        here = (obs[CELL_LINE] == line).to_numpy()
-        others = reference[(reference_obs[CELL_LINE] == line).to_numpy()]
-        both = retrieval_scores(predicted[here], observed[here], reference=others)
-        for name, values in both.items():
-            scores.loc[here, name] = values
-    return scores
 
 
 def _summarise(metrics: pd.DataFrame) -> pd.DataFrame:

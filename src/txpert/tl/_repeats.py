@@ -13,7 +13,7 @@ from txpert._constants import CELL_LINE, N_CELLS, PERTURBATION
 from txpert.data import Observations
 from txpert.metrics import correlation_with_truth, spearman_brown
 
-from ._evaluate import METRICS, _score
+from ._scoring import METRICS, score
 
 Pairs = Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
 
@@ -29,7 +29,7 @@ def score_pairs(
     for repeat, (first, second) in enumerate(
         tqdm(pairs, desc=f"Ceiling, {kind}", unit="repeat", total=n_repeats)
     ):
-        frame = _score(first[scored], second[scored], obs, second[~scored], others)
+        frame = score(first[scored], second[scored], obs, second[~scored], others)
         frame.insert(0, "kind", kind)
         frame.insert(1, "repeat", repeat)
         frames.append(frame)

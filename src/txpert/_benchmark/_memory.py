@@ -1,0 +1,63 @@
+"""How much memory a run took, and how much there is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+_STATUS = Path("/proc/self/status")
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def peak_memory() -> float:
+    """Return the largest resident memory that this process has had, in MB (10⁶ bytes)."""
+    # The kernel's rusage counts what the parent had when it started this process; VmHWM does not.
+    peak = _status("VmHWM")
+    if peak is not None:
+        return peak
+    try:
+        import resource
+    except ImportError:  # Windows
+        return float("nan")
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def reset_peak() -> float:
+    """Start the peak anew and return the resident memory now, in MB; NaN where it cannot be."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return float("nan")
+    resident = _status("VmRSS")
+    return float("nan") if resident is None else resident
+
+
+def available_memory() -> float:
+    """Return how much memory further processes may take, in MB; infinity where unknown."""
+    known = [float("inf")]
+    try:
+        lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        known.append(float(lines["MemAvailable"].split()[0]) * 1024 / 1e6)
+        limit = (_CGROUP / "memory.max").read_text().strip()
+        if limit != "max":
+            used = float((_CGROUP / "memory.current").read_text())
+            known.append((float(limit) - used) / 1e6)
+    except (OSError, KeyError, ValueError):
+        pass
+    return min(known)
+
+
+def n_cores() -> int:
+    """Return the number of cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _status(field: str) -> float | None:
+    try:
+        lines = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines())
+        return float(lines[field].split()[0]) * 1024 / 1e6
+    except (OSError, KeyError, ValueError):
+        return None

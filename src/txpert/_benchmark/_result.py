@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from txpert.tl._scoring import ALL_METRICS
+
+from ._summary import summarise
+
+By = Literal["group", "cell_line", "fold"]
+_TABLES = ("scores", "runs", "ceiling")
+_COUNTS = ("seed", "n_cells", "n_perturbations", "n_undefined")
+_NUMBERS = (*ALL_METRICS, "seconds", "peak_memory_mb")
+
+
+@dataclass(frozen=True)
+class BenchmarkResult:
+    """What :func:`txpert.benchmark` returns.
+
+    Attributes
+    ----------
+    scores
+        One row per model, seed, fold, perturbation and cell line: ``n_cells``, ``group`` (how hard
+        it is, as :func:`txpert.pp.split` says), the metrics, and ``undefined``, why one of them is
+        NaN, else empty. In a run that failed all are.
+    runs
+        One row per model, seed and fold: ``status`` (``"done"`` or ``"failed"``), the ``reason``
+        of a failure, ``seconds`` and ``peak_memory_mb`` of fitting and predicting, numbers of
+        perturbations, and the hash of the split.
+    ceiling
+        Scores of the experiment against itself for the same perturbations, one row per kind
+        (:func:`txpert.tl.ceiling`), seed, fold, perturbation and cell line.
+    task
+        Task of the splits; ``None`` for the split that the data came with.
+    baseline
+        Name of the model the others are compared with, if any.
+    """
+
+    scores: pd.DataFrame
+    runs: pd.DataFrame
+    ceiling: pd.DataFrame
+    task: str | None = None
+    baseline: str | None = None
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the models, in the order given."""
+        return list(dict.fromkeys(self.runs["model"]))
+
+    def summary(
+        self, metric: str | Sequence[str] | None = None, *, by: By | None = None
+    ) -> pd.DataFrame:
+        """Average over perturbations and seeds, and compare with the baseline.
+
+        Parameters
+        ----------
+        metric
+            One metric or several; by default all.
+        by
+            Also divide the perturbations by their ``"group"``, ``"cell_line"`` or ``"fold"``.
+
+        Returns
+        -------
+        One row per metric, group and model.
+
+        ``mean``, ``sd``
+            Mean of all scores, and standard deviation of the seeds' means.
+        ``low``, ``high``
+            95% bootstrap interval of the mean over perturbations, whose seeds stay together
+            (:func:`txpert.metrics.bootstrap_interval`).
+        ``n``, ``n_undefined``
+            Numbers of perturbation × cell line with a score, and without one in any seed.
+        ``difference``, ``p_value``, ``p_adjusted``
+            Mean difference to the baseline over what both have a score for, P value of
+            :func:`txpert.metrics.paired_test` over perturbations (averaged over seeds), and the
+            same after Holm's correction over the models of a metric and group.
+        ``note``
+            Why something in the row is undefined, else empty.
+
+        Raises
+        ------
+        KeyError
+            If there is no such metric or column.
+        """
+        metrics = list(ALL_METRICS) if metric is None else metric
+        metrics = [metrics] if isinstance(metrics, str) else list(metrics)
+        for name in metrics:
+            if name not in ALL_METRICS:
+                raise KeyError(f"There is no metric {name!r}; there are {', '.join(ALL_METRICS)}.")
+        if by is not None and by not in ("group", "cell_line", "fold"):
+            raise KeyError(f"by takes 'group', 'cell_line' or 'fold', not {by!r}.")
+        return summarise(self.scores, self.baseline, metrics, by)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the tables into a folder, as CSV."""
+        path = Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        for name in _TABLES:
+            getattr(self, name).to_csv(path / f"{name}.csv", index=False)
+        about = {"task": self.task, "baseline": self.baseline}
+        (path / "benchmark.json").write_text(json.dumps(about))
+
+    @classmethod
+    def load(cls, folder: str | Path) -> BenchmarkResult:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the folder holds no result.
+        """
+        path = Path(folder)
+        if not (path / "benchmark.json").exists():
+            raise FileNotFoundError(f"{path} holds no benchmark; BenchmarkResult.save writes one.")
+        about = json.loads((path / "benchmark.json").read_text())
+        scores, runs, ceiling = (_read(path / f"{name}.csv") for name in _TABLES)
+        return cls(scores, runs, ceiling, about["task"], about["baseline"])
+
+
+def _read(path: Path) -> pd.DataFrame:
+    # A gene may be called NA: only numbers are ever missing.
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    for name in frame:
+        if name in _COUNTS:
+            frame[name] = frame[name].astype(int)
+        elif name in _NUMBERS:
+            frame[name] = [float(text or "nan") for text in frame[name]]
+    return frame

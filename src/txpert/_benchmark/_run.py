@@ -1,0 +1,123 @@
+"""One model under one split: fitted, asked, timed."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from anndata import AnnData
+
+from txpert.data import ControlProfiles
+from txpert.tl._scoring import predicted_delta
+
+from ._memory import peak_memory, reset_peak
+from ._models import Recipe
+
+
+@dataclass(frozen=True)
+class Question:
+    """What every model under a split is asked.
+
+    Attributes
+    ----------
+    conditions
+        perturbation, cell_line, batch and n_cells of each test condition.
+    controls
+        Mean control profile of each context.
+    """
+
+    conditions: pd.DataFrame
+    controls: ControlProfiles
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a run came to.
+
+    Attributes
+    ----------
+    delta
+        Predicted Δ of each perturbation × cell line; ``None`` if the run failed.
+    seconds, peak_memory_mb
+        What fitting and predicting took; NaN where unknown.
+    reason
+        Why the run failed, else empty.
+    trace
+        Where in the code.
+    """
+
+    delta: npt.NDArray[np.floating] | None
+    seconds: float = float("nan")
+    peak_memory_mb: float = float("nan")
+    reason: str = ""
+    trace: str = ""
+
+
+def answer(
+    recipe: Recipe,
+    cells: Callable[[], AnnData],
+    question: Question,
+    seed: int,
+    *,
+    own_process: bool = False,
+) -> Answer:
+    """Fit a model to cells and ask it; an exception becomes the reason of a failed run.
+
+    The peak memory is by how much that of the process rises, the cells counted in. Where the
+    system cannot say this, it is known in a process of its own only.
+    """
+    before = reset_peak()
+    if own_process and np.isnan(before):
+        before = peak_memory()
+    start = time.perf_counter()
+    try:
+        delta = _ask(recipe, cells(), question, seed)
+    except Exception as error:
+        return Answer(None, reason=describe(error), trace=traceback.format_exc())
+    return Answer(delta, time.perf_counter() - start, peak_memory() - before)
+
+
+def look_up(prediction: object, question: Question) -> Answer:
+    """Ask a prediction made elsewhere."""
+    try:
+        return Answer(predicted_delta(prediction, question.conditions, question.controls))  # type: ignore[arg-type]
+    except (ValueError, KeyError) as error:
+        return Answer(None, reason=describe(error), trace=traceback.format_exc())
+
+
+def describe(error: BaseException) -> str:
+    """Return an error's type and message in one line."""
+    message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    return f"{type(error).__name__}: {' '.join(message.split())}"
+
+
+def _ask(
+    recipe: Recipe, adata: AnnData, question: Question, seed: int
+) -> npt.NDArray[np.floating]:
+    import scvi
+
+    logging.getLogger("lightning.fabric.utilities.seed").setLevel(logging.WARNING)
+    before = scvi.settings.seed
+    scvi.settings.seed = seed
+    own = replace(question.controls, mean=question.controls.mean.copy())
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            predictor = recipe(adata, seed)
+        delta = predicted_delta(predictor, question.conditions.copy(), own)
+    finally:
+        scvi.settings.seed = before
+    # scvi-tools would keep the cells of every model in memory.
+    release = getattr(predictor, "deregister_manager", None)
+    if release is not None:
+        with contextlib.suppress(KeyError, ValueError):
+            release(adata)
+    return delta

@@ -1,0 +1,168 @@
+"""Models and baselines in one call, in the form that a benchmark takes."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from anndata import AnnData
+
+from txpert import baselines
+from txpert._constants import PERTURBATION, UNS_KEY
+from txpert.data import parse_targets
+from txpert.graph import KnowledgeGraph
+from txpert.model import TxPertModel
+from txpert.pp import pseudobulk
+
+BENCHMARK_KEY = f"{UNS_KEY}_benchmark"
+TEST_PERTURBATIONS = "test_perturbations"
+BASELINES: dict[str, Any] = {
+    "no_change": baselines.NoChangeBaseline,
+    "mean": baselines.MeanBaseline,
+    "general": baselines.GeneralBaseline,
+    "matching_mean": baselines.MatchingMeanBaseline,
+    "nearest_cell_line": baselines.NearestCellLineBaseline,
+    "weighted_cell_line": baselines.WeightedCellLineBaseline,
+    "batch_only": baselines.BatchOnlyBaseline,
+    "ridge": baselines.RidgeBaseline,
+    "neighbours": baselines.NeighboursBaseline,
+    "kernel": baselines.KernelBaseline,
+}
+
+
+def fit_txpert(
+    adata: AnnData,
+    seed: int = 0,
+    *,
+    graphs: KnowledgeGraph | list[KnowledgeGraph],
+    setup: Mapping[str, Any] | None = None,
+    train: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> TxPertModel:
+    """Set up, make and train a :class:`txpert.TxPertModel` in one call.
+
+    Parameters
+    ----------
+    adata
+        A screen with a split; registered as by :meth:`txpert.TxPertModel.setup_anndata`.
+    seed
+        Seeds initial weights and training, as ``scvi.settings.seed`` does. That setting is left
+        at it.
+    graphs
+        Knowledge graphs over genes. In :func:`txpert.benchmark`, held-out targets that no graph
+        has become nodes without edges.
+    setup
+        Arguments of ``setup_anndata``.
+    train
+        Arguments of :meth:`txpert.TxPertModel.train`.
+    **options
+        Further arguments of :class:`txpert.TxPertModel`, such as ``encoder``.
+
+    Returns
+    -------
+    The trained model.
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> import txpert as tx
+    >>> quick = {"max_epochs": 1, "enable_progress_bar": False}
+    >>> recipe = partial(tx.tl.fit_txpert, graphs=tx.datasets.toy_graph(), train=quick)
+    >>> recipe(tx.datasets.toy(), 0).is_trained
+    True
+    """
+    import scvi
+
+    scvi.settings.seed = seed
+    TxPertModel.setup_anndata(adata, **(setup or {}))
+    asked = adata.uns.get(BENCHMARK_KEY, {}).get(TEST_PERTURBATIONS, ())
+    targets = {target for label in asked for target in parse_targets(label)}
+    given = [graphs] if isinstance(graphs, KnowledgeGraph) else list(graphs)
+    if given:
+        given[0] = _with_nodes(given[0], _unknown(given, targets))
+    elif targets:
+        options.setdefault("extra_nodes", sorted(targets | _targets(adata)))
+    model = TxPertModel(adata, given, **options)
+    model.train(**(train or {}))
+    return model
+
+
+def fit_baseline(adata: AnnData, seed: int = 0, *, kind: str, **options: Any) -> Any:
+    """Fit one of :mod:`txpert.baselines` to a screen in one call.
+
+    Parameters
+    ----------
+    adata
+        A screen with a split and the usual obs columns.
+    seed
+        Not used: baselines have nothing random.
+    kind
+        ``"no_change"``, ``"mean"``, ``"general"``, ``"matching_mean"``, ``"nearest_cell_line"``,
+        ``"weighted_cell_line"``, ``"batch_only"``, ``"ridge"``, ``"neighbours"`` or ``"kernel"``.
+    **options
+        What the baseline takes besides the pseudobulk, such as ``graphs`` or ``features``.
+
+    Returns
+    -------
+    The baseline.
+
+    Raises
+    ------
+    ValueError
+        If there is no such baseline, or it needs more than is given.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> tx.tl.fit_baseline(tx.datasets.toy(), kind="general").predict("GENE3").shape
+    (2, 60)
+    """
+    check_baseline(kind, options)
+    return BASELINES[kind](pseudobulk(adata), **options)
+
+
+def check_baseline(kind: str, options: Mapping[str, Any]) -> None:
+    """Refuse a baseline that does not exist or lacks an argument.
+
+    Raises
+    ------
+    ValueError
+        If it is so.
+    """
+    if kind not in BASELINES:
+        raise ValueError(f"There is no baseline {kind!r}; there are {', '.join(BASELINES)}.")
+    taken = list(inspect.signature(BASELINES[kind]).parameters.values())[1:]
+    needed = [p.name for p in taken if p.default is p.empty and p.name not in options]
+    if needed:
+        raise ValueError(
+            f"The baseline {kind!r} needs {' and '.join(needed)}: "
+            f"functools.partial(tx.tl.fit_baseline, kind={kind!r}, {needed[0]}=...)."
+        )
+
+
+def _unknown(graphs: list[KnowledgeGraph], targets: set[str]) -> list[str]:
+    """Return the targets that no graph has, with a warning."""
+    unknown = sorted(targets.difference(*(graph.nodes for graph in graphs)))
+    if unknown:
+        shown = ", ".join(unknown[:10]) + (", …" if len(unknown) > 10 else "")
+        warnings.warn(
+            f"No graph has {len(unknown)} of the {len(targets)} genes to be predicted: {shown}. "
+            "They become nodes without edges; unless trained on in another condition, their "
+            "predictions fall back to the mean effect.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return unknown
+
+
+def _with_nodes(graph: KnowledgeGraph, genes: list[str]) -> KnowledgeGraph:
+    """Return the graph with further nodes, without edges."""
+    parts = graph.source, graph.target, graph.weight, graph.provenance, graph.learned_from
+    return KnowledgeGraph(graph.name, [*graph.nodes, *genes], *parts) if genes else graph
+
+
+def _targets(adata: AnnData) -> set[str]:
+    labels = adata.obs[PERTURBATION].astype(str).unique()
+    return {target for label in labels for target in parse_targets(label)}
