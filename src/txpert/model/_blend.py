@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.optimize import nnls
 
 from txpert.baselines import Effects, RidgeBaseline
 from txpert.data import ConditionTable, canonical_label, parse_targets
 
 Array = npt.NDArray[np.float32]
+
+_DOUBT = 5
+"""Number of perturbations for which the general path is right, taken for granted."""
 
 
 @dataclass(frozen=True)
@@ -184,12 +188,17 @@ class Blend:
 def stack(general: Array, linear: Array, network: Array, observed: Array) -> tuple[float, float]:
     r"""Choose how far to follow the linear path and the network instead of the general one.
 
-    .. math:: \hat\Delta = G + a\,(L - G) + b\,(N - G), \qquad a, b \ge 0,
+    .. math::
 
-    by least squares over perturbations that none of the three was fitted on (stacked regression,
-    Breiman 1996, doi:10.1007/BF00117832). Of "neither", "linear", "network" and "both" the one is
-    taken that predicts each perturbation best by weights from the others; one that is not better
-    than "neither" by a standard error is not trusted, since perturbations may be few.
+        (a, b) = \arg\min_{a, b \ge 0} \sum_P \frac{\lVert \Delta_P - G_P - a (L_P - G_P)
+        - b (N_P - G_P) \rVert^2}{\lVert \Delta_P - G_P \rVert^2} + \kappa c\, (a^2 + b^2),
+
+    over perturbations that none of the three was fitted on (stacked regression, Breiman 1996,
+    doi:10.1007/BF00117832). Every perturbation counts the same, so that a few strong ones do not
+    speak for all. The penalty is that of :math:`\kappa = 5` perturbations for which the general
+    path is right: with few held out, the weights stay small. c is the mean over P of
+    :math:`(\lVert L_P - G_P \rVert^2 + \lVert N_P - G_P \rVert^2) / 2 \lVert \Delta_P - G_P
+    \rVert^2`.
 
     Parameters
     ----------
@@ -200,44 +209,14 @@ def stack(general: Array, linear: Array, network: Array, observed: Array) -> tup
     -------
     :math:`(a, b)`.
     """
-    paths = np.stack([linear - general, network - general], axis=1).astype(np.float64)
+    steps = np.stack([linear - general, network - general], axis=1).astype(np.float64)
     target = (observed - general).astype(np.float64)
-    gram = np.einsum("ikg,ilg->ikl", paths, paths)
-    along = np.einsum("ikg,ig->ik", paths, target)
-    best, least = np.zeros(2), np.inf
-    for used in ((0,), (1,), (0, 1)):
-        # Against "neither", each perturbation predicted by weights from the others.
-        change = np.array(
-            [
-                _squared_error(_weights(gram, along, used, out), gram[out], along[out])
-                for out in range(len(observed))
-            ]
-        )
-        standard_error = change.std(ddof=1) / len(change) ** 0.5 if len(change) > 2 else np.inf
-        if change.mean() < min(least, -standard_error):
-            best, least = _weights(gram, along, used), float(change.mean())
-    return float(best[0]), float(best[1])
-
-
-def _weights(
-    gram: npt.NDArray[Any], along: npt.NDArray[Any], used: Sequence[int], out: int | None = None
-) -> npt.NDArray[Any]:
-    """Return the weights of least squared error without one perturbation; none is negative."""
-    kept = np.arange(len(gram)) != out
-    a, b = gram[kept].sum(axis=0), along[kept].sum(axis=0)
-    weights = np.zeros(len(b))
-    for subset in (used, *((i,) for i in used)):
-        part = list(subset)
-        solved = np.linalg.lstsq(a[np.ix_(part, part)], b[part], rcond=None)[0]
-        trial = np.zeros(len(b))
-        trial[part] = solved.clip(min=0)
-        if (solved >= 0).all() and _squared_error(trial, a, b) < _squared_error(weights, a, b):
-            weights = trial
-    return weights
-
-
-def _squared_error(
-    weights: npt.NDArray[Any], gram: npt.NDArray[Any], along: npt.NDArray[Any]
-) -> float:
-    """Return what the squared error changes by, against weights of zero."""
-    return float(weights @ gram @ weights - 2 * weights @ along)
+    length = np.maximum((target**2).sum(axis=1), np.finfo(float).tiny)
+    gram = np.einsum("ikg,ilg,i->kl", steps, steps, 1 / length)
+    along = np.einsum("ikg,ig,i->k", steps, target, 1 / length)
+    penalty = _DOUBT * np.trace(gram) / (2 * len(target))
+    if not penalty:
+        return 0.0, 0.0
+    root = np.linalg.cholesky(gram + penalty * np.eye(2))
+    a, b = nnls(root.T, np.linalg.solve(root, along))[0]
+    return float(a), float(b)
