@@ -124,7 +124,7 @@ class PerturbationTrainingMixin:
             Stop when validation Pearson Δ no longer rises. With ``prediction="network"`` and no
             validation perturbations all epochs are run and the last weights kept.
         early_stopping_patience
-            Epochs to wait for a better score; by default as many as make 200 steps, but 10 at
+            Epochs to wait for a better score; by default as many as make 100 steps, but 10 at
             least.
         accelerator, devices
             As in Lightning.
@@ -216,7 +216,7 @@ class PerturbationTrainingMixin:
         if max_epochs is None:
             max_epochs = int(np.clip(3_000 // steps, 20, 500))
         if patience is None:
-            patience = max(200 // steps, 10)
+            patience = max(100 // steps, 10)
         validated = splitter.n_val > 0
         trainer_kwargs = dict(options.trainer_kwargs)
         callbacks = list(trainer_kwargs.pop("callbacks", ()))
