@@ -22,6 +22,8 @@ from _common import RESULTS, environment, mean_sd, quiet
 
 import txpert as tx
 
+PAPER = {"decoding": "direct", "prediction": "network"}
+
 STORE = RESULTS / "graph_accuracy.json"
 Graphs = list[tx.graph.KnowledgeGraph]
 
@@ -90,7 +92,7 @@ def score(folder: Path, screen: str, name: str, seed: int) -> dict[str, float]:
         graphs = graph_choices(folder, sorted(targets.union(adata.var_names)), seed)[name]
         scvi.settings.seed = seed
         tx.TxPertModel.setup_anndata(adata)
-        model = tx.TxPertModel(adata, graphs=graphs)
+        model = tx.TxPertModel(adata, graphs=graphs, **PAPER)
         model.train(max_epochs=epochs, enable_progress_bar=False)
         tx.tl.evaluate(adata, model)
         scores.append(adata.uns["txpert"]["metrics"])
