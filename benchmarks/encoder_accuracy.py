@@ -121,6 +121,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with the data")
     parser.add_argument("--only", nargs="+", choices=SCREENS, default=list(SCREENS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     arguments = parser.parse_args()
     quiet()
     RESULTS.mkdir(exist_ok=True)
@@ -128,7 +129,7 @@ def main() -> None:
         # A file each, read again before it is written: several processes may share the work.
         file = RESULTS / f"encoder_accuracy_{screen}.json"
         for seed in arguments.seeds:
-            for variant in VARIANTS:
+            for variant in arguments.variants:
                 if (variant, seed) in {(row["variant"], row["seed"]) for row in stored(file)}:
                     continue
                 result = score(arguments.data, screen, variant, seed)

@@ -1,4 +1,4 @@
-"""Seconds of one training step (forward, backward, optimiser) per encoder, 64 conditions.
+"""Seconds of one training step of the paper's model (forward, backward, optimiser), 64 conditions.
 
 python benchmarks/encoders.py [--nodes 2000] [--genes 5000] [--repeats 7]
 
@@ -45,7 +45,7 @@ def step_seconds(
     graphs = [random_graph(n_nodes, seed) for seed in range(n_graphs)]
     features = (torch.randn(n_nodes, N_FEATURES),) if encoder == "embedding" else ()
     nodes = Nodes(n_nodes, features=features)
-    module = TxPertModule(n_genes, graphs, nodes, encoder=encoder)
+    module = TxPertModule(n_genes, graphs, nodes, encoder=encoder, decoding="direct")
     parameters = sum(p.numel() for p in module.encoder.parameters())
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3)
     batch = {
