@@ -16,6 +16,8 @@ import scvi
 import torch
 
 RESULTS = Path(__file__).parent / "results"
+PAPER = {"decoding": "direct", "prediction": "network"}
+"""Options of TxPertModel that make it the paper's model."""
 
 
 def quiet() -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 import anndata as ad
 import pandas as pd
 import scvi
-from _common import RESULTS, environment, mean_sd, quiet
+from _common import PAPER, RESULTS, environment, mean_sd, quiet
 from real_data import relative_mse
 
 import txpert as tx
@@ -39,7 +39,6 @@ VARIANTS = {
     "gat_mlg": {"encoder": "gat_mlg"},
     "exphormer": {"encoder": "exphormer"},
 }
-PAPER = {"decoding": "direct", "prediction": "network"}
 VARIANTS = {name: options | PAPER for name, options in VARIANTS.items()}
 VARIANTS |= {
     "gat, low-rank decoding": {"prediction": "network"},

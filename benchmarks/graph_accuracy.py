@@ -18,11 +18,9 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import scvi
-from _common import RESULTS, environment, mean_sd, quiet
+from _common import PAPER, RESULTS, environment, mean_sd, quiet
 
 import txpert as tx
-
-PAPER = {"decoding": "direct", "prediction": "network"}
 
 STORE = RESULTS / "graph_accuracy.json"
 Graphs = list[tx.graph.KnowledgeGraph]

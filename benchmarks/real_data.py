@@ -14,12 +14,10 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import scvi
-from _common import mean_sd, quiet, store
+from _common import PAPER, mean_sd, quiet, store
 from tqdm.auto import tqdm
 
 import txpert as tx
-
-PAPER = {"decoding": "direct", "prediction": "network"}
 
 METRICS = ["pearson_delta", "relative_mse", "retrieval"]
 EPOCHS = 200

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 from functools import partial
 
-from _common import RESULTS, quiet, store
+from _common import PAPER, RESULTS, quiet, store
 
 import txpert as tx
 
@@ -34,7 +34,7 @@ def models(graph: tx.graph.KnowledgeGraph) -> dict:
     txpert = partial(tx.tl.fit_txpert, graphs=graph, train=train)
     return {
         "TxPert": txpert,
-        "TxPert, the paper's GAT": partial(txpert, decoding="direct", prediction="network"),
+        "TxPert, the paper's GAT": partial(txpert, **PAPER),
         "no change": "no_change",
         "mean": "mean",
         "general": "general",

@@ -32,7 +32,15 @@ ONE_WAY = ["gat", "gat_hybrid", "gat_mlg", "gcn", "sgc"]
 NEED_GRAPHS = ["gat_hybrid", "gat_mlg", "hybrid_bmp"]
 WITHOUT_GRAPHS = ["embedding", "none"]
 WEIGHTED = [case for case in CASES if case.endswith("weighted")] + ["gcn", "sgc"]
-PARTIAL = ["gat", "gat-weighted", "gat_hybrid", "gat_hybrid-concat", "gat_mlg"]
+PARTIAL = [
+    "embedding",
+    "none",
+    "gat",
+    "gat-weighted",
+    "gat_hybrid",
+    "gat_hybrid-concat",
+    "gat_mlg",
+]
 
 every_case = pytest.mark.parametrize("case", CASES)
 with_graphs = pytest.mark.parametrize("case", [c for c in CASES if c not in WITHOUT_GRAPHS])

@@ -48,15 +48,14 @@ class LinearPath:
 
     def delta(self, labels: Sequence[str]) -> Array:
         """Return Δ of perturbations, ``(n_labels, n_genes)``."""
-        values = self.features.to_numpy()
-        rows = np.zeros((len(labels), values.shape[1]), dtype=np.float32)
-        order = np.zeros((len(labels), 1), dtype=np.float32)
-        for i, label in enumerate(labels):
-            targets = pd.Index(parse_targets(label), dtype=object)
-            position = self.features.index.get_indexer(targets)
-            rows[i] = values[position[position >= 0]].sum(axis=0)
-            order[i] = len(targets)
-        return order * self.mean + rows @ self.coefficients
+        targets = pd.Series([parse_targets(label) for label in labels]).explode().dropna()
+        label = targets.index.to_numpy()
+        order = np.bincount(label, minlength=len(labels)).astype(np.float32)
+        position = self.features.index.get_indexer(pd.Index(targets))
+        known = position >= 0
+        rows = np.zeros((len(labels), self.features.shape[1]), dtype=np.float32)
+        np.add.at(rows, label[known], self.features.to_numpy()[position[known]])
+        return order[:, None] * self.mean + rows @ self.coefficients
 
 
 @dataclass(frozen=True)

@@ -12,21 +12,17 @@ from anndata import AnnData
 from mudata import MuData
 from scvi import settings
 
-from txpert._constants import BATCH, CELL_LINE, CONTROL, N_CELLS, PERTURBATION
+from txpert._constants import N_CELLS, PERTURBATION
 from txpert.data import (
     ConditionTable,
-    ControlProfiles,
     Embed,
     Matching,
     Screen,
-    control_tensors,
     draw_split,
-    encode_targets,
     parse_targets,
 )
 from txpert.nn import CombinationName, EncoderConfig
 
-from ._blend import Blend
 from ._embeddings import ControlEmbedding, LatentModel, obsm_embedding
 from ._module import Basal, Decoding, TxPertModule
 from ._node_inputs import (
@@ -44,15 +40,15 @@ from ._nodes import (
     read_graphs,
     warn_of_isolated,
 )
-from ._setup import ScreenModelClass, read_screen, registered_genes
-from ._training import PerturbationTrainingMixin
+from ._setup import read_screen, registered_genes
+from ._training import TrainableModelClass
 
 Prediction = Literal["blended", "network"]
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 
-class TxPertModel(PerturbationTrainingMixin, ScreenModelClass):
+class TxPertModel(TrainableModelClass):
     """Predict the transcriptomic response to genetic perturbations never measured.
 
     An independent implementation of TxPert (Wenkel, Tu et al., Nature Biotechnology 2026,
@@ -252,134 +248,9 @@ class TxPertModel(PerturbationTrainingMixin, ScreenModelClass):
         screen = self._embedding.of_cells(screen, adata)
         return screen, self._embedding.of_contexts(ConditionTable.from_screen(screen))
 
-    @property
-    def control_profiles(self) -> ControlProfiles:
-        """Mean control profile of each context the model can predict from."""
-        if self._data is None:
-            return ControlProfiles.from_dict(self.controls_)
-        return self.conditions.controls
-
-    @torch.inference_mode()
-    def predict(
-        self,
-        perturbations: str | Sequence[str] | pd.DataFrame,
-        *,
-        cell_line: str | Sequence[str] | None = None,
-        batch: str | Sequence[str] | None = None,
-        controls: AnnData | ControlProfiles | None = None,
-        batch_size: int = 1_024,
-    ) -> AnnData:
-        """Predict the expression of perturbed cells.
-
-        Parameters
-        ----------
-        perturbations
-            Labels such as ``"KLF1"`` or ``"KLF1+BAK1"``, of any order, each predicted in every
-            context; or a frame with the columns perturbation, cell_line and batch, one condition
-            per row.
-        cell_line, batch
-            Only contexts of these.
-        controls
-            Control cells of your own, log-normalised, to predict from instead of the data's;
-            their contexts come from the obs columns that the model was set up with, or are one.
-            Averaged profiles (such as ``model.control_profiles``) do as well.
-        batch_size
-            Conditions decoded at once.
-
-        Returns
-        -------
-        Conditions × genes: predicted expression in ``X``, minus the matched control mean in
-        ``layers["delta"]``, and perturbation, cell_line and batch in ``obs``. A blended
-        prediction has share_general, share_linear and share_network in ``obs``: what each path
-        contributes.
-
-        Raises
-        ------
-        KeyError
-            If a target is no node of the model or a context has no controls.
-        ValueError
-            If a label is malformed or the control cells lack genes.
-        """
-        self._check_if_trained(warn=True)
-        arguments = self.registry["setup_args"]
-        keys = {name: arguments[f"{name}_key"] for name in (CONTROL, CELL_LINE, BATCH)}
-        embed = None if self._embedding is None else self._embedding.embed
-        profiles = self.control_profiles.given(controls, keys, arguments["layer"], embed)
-        profiles = profiles.pooled(self.matching)
-        obs, context = profiles.conditions(perturbations, cell_line=cell_line, batch=batch)
-        if self.module.ignores_batch(self.matching) and self.module.reads == "none":
-            distinct, code = np.unique(obs[PERTURBATION].to_numpy(str), return_inverse=True)
-            some = pd.DataFrame({PERTURBATION: distinct})
-            delta, shares = self._delta(some, profiles, np.zeros(len(some), int), batch_size)
-            delta, shares = delta[code], shares.iloc[code].reset_index(drop=True)
-        else:
-            delta, shares = self._delta(obs, profiles, context, batch_size)
-        predicted = profiles.prediction(obs, context, profiles.mean[context] + delta)
-        predicted.obs[list(shares)] = shares.to_numpy()
-        return predicted
-
-    def _delta(
-        self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray, batch_size: int
-    ) -> tuple[FloatArray, pd.DataFrame]:
-        """Return Δ of conditions, and the share of each path in it if there are several."""
-        network = self._decode(obs, profiles, context, batch_size)
-        if self.blend_ is None:
-            return network, pd.DataFrame(index=obs.index)
-        return Blend.from_dict(self.blend_).delta(obs[PERTURBATION].tolist(), network)
-
-    def _decode(
-        self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray, batch_size: int
-    ) -> FloatArray:
-        """Return Δ of conditions by the network alone, ``(n_conditions, n_genes)``."""
-        positions = torch.from_numpy(encode_targets(obs[PERTURBATION], self.nodes))
-        self.module.eval()
-        embeddings = self.module.embed()
-        delta = np.empty((len(obs), len(self.genes)), dtype=np.float32)
-        for start in range(0, len(obs), batch_size):
-            rows = slice(start, start + batch_size)
-            targets, present = self.module.targets(embeddings, positions[rows].to(self.device))
-            predicted = self.module.generative(
-                **control_tensors(profiles, context[rows]), targets=targets, present=present
-            )
-            expression = predicted["expression"].cpu().numpy()
-            delta[rows] = expression - profiles.mean[context[rows]]
-        return delta
-
-    @torch.inference_mode()
-    def _network_delta(self, obs: pd.DataFrame, profiles: ControlProfiles) -> FloatArray:
-        profiles = profiles.pooled(self.matching)
-        conditions, context = profiles.conditions(obs[[PERTURBATION, CELL_LINE, BATCH]])
-        return self._decode(conditions, profiles, context, batch_size=1_024)
-
     @cached_property
     def _linear_features(self) -> pd.DataFrame | None:
         return linear_features(self._node_inputs, self.graphs)
-
-    @torch.inference_mode()
-    def get_perturbation_embedding(
-        self, perturbations: str | Sequence[str] | None = None
-    ) -> pd.DataFrame:
-        """Return latent embeddings of perturbations: what the graph encoder learned.
-
-        Parameters
-        ----------
-        perturbations
-            Labels; by default every single gene that is a node.
-
-        Returns
-        -------
-        One row per perturbation, one column per latent dimension.
-        """
-        if perturbations is None:
-            perturbations = list(self.nodes)
-        labels = [perturbations] if isinstance(perturbations, str) else list(perturbations)
-        self.module.eval()
-        embeddings = self.module.embed()
-        positions = torch.from_numpy(encode_targets(labels, self.nodes)).to(embeddings.device)
-        targets, present = self.module.targets(embeddings, positions)
-        start = embeddings.new_zeros(len(labels), embeddings.shape[1])
-        values = self.module.combination(start, targets, present).cpu().numpy()
-        return pd.DataFrame(values, index=pd.Index(labels, name=PERTURBATION))
 
 
 def _differing_genes(found: pd.Index, expected: pd.Index) -> str:

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,7 @@ from scvi.train import TrainRunner
 from txpert._constants import CONTROL, PERTURBATION, SPLIT, TRAIN, VALIDATION
 from txpert.data import (
     ConditionTable,
-    ControlProfiles,
     Controls,
-    Matching,
     PerturbationSplitter,
     Screen,
     Unit,
@@ -28,8 +26,8 @@ from txpert.data import (
 from txpert.nn import LowRankDecoder
 
 from ._blend import Blend
-from ._module import TxPertModule
 from ._plan import MONITOR, BestWeights, TxPertTrainingPlan, run
+from ._prediction import PredictingModelClass
 
 FloatArray = npt.NDArray[np.float32]
 HeldOut = tuple[npt.NDArray[np.str_], tuple[FloatArray, ...]]
@@ -39,7 +37,7 @@ _FEW, _FOLDS = 100, 5
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """What :meth:`PerturbationTrainingMixin.train` was called with."""
+    """What :meth:`TrainableModelClass.train` was called with."""
 
     max_epochs: int | None
     lr: float
@@ -53,30 +51,24 @@ class TrainingOptions:
     fresh: bool
 
 
-class PerturbationTrainingMixin:
-    """Training on the conditions of a screen, selected by validation Pearson Δ."""
+class TrainableModelClass(PredictingModelClass):
+    """A model trained on the conditions of a screen, selected by validation Pearson Δ."""
 
     _data_splitter_cls = PerturbationSplitter
     _training_plan_cls = TxPertTrainingPlan
     _train_runner_cls = TrainRunner
 
-    module: TxPertModule
-    nodes: pd.Index
-    matching: Matching
     prediction: str
-    is_trained_: bool
-    blend_: dict[str, Any] | None
     trained_on_: list[tuple[str, str]]
 
+    @abstractmethod
     def _attached(self) -> tuple[Screen, ConditionTable]:
-        raise NotImplementedError
+        """Return the cells and the pseudobulk of the data attached to the model."""
 
-    @cached_property
+    @property
+    @abstractmethod
     def _linear_features(self) -> pd.DataFrame | None:
-        raise NotImplementedError
-
-    def _network_delta(self, obs: pd.DataFrame, profiles: ControlProfiles) -> FloatArray:
-        raise NotImplementedError
+        """Genes × features for the linear path."""
 
     def train(
         self,
@@ -185,6 +177,8 @@ class PerturbationTrainingMixin:
     def _held_out(self, table: ConditionTable, blend: Blend) -> HeldOut:
         """Return the kind of each validation perturbation, and its Δ by each path and observed."""
         rows = table.subset((table.obs[SPLIT] == VALIDATION).to_numpy())
+        if self.module.ignores_batch(self.matching):
+            rows = rows.over_batches()
         network, obs = average_over_batches(self._network_delta(rows.obs, rows.controls), rows.obs)
         observed, _ = average_over_batches(rows.delta, rows.obs)
         labels = obs[PERTURBATION].astype(str).tolist()

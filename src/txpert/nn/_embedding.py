@@ -71,6 +71,6 @@ class FeatureEncoder(nn.Module):
         """Return no edges, ``(2, 0)``: no embedding draws on another's."""
         return torch.empty(2, 0, dtype=torch.long)
 
-    def forward(self) -> Tensor:
-        """Return the embeddings of all nodes, ``(n_nodes, n_latent)``."""
-        return self.project(self.dropout(F.leaky_relu(self.nodes() + self.bias)))
+    def forward(self, wanted: Tensor | None = None) -> Tensor:
+        """Return the embeddings of all nodes, or of those wanted, ``(n_nodes, n_latent)``."""
+        return self.project(self.dropout(F.leaky_relu(self.nodes(wanted) + self.bias)))

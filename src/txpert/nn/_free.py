@@ -42,6 +42,6 @@ class FreeEmbeddings(nn.Module):
         """Return no edges, ``(2, 0)``: no embedding draws on another's."""
         return torch.empty(2, 0, dtype=torch.long)
 
-    def forward(self) -> Tensor:
-        """Return the embeddings of all nodes, ``(n_nodes, n_latent)``."""
-        return self.nodes()
+    def forward(self, wanted: Tensor | None = None) -> Tensor:
+        """Return the embeddings of all nodes, or of those wanted, ``(n_nodes, n_latent)``."""
+        return self.nodes(wanted)

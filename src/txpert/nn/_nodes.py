@@ -81,10 +81,14 @@ class NodeRows(nn.Module):
         for weight in self.maps.parameters():
             nn.init.xavier_uniform_(weight)
 
-    def forward(self) -> Tensor:
-        """Return the rows of all nodes, ``(n_nodes, n_columns)``."""
-        parts = [linear(getattr(self, f"features_{i}")) for i, linear in enumerate(self.maps)]
+    def forward(self, wanted: Tensor | None = None) -> Tensor:
+        """Return the rows of all nodes, or of those wanted, ``(n_nodes, n_columns)``."""
+        tables = (getattr(self, f"features_{i}") for i in range(len(self.maps)))
+        parts = [
+            linear(table if wanted is None else table[wanted])
+            for linear, table in zip(self.maps, tables, strict=True)
+        ]
         if self.learned is not None:
             # A tensor of its own: changing it leaves the parameter alone.
-            parts.append(self.learned.clone())
+            parts.append(self.learned.clone() if wanted is None else self.learned[wanted])
         return torch.stack(parts).sum(dim=0) if len(parts) > 1 else parts[0]

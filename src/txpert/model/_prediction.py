@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from anndata import AnnData
+
+from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION
+from txpert.data import (
+    ConditionTable,
+    ControlProfiles,
+    Matching,
+    Screen,
+    control_tensors,
+    encode_targets,
+)
+
+from ._blend import Blend
+from ._embeddings import ControlEmbedding
+from ._module import TxPertModule
+from ._setup import ScreenModelClass
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+
+class PredictingModelClass(ScreenModelClass):
+    """A model that predicts by a network, alone or blended with simpler predictors."""
+
+    module: TxPertModule
+    nodes: pd.Index
+    genes: pd.Index
+    matching: Matching
+    controls_: dict[str, Any]
+    blend_: dict[str, Any] | None
+    _embedding: ControlEmbedding | None
+    _data: tuple[Screen, ConditionTable] | None
+
+    @property
+    def control_profiles(self) -> ControlProfiles:
+        """Mean control profile of each context the model can predict from."""
+        if self._data is None:
+            return ControlProfiles.from_dict(self.controls_)
+        return self._data[1].controls
+
+    @torch.inference_mode()
+    def predict(
+        self,
+        perturbations: str | Sequence[str] | pd.DataFrame,
+        *,
+        cell_line: str | Sequence[str] | None = None,
+        batch: str | Sequence[str] | None = None,
+        controls: AnnData | ControlProfiles | None = None,
+        batch_size: int = 1_024,
+    ) -> AnnData:
+        """Predict the expression of perturbed cells.
+
+        Parameters
+        ----------
+        perturbations
+            Labels such as ``"KLF1"`` or ``"KLF1+BAK1"``, of any order, each predicted in every
+            context; or a frame with the columns perturbation, cell_line and batch, one condition
+            per row.
+        cell_line, batch
+            Only contexts of these.
+        controls
+            Control cells of your own, log-normalised, to predict from instead of the data's;
+            their contexts come from the obs columns that the model was set up with, or are one.
+            Averaged profiles (such as ``model.control_profiles``) do as well.
+        batch_size
+            Conditions decoded at once.
+
+        Returns
+        -------
+        Conditions × genes: predicted expression in ``X``, minus the matched control mean in
+        ``layers["delta"]``, and perturbation, cell_line and batch in ``obs``. A blended
+        prediction has share_general, share_linear and share_network in ``obs``: what each path
+        contributes.
+
+        Raises
+        ------
+        KeyError
+            If a target is no node of the model or a context has no controls.
+        ValueError
+            If a label is malformed or the control cells lack genes.
+        """
+        self._check_if_trained(warn=True)
+        arguments = self.registry["setup_args"]
+        keys = {name: arguments[f"{name}_key"] for name in (CONTROL, CELL_LINE, BATCH)}
+        embed = None if self._embedding is None else self._embedding.embed
+        profiles = self.control_profiles.given(controls, keys, arguments["layer"], embed)
+        profiles = profiles.pooled(self.matching)
+        obs, context = profiles.conditions(perturbations, cell_line=cell_line, batch=batch)
+        if self.module.reads == "none":
+            distinct, code = np.unique(obs[PERTURBATION].to_numpy(str), return_inverse=True)
+            some = pd.DataFrame({PERTURBATION: distinct})
+            delta, shares = self._delta(some, profiles, np.zeros(len(some), int), batch_size)
+            delta, shares = delta[code], shares.iloc[code].reset_index(drop=True)
+        else:
+            delta, shares = self._delta(obs, profiles, context, batch_size)
+        predicted = profiles.prediction(obs, context, profiles.mean[context] + delta)
+        predicted.obs[list(shares)] = shares.to_numpy()
+        return predicted
+
+    def _delta(
+        self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray, batch_size: int
+    ) -> tuple[FloatArray, pd.DataFrame]:
+        """Return Δ of conditions, and the share of each path in it if there are several."""
+        network = self._decode(obs, profiles, context, batch_size)
+        if self.blend_ is None:
+            return network, pd.DataFrame(index=obs.index)
+        return Blend.from_dict(self.blend_).delta(obs[PERTURBATION].tolist(), network)
+
+    def _decode(
+        self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray, batch_size: int
+    ) -> FloatArray:
+        """Return Δ of conditions by the network alone, ``(n_conditions, n_genes)``."""
+        positions = torch.from_numpy(encode_targets(obs[PERTURBATION], self.nodes))
+        self.module.eval()
+        embeddings = self.module.embed()
+        delta = np.empty((len(obs), len(self.genes)), dtype=np.float32)
+        for start in range(0, len(obs), batch_size):
+            rows = slice(start, start + batch_size)
+            targets, present = self.module.targets(embeddings, positions[rows].to(self.device))
+            predicted = self.module.generative(
+                **control_tensors(profiles, context[rows]), targets=targets, present=present
+            )
+            expression = predicted["expression"].cpu().numpy()
+            delta[rows] = expression - profiles.mean[context[rows]]
+        return delta
+
+    @torch.inference_mode()
+    def _network_delta(self, obs: pd.DataFrame, profiles: ControlProfiles) -> FloatArray:
+        profiles = profiles.pooled(self.matching)
+        conditions, context = profiles.conditions(obs[[PERTURBATION, CELL_LINE, BATCH]])
+        return self._decode(conditions, profiles, context, batch_size=1_024)
+
+    @torch.inference_mode()
+    def get_perturbation_embedding(
+        self, perturbations: str | Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """Return latent embeddings of perturbations: what the graph encoder learned.
+
+        Parameters
+        ----------
+        perturbations
+            Labels; by default every single gene that is a node.
+
+        Returns
+        -------
+        One row per perturbation, one column per latent dimension.
+        """
+        if perturbations is None:
+            perturbations = list(self.nodes)
+        labels = [perturbations] if isinstance(perturbations, str) else list(perturbations)
+        self.module.eval()
+        embeddings = self.module.embed()
+        positions = torch.from_numpy(encode_targets(labels, self.nodes)).to(embeddings.device)
+        targets, present = self.module.targets(embeddings, positions)
+        start = embeddings.new_zeros(len(labels), embeddings.shape[1])
+        values = self.module.combination(start, targets, present).cpu().numpy()
+        return pd.DataFrame(values, index=pd.Index(labels, name=PERTURBATION))
