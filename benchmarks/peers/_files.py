@@ -45,6 +45,12 @@ def conditions(screen: ad.AnnData, splits: list[str]) -> pd.DataFrame:
     return screen.obs.loc[chosen, ["perturbation", *CONTEXT]].drop_duplicates()
 
 
+def asked(screen: ad.AnnData, labels: list[str]) -> pd.DataFrame:
+    """Return each label in every cell line and batch that has controls."""
+    contexts = screen.obs.loc[screen.obs["control"], CONTEXT].drop_duplicates()
+    return pd.DataFrame({"perturbation": labels}).merge(contexts, how="cross")
+
+
 def prediction(screen: ad.AnnData, rows: pd.DataFrame, delta: np.ndarray) -> ad.AnnData:
     """Return Δ of conditions in the form of ``TxPertModel.predict``.
 
@@ -64,5 +70,10 @@ def prediction(screen: ad.AnnData, rows: pd.DataFrame, delta: np.ndarray) -> ad.
 
 def peak_memory() -> float:
     """Return the peak resident memory of this process in MiB."""
+    # The kernel's rusage counts what the parent had when it started this process; VmHWM does not.
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return float(lines["VmHWM"].split()[0]) / 2**10
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

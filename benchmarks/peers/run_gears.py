@@ -5,7 +5,8 @@ PYTHON benchmarks/peers/run_gears.py --h5ad screen.h5ad --graph graph.tsv --out 
 PYTHON is that of an environment with cell-gears and torch-geometric; txpert is not needed. The
 screen is log-normalised and has the obs columns perturbation, control and split, and perhaps
 cell_line and batch. The graph is a table with the columns source, target and weight, one row per
-directed edge. Settings are GEARS' own defaults, ``--help`` lists them; TXPERT_THREADS sets the
+directed edge. Predicted are the conditions of ``--splits``, or the labels in the file
+``--predict``, which the screen need not have. Settings are GEARS' own defaults, ``--help`` lists them; TXPERT_THREADS sets the
 number of torch threads (2 by default). What is written has the form of ``TxPertModel.predict``,
 and ``uns["peer"]`` tells settings, seconds, memory, and what GEARS could not use.
 
@@ -36,7 +37,7 @@ from typing import Any
 import anndata as ad
 import numpy as np
 import pandas as pd
-from _files import conditions, peak_memory, prediction, read_graph, read_screen
+from _files import asked, conditions, peak_memory, prediction, read_graph, read_screen
 
 CONTROL = "ctrl"
 MIN_CELLS = 2  # GEARS does a t-test per condition
@@ -214,9 +215,13 @@ def fit_predict(
     edges: pd.DataFrame,
     *,
     splits: Sequence[str] = ("test",),
+    labels: Sequence[str] | None = None,
     settings: Settings | None = None,
 ) -> ad.AnnData:
     """Train GEARS on train and val of each cell line, and predict the conditions of ``splits``.
+
+    With ``labels`` it predicts these instead, in every cell line and batch that has controls; the
+    screen needs no cells of them.
 
     Returns
     -------
@@ -232,10 +237,11 @@ def fit_predict(
     settings = settings or Settings()
     control = screen.obs["control"]
     screen.obs["condition"] = screen.obs["perturbation"].where(~control, CONTROL).map(gears_label)
-    rows = conditions(screen, list(splits))
+    rows = conditions(screen, list(splits)) if labels is None else asked(screen, list(labels))
     rows["condition"] = rows["perturbation"].map(gears_label)
     nodes = {*edges["source"], *edges["target"]}
-    unusable = {c for c in screen.obs["condition"].unique() if not usable(c, nodes)}
+    known = {*screen.obs["condition"], *rows["condition"]}
+    unusable = {c for c in known if not usable(c, nodes)}
     rows = rows[~rows["condition"].isin(unusable)]
     if rows.empty:
         raise ValueError("No target of the perturbations to predict is in the graph.")
@@ -270,6 +276,7 @@ def main() -> None:
     parser.add_argument("--graph", type=Path, required=True, help="table of edges")
     parser.add_argument("--out", type=Path, required=True, help="prediction to write")
     parser.add_argument("--splits", nargs="+", default=["test"], help="what to predict")
+    parser.add_argument("--predict", type=Path, help="instead of --splits: labels, one a line")
     for field in dataclasses.fields(Settings):
         name = f"--{field.name.replace('_', '-')}"
         parser.add_argument(name, type=type(field.default), default=field.default, help=" ")
@@ -277,7 +284,10 @@ def main() -> None:
     torch.set_num_threads(int(os.environ.get("TXPERT_THREADS", "2")))
     settings = Settings(**{f.name: arguments[f.name] for f in dataclasses.fields(Settings)})
     screen, edges = read_screen(arguments["h5ad"]), read_graph(arguments["graph"])
-    predicted = fit_predict(screen, edges, splits=arguments["splits"], settings=settings)
+    wanted = arguments["predict"]
+    labels = wanted.read_text().split() if wanted else None
+    splits = arguments["splits"]
+    predicted = fit_predict(screen, edges, splits=splits, labels=labels, settings=settings)
     predicted.write_h5ad(arguments["out"])
 
 
