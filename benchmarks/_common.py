@@ -39,11 +39,13 @@ def environment() -> dict[str, Any]:
     }
 
 
-def store(name: str, rows: list[dict[str, Any]]) -> None:
-    """Write rows and environment to ``results/NAME.json``."""
-    RESULTS.mkdir(exist_ok=True)
-    content = {"environment": environment(), "rows": rows}
-    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1))
+def store(
+    name: str, rows: list[dict[str, Any]], *, folder: Path = RESULTS, **more: Any
+) -> None:
+    """Write environment, whatever more there is, and rows to ``NAME.json`` in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {"environment": environment(), **more, "rows": rows}
+    (folder / f"{name}.json").write_text(json.dumps(content, indent=1, default=float))
 
 
 def mean_sd(frame: pd.DataFrame, by: list[str], values: list[str]) -> pd.DataFrame:

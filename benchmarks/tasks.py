@@ -1,87 +1,181 @@
-"""All three tasks on simulated screens of medium size: TxPert, all baselines and the ceilings.
+"""All three tasks on simulated screens: TxPert, GEARS, every baseline, oracles and ceilings.
 
 python benchmarks/tasks.py [--only unseen_perturbation unseen_combination unseen_cell_line]
-    [--seeds 0 1 2] [--jobs 1]
+    [--size medium] [--seeds 0 1 2] [--gears PYTHON] [--paper] [--jobs 1] [--results FOLDER]
 
-The screens are tx.datasets.simulate_k562_like("medium"): about 600 perturbations and 2,000 genes,
-with 150 doubles for combinations and four cell lines for the line task. The graph handed to the
-models is the true one with 30% of its edges wrong. Finished runs are kept in results/tasks/; a
-second call goes on where the first stopped.
+medium: tx.datasets.simulate_k562_like("medium"), about 600 perturbations and 2,000 genes, with 150
+doubles for combinations and four cell lines for the line task. full: 160,000 cells × 5,000 genes,
+unseen perturbations with TxPert and the baselines that need no training; it takes some 10 GB.
+tiny: a minute, to see that all is well. The graph handed to the models is the true one with 30% of
+its edges wrong.
+
+PYTHON is the interpreter of an environment with cell-gears (README.md says how to make one); GEARS
+is given few cells, or one fit would take hours, and the tables say how many. --paper adds the
+paper's GAT to unseen perturbations, some 10 minutes a fit. Finished runs are kept in
+FOLDER/tasks/; a second call goes on where the first stopped, and the tables have every seed that
+was ever finished.
 """
 
 from __future__ import annotations
 
 import argparse
-from functools import partial
+import json
+from pathlib import Path
+from typing import Any
 
-from _common import PAPER, RESULTS, quiet, store
+import anndata as ad
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+from _common import RESULTS, quiet, store
+from _models import baselines, networks, oracles
+from _peers import Peer, with_reports
+from _tables import joined, markdown, rows_of, summary
 
 import txpert as tx
 
-SCREENS = {
-    "unseen_perturbation": {},
-    "unseen_combination": {"n_doubles": 150},
-    "unseen_cell_line": {"n_cell_lines": 4, "n_cells": 25},
+TASKS = ("unseen_perturbation", "unseen_combination", "unseen_cell_line")
+SCREENS: dict[str, dict[str, dict[str, int]]] = {
+    "medium": {
+        "unseen_perturbation": {},
+        "unseen_combination": {"n_doubles": 150},
+        "unseen_cell_line": {"n_cell_lines": 4, "n_cells": 25},
+    },
+    "full": {"unseen_perturbation": {}},
+    "tiny": {
+        "unseen_perturbation": {},
+        "unseen_combination": {"n_doubles": 12},
+        "unseen_cell_line": {"n_cell_lines": 3},
+    },
 }
+TINY = {"n_perturbations": 24, "n_genes": 60, "n_cells": 12, "n_batches": 2}
 WRONG = 0.3
-METRICS = ["pearson_delta", "retrieval", "mse"]
+FIGURES = Path(__file__).parents[1] / "docs" / "_static"
+Arguments = argparse.Namespace
 
 
-def models(graph: tx.graph.KnowledgeGraph) -> dict:
-    """TxPert with its defaults, the paper's model, and every baseline."""
-    features = tx.graph.spectral_embedding(graph, 64)
-    train = {"enable_progress_bar": False}
-    txpert = partial(tx.tl.fit_txpert, graphs=graph, train=train)
-    return {
-        "TxPert": txpert,
-        "TxPert, the paper's GAT": partial(txpert, **PAPER),
-        "no change": "no_change",
-        "mean": "mean",
-        "general": "general",
-        "matching mean": "matching_mean",
-        "nearest cell line": "nearest_cell_line",
-        "weighted cell line": "weighted_cell_line",
-        "batch only": "batch_only",
-        "ridge": partial(tx.tl.fit_baseline, kind="ridge", features=features),
-        "neighbours": partial(tx.tl.fit_baseline, kind="neighbours", graphs=graph),
-        "kernel": partial(tx.tl.fit_baseline, kind="kernel", graphs=graph),
-    }
-
-
-def run(task: str, seed: int, jobs: int) -> list[dict]:
-    """One screen, split and training per seed; one row per model and metric."""
-    adata = tx.datasets.simulate_k562_like("medium", seed=seed, **SCREENS[task])
+def simulated(task: str, size: str, seed: int) -> ad.AnnData:
+    """Return the log-normalised screen; the counts are needed no more."""
+    options = SCREENS[size][task]
+    if size == "tiny":
+        adata = tx.datasets.simulate(**TINY | options, seed=seed)
+    else:
+        adata = tx.datasets.simulate_k562_like(size, **options, seed=seed)
     tx.pp.normalize(adata)
+    del adata.layers["counts"]
+    return adata
+
+
+def peers(task: str, graph: tx.graph.KnowledgeGraph, arguments: Arguments) -> dict[str, Peer]:
+    if not arguments.gears or task == "unseen_cell_line" or arguments.size == "full":
+        return {}
+    settings = {
+        "max_cells": arguments.gears_cells,
+        "max_controls": arguments.gears_controls,
+        "epochs": arguments.gears_epochs,
+    }
+    reports = arguments.results / "tasks" / "peers"
+    return {"GEARS": Peer("gears", arguments.gears, graph, reports, settings)}
+
+
+def models(
+    adata: ad.AnnData,
+    task: str,
+    graph: tx.graph.KnowledgeGraph,
+    others: dict[str, Peer],
+    arguments: Arguments,
+) -> dict[str, Any]:
+    train = {"max_epochs": 2} if arguments.size == "tiny" else {}
+    paper = arguments.paper and task == "unseen_perturbation"
+    found = networks(graph, paper=paper, **train)
+    if arguments.size == "full":
+        del found["MLP on gene embeddings"]
+    features = tx.graph.spectral_embedding(graph, min(64, graph.n_nodes // 2))
+    found |= others | baselines(graph, features) | oracles(adata)
+    if arguments.models:
+        found = {name: found[name] for name in found if name in arguments.models}
+    return found
+
+
+def folder_of(task: str, arguments: Arguments) -> Path:
+    return arguments.results / "tasks" / arguments.size / task
+
+
+def run(task: str, seed: int, arguments: Arguments) -> None:
+    """Compare on one screen, and keep scores, runs and ceilings in its folder."""
+    adata = simulated(task, arguments.size, seed)
     graph = tx.datasets.simulated_graph(adata, missing=WRONG, wrong=WRONG, seed=seed).top_k(20)
+    others = peers(task, graph, arguments)
+    folder = folder_of(task, arguments) / f"seed_{seed}"
     result = tx.benchmark(
         adata,
-        models(graph),
+        models(adata, task, graph, others, arguments),
         task=task,
         seeds=[seed],
-        folder=RESULTS / "tasks" / f"{task}_{seed}",
-        n_jobs=jobs,
+        folder=folder,
+        n_jobs=arguments.jobs,
     )
-    by = "group" if task != "unseen_perturbation" else None
-    rows = []
-    for metric in METRICS:
-        table = result.summary(metric, by=by).reset_index()
-        rows += [{"task": task, "seed": seed, **row} for row in table.to_dict("records")]
-    print(result.summary(by=by).to_string(), flush=True)
-    print(result.runs.to_string(), flush=True)
-    print(result.ceiling.to_string(), flush=True)
-    return rows
+    runs = with_reports(result.runs, others)
+    rows = [{"task": task, **row} for row in rows_of(result, runs)]
+    (folder / "rows.json").write_text(json.dumps(rows, default=float))
+    print(markdown(summary(rows, ["task", "group"]), ["task", "group"]), flush=True)
+
+
+def collect(task: str, arguments: Arguments) -> None:
+    """Store the rows of all seeds there are, their means, and a picture."""
+    seeds = sorted(folder_of(task, arguments).glob("seed_*/rows.json"))
+    rows = [row for file in seeds for row in json.loads(file.read_text())]
+    name = f"tasks_{task}" if arguments.size == "medium" else f"tasks_{arguments.size}_{task}"
+    means = summary(rows, ["task", "group"])
+    store(name, rows, folder=arguments.results, size=arguments.size, summary=means)
+    figure, axes = plt.subplots(figsize=(8, 4))
+    tx.pl.benchmark_bars(joined(file.parent for file in seeds), ax=axes)
+    arguments.figures.mkdir(parents=True, exist_ok=True)
+    figure.savefig(arguments.figures / f"{name}.png", dpi=150, bbox_inches="tight")
+    plt.close(figure)
+
+
+def tabulate(results: Path) -> None:
+    """Write the means of all tasks and sizes in the folder to tasks.md."""
+    blocks = []
+    for size in SCREENS:
+        for task in TASKS:
+            name = f"tasks_{task}" if size == "medium" else f"tasks_{size}_{task}"
+            file = results / f"{name}.json"
+            content = json.loads(file.read_text()) if file.exists() else {}
+            if "summary" in content:
+                rows = [{"screen": size, **row} for row in content["summary"]]
+                blocks.append(markdown(rows, ["screen", "task", "group"]))
+    head = (
+        "# Tasks\n\nWritten by `benchmarks/tasks.py`. Mean ± sd over seeds; each has a screen of "
+        "its own. Seconds and memory are those of one fit and its prediction; GEARS' memory is "
+        "that of its whole process, of the others what they add.\n\n"
+    )
+    (results / "tasks.md").write_text(head + "\n".join(blocks))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=SCREENS, default=list(SCREENS))
+    parser.add_argument("--only", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--size", choices=SCREENS, default="medium")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--models", nargs="+", help="leave the others out; by default all")
+    parser.add_argument("--paper", action="store_true", help="the paper's GAT too, where unseen")
+    parser.add_argument("--gears", help="interpreter with cell-gears; without it no GEARS")
+    parser.add_argument("--gears-cells", type=int, default=4, help="per perturbation")
+    parser.add_argument("--gears-controls", type=int, default=200)
+    parser.add_argument("--gears-epochs", type=int, default=5)
+    parser.add_argument("--jobs", type=int, default=1, help="fits at a time")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--figures", type=Path, default=FIGURES)
     arguments = parser.parse_args()
     quiet()
+    mpl.use("Agg")
     for task in arguments.only:
-        rows = [row for seed in arguments.seeds for row in run(task, seed, arguments.jobs)]
-        store(f"tasks_{task}", rows)
+        if task in SCREENS[arguments.size]:
+            for seed in arguments.seeds:
+                run(task, seed, arguments)
+                collect(task, arguments)
+    tabulate(arguments.results)
 
 
 if __name__ == "__main__":

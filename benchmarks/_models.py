@@ -1,0 +1,67 @@
+"""The models that the benchmark scripts compare, as recipes of tx.benchmark."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import anndata as ad
+import pandas as pd
+from _common import PAPER
+
+import txpert as tx
+
+
+def known(adata: ad.AnnData, seed: int, *, predictor: Any) -> Any:
+    """Return a predictor that needs no training."""
+    return predictor
+
+
+def graph_oracle(adata: ad.AnnData, seed: int, *, truth: Any) -> tx.datasets.GraphOracle:
+    """Fit the oracle that has the true graph to the training cells."""
+    adata.uns["truth"] = truth
+    return tx.datasets.GraphOracle(adata)
+
+
+def baselines(graph: tx.graph.KnowledgeGraph, features: pd.DataFrame | None) -> dict[str, Any]:
+    """Every baseline of the package; the ridge only where there are features."""
+    fit = tx.tl.fit_baseline
+    models: dict[str, Any] = {
+        "no change": "no_change",
+        "mean": "mean",
+        "general": "general",
+        "matching mean": "matching_mean",
+        "nearest cell line": "nearest_cell_line",
+        "weighted cell line": "weighted_cell_line",
+        "batch only": "batch_only",
+        "neighbours": partial(fit, kind="neighbours", graphs=graph),
+        "kernel": partial(fit, kind="kernel", graphs=graph),
+    }
+    if features is not None:
+        models["ridge"] = partial(fit, kind="ridge", features=features)
+    return models
+
+
+def networks(
+    graph: tx.graph.KnowledgeGraph, *, paper: bool, features: Any = "spectral", **train: Any
+) -> dict[str, Any]:
+    """TxPert, the MLP on features of genes in scLAMBDA's place, and perhaps the paper's GAT."""
+    train = {"enable_progress_bar": False, **train}
+    txpert = partial(tx.tl.fit_txpert, graphs=graph, train=train)
+    models = {
+        "TxPert": txpert,
+        "MLP on gene embeddings": partial(
+            txpert, encoder="embedding", node_inputs=features, **PAPER
+        ),
+    }
+    if paper:
+        models["TxPert, the paper's GAT"] = partial(txpert, **PAPER)
+    return models
+
+
+def oracles(adata: ad.AnnData) -> dict[str, Any]:
+    """What the true graph, and the truth itself, come to on a simulated screen."""
+    return {
+        "graph oracle": partial(graph_oracle, truth=adata.uns["truth"]),
+        "truth": partial(known, predictor=tx.datasets.TruthOracle(adata)),
+    }
