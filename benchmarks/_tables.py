@@ -20,6 +20,8 @@ HEADERS = {
     "retrieval": "retrieval",
     "mse": "MSE",
     "relative_mse": "relative MSE",
+    "JAK2": "JAK2",
+    "IFNGR1": "IFNGR1",
     "seconds": "seconds",
     "peak_memory_mb": "memory, MB",
 }

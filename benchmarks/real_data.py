@@ -1,159 +1,165 @@
-"""How the paper's TxPert does on small real screens, against the general baseline (seeds 0-2).
+"""All models on small real screens, by tx.benchmark (seeds 0-2).
 
-python benchmarks/real_data.py --data FOLDER [--only papalexi doubles lines] [--seeds 0 1 2]
+python benchmarks/real_data.py --data FOLDER [--only papalexi singles doubles lines]
+    [--seeds 0 1 2] [--paper] [--jobs 1] [--results FOLDER]
 
-FOLDER holds papalexi.h5ad, norman_mcfaline.h5ad and string_links.tsv.gz.
+papalexi: each of the 20 knocked-out genes left out in turn. singles: the same for the single genes
+of Norman's K562 cells. doubles: its doubles whose two parts are both measured singly. lines: each
+glioblastoma line left out in turn, its controls kept. FOLDER holds papalexi.h5ad,
+norman_mcfaline.h5ad and string_links.tsv.gz. TxPert, "neighbours" and "kernel" see STRING among
+the targets; those called "all of STRING", the ridge and the MLP see all of it. --paper adds the
+paper's GAT. Finished runs are kept in results/real_data/; a second call goes on where the first
+stopped.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anndata as ad
-import numpy as np
 import pandas as pd
-import scvi
-from _common import PAPER, mean_sd, quiet, store
-from tqdm.auto import tqdm
+from _common import RESULTS, quiet, store
+from _models import baselines, networks
+from _tables import markdown, rows_of, summary
 
 import txpert as tx
 
-METRICS = ["pearson_delta", "relative_mse", "retrieval"]
-EPOCHS = 200
 STRONG = ("JAK2", "IFNGR1")
+Case = tuple[ad.AnnData, dict[str, Any]]
 
 
-def string_graph(folder: Path, adata: ad.AnnData) -> tx.graph.KnowledgeGraph:
-    """Read STRING among the targets; links have no direction, so both are kept."""
-    targets = {t for label in adata.obs["perturbation"].unique() for t in label.split("+")}
-    graph = tx.graph.KnowledgeGraph.from_edges(
+def read(folder: Path, name: str) -> ad.AnnData:
+    """Return a log-normalised screen, its controls marked."""
+    adata = ad.read_h5ad(folder / f"{name}.h5ad")
+    adata.obs["control"] = adata.obs["perturbation"] == "control"
+    if "counts" not in adata.layers:
+        tx.pp.normalize(adata)
+    return adata
+
+
+def norman(folder: Path) -> tuple[ad.AnnData, pd.Series]:
+    """Return the K562 cells and the label of each."""
+    adata = read(folder, "norman_mcfaline")
+    adata = adata[adata.obs["cell_line"] == "K562"].copy()
+    return adata, adata.obs["perturbation"].astype(str)
+
+
+def left_out_in_turn(adata: ad.AnnData) -> Case:
+    n_perturbations = adata.obs.loc[~adata.obs["control"], "perturbation"].nunique()
+    return adata, {"task": "unseen_perturbation", "n_folds": n_perturbations}
+
+
+def papalexi(folder: Path) -> Case:
+    return left_out_in_turn(read(folder, "papalexi"))
+
+
+def singles(folder: Path) -> Case:
+    adata, labels = norman(folder)
+    return left_out_in_turn(adata[~labels.str.contains("+", regex=False)].copy())
+
+
+def doubles(folder: Path) -> Case:
+    adata, labels = norman(folder)
+    known = set(labels)
+    held_out = labels.map(lambda p: "+" in p and set(p.split("+")) <= known)
+    adata.obs["split"] = held_out.map({True: "test", False: "train"}).mask(adata.obs["control"])
+    return adata, {"task": None}
+
+
+def lines(folder: Path) -> Case:
+    adata = read(folder, "norman_mcfaline")
+    return adata[adata.obs["cell_line"] != "K562"].copy(), {"task": "unseen_cell_line"}
+
+
+SCREENS = {"papalexi": papalexi, "singles": singles, "doubles": doubles, "lines": lines}
+
+
+def string(folder: Path) -> tx.graph.KnowledgeGraph:
+    """Read STRING; links have no direction, so both are kept."""
+    return tx.graph.KnowledgeGraph.from_edges(
         folder / "string_links.tsv.gz", name="string", weight="combined_score", directed=False
     )
-    return graph.restrict(targets).top_k(20)
 
 
-def fit_and_score(adata: ad.AnnData, graph: tx.graph.KnowledgeGraph, seed: int) -> pd.DataFrame:
-    """Train on split "train" for a fixed number of epochs and score split "test"."""
-    scvi.settings.seed = seed
-    tx.TxPertModel.setup_anndata(adata)
-    model = tx.TxPertModel(adata, graphs=[graph], **PAPER)
-    model.train(max_epochs=EPOCHS, enable_progress_bar=False)
-    tx.tl.evaluate(adata, model)
-    scores = adata.uns["txpert"]["metrics"]
-    reference = scores[scores["model"] == "general"].set_index(["perturbation", "cell_line"])[
-        "mse"
+def models(adata: ad.AnnData, whole: tx.graph.KnowledgeGraph, paper: bool) -> dict[str, Any]:
+    labels = adata.obs["perturbation"].astype(str).unique()
+    targets = sorted({target for label in labels for target in label.split("+")} - {"control"})
+    graph, top = whole.restrict(targets).top_k(20), whole.top_k(20)
+    features = tx.graph.spectral_embedding(top).reindex(targets).dropna()
+    fit = tx.tl.fit_baseline
+    return {
+        **networks(graph, paper=paper, features=[features]),
+        **baselines(graph, features),
+        "neighbours, all of STRING": partial(fit, kind="neighbours", graphs=top),
+        "kernel, all of STRING": partial(fit, kind="kernel", graphs=top),
+    }
+
+
+def named_scores(scores: pd.DataFrame, model: str, seed: int) -> dict[str, float]:
+    """Return the Pearson Δ of the two strongest knock-outs, where there are such."""
+    part = scores[(scores["model"] == model) & (scores["seed"] == seed)]
+    of_label = part.groupby("perturbation")["pearson_delta"].mean()
+    return {gene: float(of_label[gene]) for gene in STRONG if gene in of_label}
+
+
+def run(screen: str, whole: tx.graph.KnowledgeGraph, arguments: argparse.Namespace) -> None:
+    """Compare on one screen, and store rows and means."""
+    adata, options = SCREENS[screen](arguments.data)
+    chosen = models(adata, whole, arguments.paper)
+    if arguments.models:
+        chosen = {name: chosen[name] for name in chosen if name in arguments.models}
+    result = tx.benchmark(
+        adata,
+        chosen,
+        seeds=arguments.seeds,
+        folder=arguments.results / "real_data" / screen,
+        n_jobs=arguments.jobs,
+        **options,
+    )
+    rows = [
+        {"screen": screen, **row, **named_scores(result.scores, row["model"], row["seed"])}
+        for row in rows_of(result)
     ]
-    pairs = pd.MultiIndex.from_frame(scores[["perturbation", "cell_line"]])
-    scores["squared_error_of_general"] = reference.reindex(pairs).to_numpy()
-    return scores.assign(seed=seed)
+    means = summary(rows, ["screen", "group"])
+    store(f"real_data_{screen}", rows, folder=arguments.results, summary=means)
+    print(markdown(means, ["screen", "group"]), flush=True)
 
 
-def relative_mse(scores: pd.DataFrame) -> float:
-    """Total squared error over the general baseline's."""
-    return scores["mse"].sum() / scores["squared_error_of_general"].sum()
-
-
-def summarise(scores: pd.DataFrame, groups: dict[str, pd.Series]) -> list[dict]:
-    """One row per model, seed and group of perturbations."""
-    rows = []
-    for group, chosen in groups.items():
-        for (model, seed), part in scores[chosen].groupby(["model", "seed"], sort=False):
-            rows.append(
-                {
-                    "group": group,
-                    "model": model,
-                    "seed": int(seed),
-                    "n": len(part),
-                    "pearson_delta": part["pearson_delta"].mean(),
-                    "relative_mse": relative_mse(part),
-                    "retrieval": part["retrieval"].mean(),
-                }
-            )
-    return rows
-
-
-def papalexi(folder: Path, seeds: list[int]) -> list[dict]:
-    """Leave one knocked-out gene out in turn."""
-    adata = ad.read_h5ad(folder / "papalexi.h5ad")
-    adata.obs["control"] = adata.obs["perturbation"] == "control"
-    tx.pp.normalize(adata)
-    graph = string_graph(folder, adata)
-    targets = sorted(set(adata.obs["perturbation"]) - {"control"})
-    scores = []
-    for seed in seeds:
-        for target in tqdm(targets, desc=f"papalexi, seed {seed}"):
-            part = adata.obs["perturbation"].map(lambda p, t=target: "test" if p == t else "train")
-            adata.obs["split"] = part.astype(object).mask(adata.obs["control"])
-            scores.append(fit_and_score(adata, graph, seed))
-    frame = pd.concat(scores)
-    groups = {"papalexi, 20 left out in turn": frame["perturbation"].notna()}
-    groups |= {f"papalexi, {gene}": frame["perturbation"] == gene for gene in STRONG}
-    return summarise(frame, groups)
-
-
-def doubles(folder: Path, seeds: list[int]) -> list[dict]:
-    """Predict the doubles of K562 whose two parts are both measured singly."""
-    adata = ad.read_h5ad(folder / "norman_mcfaline.h5ad")
-    adata = adata[adata.obs["cell_line"] == "K562"].copy()
-    adata.obs["control"] = adata.obs["perturbation"] == "control"
-    labels = adata.obs["perturbation"].astype(str)
-    held_out = {p for p in labels.unique() if "+" in p and set(p.split("+")) <= set(labels)}
-    part = labels.map(lambda p: "test" if p in held_out else "train")
-    adata.obs["split"] = part.astype(object).mask(adata.obs["control"])
-    graph = string_graph(folder, adata)
-    frame = pd.concat([fit_and_score(adata, graph, seed) for seed in seeds])
-    name = f"Norman, {len(held_out)} doubles of known parts"
-    return summarise(frame, {name: frame["perturbation"].notna()})
-
-
-def split_half(adata: ad.AnnData, line: str, seeds: list[int]) -> float:
-    """Mean over perturbations of the correlation between the Δ of two random halves."""
-    here = adata[adata.obs["cell_line"] == line].copy()
-    correlations = []
-    for seed in seeds:
-        half = np.random.default_rng(seed).integers(2, size=here.n_obs).astype(bool)
-        tables = [tx.pp.pseudobulk(here[cells].copy(), split_key=None) for cells in (half, ~half)]
-        deltas = [t[~t.obs["control"].to_numpy()].layers["delta"] for t in tables]
-        correlations.append(tx.metrics.pearson_delta(*deltas).mean())
-    return float(np.mean(correlations))
-
-
-def lines(folder: Path, seeds: list[int]) -> list[dict]:
-    """Leave one glioblastoma line out; its controls stay in training."""
-    adata = ad.read_h5ad(folder / "norman_mcfaline.h5ad")
-    adata = adata[adata.obs["cell_line"] != "K562"].copy()
-    adata.obs["control"] = adata.obs["perturbation"] == "control"
-    graph = string_graph(folder, adata)
-    rows = []
-    for line in adata.obs["cell_line"].unique():
-        part = adata.obs["cell_line"].map(lambda c, out=line: "test" if c == out else "train")
-        adata.obs["split"] = part.astype(object).mask(adata.obs["control"])
-        frame = pd.concat([fit_and_score(adata, graph, seed) for seed in seeds])
-        ceiling = split_half(adata, line, seeds)
-        rows += [
-            row | {"split_half": ceiling}
-            for row in summarise(frame, {f"{line} left out": frame["perturbation"].notna()})
-        ]
-    return rows
-
-
-TASKS = {"papalexi": papalexi, "doubles": doubles, "lines": lines}
+def tabulate(results: Path) -> None:
+    """Write the means of all screens in the folder to real_data.md."""
+    blocks = []
+    for screen in SCREENS:
+        file = results / f"real_data_{screen}.json"
+        content = json.loads(file.read_text()) if file.exists() else {}
+        if "summary" in content:
+            blocks.append(markdown(content["summary"], ["screen", "group"]))
+    head = (
+        "# Real screens\n\nWritten by `benchmarks/real_data.py`. Mean ± sd over seeds. Relative "
+        "MSE is the total squared error over the general baseline's; JAK2 and IFNGR1 are the "
+        "Pearson Δ of these. Seconds and memory are those of one fit and its prediction.\n\n"
+    )
+    (results / "real_data.md").write_text(head + "\n".join(blocks))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with the data")
-    parser.add_argument("--only", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--only", nargs="+", choices=SCREENS, default=list(SCREENS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--models", nargs="+", help="leave the others out; by default all")
+    parser.add_argument("--paper", action="store_true", help="the paper's GAT too")
+    parser.add_argument("--jobs", type=int, default=1, help="fits at a time")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     quiet()
-    for task in arguments.only:
-        rows = TASKS[task](arguments.data, arguments.seeds)
-        store(f"real_data_{task}", rows)
-        frame = pd.DataFrame(rows)
-        columns = METRICS + [c for c in ("split_half",) if c in frame]
-        print(mean_sd(frame, ["group", "model"], columns).to_string(), flush=True)
+    whole = string(arguments.data)
+    for screen in arguments.only:
+        run(screen, whole, arguments)
+        tabulate(arguments.results)
 
 
 if __name__ == "__main__":
