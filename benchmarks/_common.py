@@ -39,9 +39,7 @@ def environment() -> dict[str, Any]:
     }
 
 
-def store(
-    name: str, rows: list[dict[str, Any]], *, folder: Path = RESULTS, **more: Any
-) -> None:
+def store(name: str, rows: list[dict[str, Any]], *, folder: Path = RESULTS, **more: Any) -> None:
     """Write environment, whatever more there is, and rows to ``NAME.json`` in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     content = {"environment": environment(), **more, "rows": rows}

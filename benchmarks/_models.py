@@ -24,7 +24,7 @@ def graph_oracle(adata: ad.AnnData, seed: int, *, truth: Any) -> tx.datasets.Gra
 
 
 def baselines(graph: tx.graph.KnowledgeGraph, features: pd.DataFrame | None) -> dict[str, Any]:
-    """Every baseline of the package; the ridge only where there are features."""
+    """Return every baseline of the package; the ridge only where there are features."""
     fit = tx.tl.fit_baseline
     models: dict[str, Any] = {
         "no change": "no_change",
@@ -45,7 +45,7 @@ def baselines(graph: tx.graph.KnowledgeGraph, features: pd.DataFrame | None) -> 
 def networks(
     graph: tx.graph.KnowledgeGraph, *, paper: bool, features: Any = "spectral", **train: Any
 ) -> dict[str, Any]:
-    """TxPert, the MLP on features of genes in scLAMBDA's place, and perhaps the paper's GAT."""
+    """Return TxPert, the MLP on gene embeddings in scLAMBDA's place, perhaps the paper's GAT."""
     train = {"enable_progress_bar": False, **train}
     txpert = partial(tx.tl.fit_txpert, graphs=graph, train=train)
     models = {
@@ -60,7 +60,7 @@ def networks(
 
 
 def oracles(adata: ad.AnnData) -> dict[str, Any]:
-    """What the true graph, and the truth itself, come to on a simulated screen."""
+    """Return recipes of what bounds a simulated screen: the true graph, and the truth."""
     return {
         "graph oracle": partial(graph_oracle, truth=adata.uns["truth"]),
         "truth": partial(known, predictor=tx.datasets.TruthOracle(adata)),

@@ -6,9 +6,10 @@ PYTHON is that of an environment with cell-gears and torch-geometric; txpert is 
 screen is log-normalised and has the obs columns perturbation, control and split, and perhaps
 cell_line and batch. The graph is a table with the columns source, target and weight, one row per
 directed edge. Predicted are the conditions of ``--splits``, or the labels in the file
-``--predict``, which the screen need not have. Settings are GEARS' own defaults, ``--help`` lists them; TXPERT_THREADS sets the
-number of torch threads (2 by default). What is written has the form of ``TxPertModel.predict``,
-and ``uns["peer"]`` tells settings, seconds, memory, and what GEARS could not use.
+``--predict``, which the screen need not have. Settings are GEARS' own defaults, ``--help`` lists
+them; TXPERT_THREADS sets the number of torch threads (2 by default). What is written has the form
+of ``TxPertModel.predict``, and ``uns["peer"]`` tells settings, seconds, memory, and what GEARS
+could not use.
 
 - GEARS sees cells of train, val and the controls alone: test cells are not in its files.
 - It has one model per cell line and none for batches.
