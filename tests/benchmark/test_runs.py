@@ -2,7 +2,9 @@
 
 import os
 from functools import partial
+from pathlib import Path
 
+import lightning.pytorch as pl
 import numpy as np
 import pandas as pd
 import pytest
@@ -63,6 +65,18 @@ def test_what_was_finished_survives_a_stop(adata, bench, tmp_path):
     result = bench(adata, {"m": recipe}, **options)
     assert recipe.calls == [1, 2]
     same(result, bench(adata, {"m": Counting()}, "unseen_perturbation", [0, 1, 2]))
+
+
+def test_interrupted_training_ends_it_and_is_not_stored(adata, bench, graph, tmp_path):
+    class CtrlC(pl.Callback):
+        def on_train_epoch_end(self, trainer, pl_module):
+            raise KeyboardInterrupt
+
+    options = {"task": "unseen_perturbation", "folder": tmp_path}
+    recipe = partial(tx.tl.fit_txpert, graphs=graph, **SMALL)
+    with pytest.raises(KeyboardInterrupt, match="interrupted in epoch 1"):
+        bench(adata, {"m": partial(recipe, train={**QUICK, "callbacks": [CtrlC()]})}, **options)
+    assert not list((tmp_path / "runs").glob("m_seed*"))
 
 
 def test_failed_runs_are_tried_again(adata, bench, tmp_path):
@@ -181,6 +195,7 @@ def test_fingerprints_tell_recipes_apart():
     assert fingerprint(frame) != fingerprint(frame.rename(columns={"a": "b"}))
     assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
     assert fingerprint(["ab", "c"]) != fingerprint(["a", "bc"])
+    assert fingerprint(Path("a")) == fingerprint(Path("a")) != fingerprint(Path("b"))
 
 
 def test_all_metrics_are_in_the_summary(adata, bench):

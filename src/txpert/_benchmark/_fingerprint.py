@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from functools import partial
 from types import CodeType, FunctionType
@@ -44,6 +45,8 @@ def _parts(value: Any) -> list[Any]:
     """Return what an object is made of; bytes are final."""
     if value is None or isinstance(value, str | int | float | bool | bytes | np.generic):
         return [repr(value).encode()]
+    if isinstance(value, os.PathLike):
+        return [os.fspath(value)]
     if isinstance(value, Mapping):
         return [part for key in sorted(value, key=str) for part in (str(key), value[key])]
     if isinstance(value, set | frozenset):

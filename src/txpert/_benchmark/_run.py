@@ -16,10 +16,12 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert.data import ControlProfiles
-from txpert.tl._scoring import predicted_delta
+from txpert.tl._scoring import Predictor, predicted_delta
 
 from ._memory import peak_memory, reset_peak
 from ._models import Recipe
+
+_INTERRUPTED = "Training was interrupted"
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,23 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(message.split())}"
 
 
+def _fit(recipe: Recipe, adata: AnnData, seed: int) -> Predictor:
+    """Fit a model; if its training is interrupted, that ends the benchmark.
+
+    Training keeps a model that it has not finished, with a warning: as a finished run it would be
+    stored, and read ever after.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        warnings.filterwarnings("error", message=_INTERRUPTED)
+        try:
+            return recipe(adata, seed)
+        except UserWarning as warning:
+            if not str(warning).startswith(_INTERRUPTED):
+                raise
+            raise KeyboardInterrupt(str(warning)) from warning
+
+
 def _ask(
     recipe: Recipe, adata: AnnData, question: Question, seed: int
 ) -> npt.NDArray[np.floating]:
@@ -109,9 +128,7 @@ def _ask(
     scvi.settings.seed = seed
     own = replace(question.controls, mean=question.controls.mean.copy())
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")
-            predictor = recipe(adata, seed)
+        predictor = _fit(recipe, adata, seed)
         delta = predicted_delta(predictor, question.conditions.copy(), own)
     finally:
         scvi.settings.seed = before
