@@ -29,7 +29,7 @@ MODELS = {
 GROUPS = {
     "unseen_perturbation": {"all"},
     "unseen_combination": {"all", "seen_0", "seen_1", "seen_2", "unseen_single"},
-    "unseen_cell_line": {"all", "seen"},
+    "unseen_cell_line": {"all", "seen", "unseen"},
 }
 
 
