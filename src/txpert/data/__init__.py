@@ -35,7 +35,13 @@ from ._tasks import (
     split_combinations,
     split_hash,
 )
-from ._tokens import canonical_label, encode_targets, join_targets, parse_targets
+from ._tokens import (
+    canonical_label,
+    encode_targets,
+    join_targets,
+    measured_targets,
+    parse_targets,
+)
 
 __all__ = [
     "CONTROL_EMBEDDING",
@@ -74,6 +80,7 @@ __all__ = [
     "held_out_groups",
     "hold_out",
     "join_targets",
+    "measured_targets",
     "obs_column",
     "parse_targets",
     "read_rows",

@@ -72,6 +72,23 @@ def encode_targets(labels: Iterable[str], nodes: pd.Index) -> npt.NDArray[np.int
     return encoded
 
 
+def measured_targets(
+    labels: Iterable[str], genes: pd.Index
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Find the targets that are among the genes measured.
+
+    Returns
+    -------
+    Position of the label and of the gene, for each such target of each perturbation.
+    """
+    code, distinct = pd.factorize(np.asarray(labels, dtype=object))
+    column = [genes.get_indexer(pd.Index(parse_targets(d), dtype=object)) for d in distinct]
+    order = np.array([len(some) for some in column], dtype=np.int64)[code]
+    row = np.repeat(np.arange(len(code)), order)
+    flat = np.concatenate([column[i] for i in code]) if len(row) else np.zeros(0, np.int64)
+    return row[flat >= 0], flat[flat >= 0].astype(np.int64)
+
+
 def _unknown_targets(unknown: list[str], nodes: pd.Index) -> str:
     shown = ", ".join(map(repr, unknown[:5])) + (", …" if len(unknown) > 5 else "")
     close = difflib.get_close_matches(unknown[0], nodes, n=3, cutoff=0.7)

@@ -11,7 +11,7 @@ from txpert.data import (
     ConditionTable,
     ControlProfiles,
     average_over_batches,
-    parse_targets,
+    measured_targets,
     weighted_group_means,
 )
 from txpert.pp import pseudobulk
@@ -107,10 +107,7 @@ def _own_expression(
     lines = controls.obs[CELL_LINE].astype(str).to_numpy()
     code, names = pd.factorize(lines)
     expression = weighted_group_means(controls.mean, code, controls.obs[N_CELLS].to_numpy())
-    targets = conditions[PERTURBATION].astype(str).map(parse_targets)
-    row = np.repeat(np.arange(len(targets)), [len(label) for label in targets])
-    column = controls.genes.get_indexer(pd.Index([name for label in targets for name in label]))
-    row, column = row[column >= 0], column[column >= 0]
+    row, column = measured_targets(conditions[PERTURBATION].astype(str), controls.genes)
     line = pd.Index(names).get_indexer(pd.Index(conditions[CELL_LINE].astype(str)))[row]
     return row, column, expression[line, column].astype(float)
 

@@ -13,6 +13,7 @@ from mudata import MuData
 from scvi import settings
 
 from txpert._constants import N_CELLS, PERTURBATION
+from txpert.baselines import GeneKernels
 from txpert.data import (
     ConditionTable,
     Embed,
@@ -28,7 +29,7 @@ from ._module import Basal, Decoding, TxPertModule
 from ._node_inputs import (
     NodeInputs,
     feature_genes,
-    linear_features,
+    given_features,
     make_nodes,
     read_node_inputs,
 )
@@ -69,7 +70,8 @@ class TxPertModel(TrainableModelClass):
         What the encoder knows of each gene besides the graphs: ``"learned"`` gives it a row to
         learn, ``"spectral"`` coordinates on the graphs
         (:func:`txpert.graph.spectral_embedding`), a data frame (genes × features) features of
-        yours; or a list of several of these. Genes of a frame become nodes.
+        yours; or a list of several of these, by default of the first two where graphs have
+        edges. Genes of a frame become nodes.
     basal
         What the basal state is made of: ``"mlp"`` reads the control profile, ``"embedding"`` the
         embedding of the controls registered by ``embedding_key``, a trained scvi-tools model
@@ -124,7 +126,7 @@ class TxPertModel(TrainableModelClass):
         graphs: Graphs = (),
         *,
         encoder: str | EncoderConfig | Mapping[str, Any] = "gat",
-        node_inputs: NodeInputs = "learned",
+        node_inputs: NodeInputs | None = None,
         basal: Basal | LatentModel | Mapping[str, Any] | None = None,
         matching: Matching = "batch",
         combination: CombinationName = "sum",
@@ -157,6 +159,7 @@ class TxPertModel(TrainableModelClass):
             targets = sorted({target for label in labels for target in parse_targets(label)})
             if self._embedding is not None:
                 basal = ControlEmbedding.to_dict(self.conditions.controls)
+        self._anchors = targets
         self.graphs = read_graphs(graphs)
         self._node_inputs = node_inputs = read_node_inputs(node_inputs, self.graphs)
         described = feature_genes(node_inputs)
@@ -193,8 +196,9 @@ class TxPertModel(TrainableModelClass):
         if self.blend_ is None:
             return super().summary_string
         blends = [
-            f"{kind}: general + {a:.2f} (linear - general) + {b:.2f} (network - general)"
-            for kind, (a, b) in self.blend_["weights"].items()
+            f"{kind}: {w['scale']:.2f} × (general + {w['kernel']:.1f} (kernel - general) + "
+            f"{w['network']:.1f} (network - general))"
+            for kind, w in self.blend_["weights"].items()
         ]
         return "\n".join([super().summary_string, "Prediction of perturbations that are", *blends])
 
@@ -249,8 +253,13 @@ class TxPertModel(TrainableModelClass):
         return screen, self._embedding.of_contexts(ConditionTable.from_screen(screen))
 
     @cached_property
-    def _linear_features(self) -> pd.DataFrame | None:
-        return linear_features(self._node_inputs, self.graphs)
+    def _kernels(self) -> GeneKernels:
+        """How alike genes are, for the kernel path; the targets of the screen are anchors."""
+        anchors = set(self._anchors)
+        if self.blend_ is not None:
+            anchors.update(self.blend_["process"]["targets"])
+        features = given_features(self._node_inputs)
+        return GeneKernels(self.graphs, features, pd.Index(sorted(anchors), dtype=object))
 
 
 def _differing_genes(found: pd.Index, expected: pd.Index) -> str:

@@ -18,14 +18,15 @@ _SPECTRAL_COMPONENTS = 64
 
 
 def read_node_inputs(
-    node_inputs: NodeInputs, graphs: Sequence[KnowledgeGraph]
+    node_inputs: NodeInputs | None, graphs: Sequence[KnowledgeGraph]
 ) -> list[str | dict[str, Any]]:
     """Check what describes the nodes, and bring it into a form that can be saved.
 
     Parameters
     ----------
     node_inputs
-        ``"learned"``, ``"spectral"``, a data frame, or several of them.
+        ``"learned"``, ``"spectral"``, a data frame, or several of them; ``None`` is learned, and
+        spectral where graphs have edges.
     graphs
         Graphs that spectral coordinates are computed of.
 
@@ -39,6 +40,8 @@ def read_node_inputs(
         If a name is unknown, nothing is given, or features are not finite numbers of distinct
         genes.
     """
+    if node_inputs is None:
+        node_inputs = [LEARNED, SPECTRAL] if _n_linked(graphs) else LEARNED
     given: list[NodeInput] = (
         [node_inputs]
         if isinstance(node_inputs, str | pd.DataFrame | Mapping)
@@ -70,23 +73,13 @@ def make_nodes(node_inputs: Sequence[str | Mapping[str, Any]], nodes: pd.Index) 
     return Nodes(len(nodes), learned=LEARNED in node_inputs, features=tuple(tables))
 
 
-def linear_features(
-    node_inputs: Sequence[str | Mapping[str, Any]], graphs: Sequence[KnowledgeGraph]
-) -> pd.DataFrame | None:
-    """Return features for a linear model: those given, and spectral coordinates on the graphs.
-
-    Returns
-    -------
-    Genes × features; ``None`` if there are neither features nor edges.
-    """
-    items = [item for item in node_inputs if not isinstance(item, str)]
-    if _n_linked(graphs) and not any(item.get("name") == SPECTRAL for item in items):
-        items.append(_spectral(graphs))
-    if not items:
-        return None
-    genes = feature_genes(items)
-    tables = make_nodes(items, pd.Index(genes)).features
-    return pd.DataFrame(np.hstack([table.numpy() for table in tables]), index=genes)
+def given_features(node_inputs: Sequence[str | Mapping[str, Any]]) -> dict[str, pd.DataFrame]:
+    """Return the tables of features that the user gave, genes × features, by name."""
+    tables = [item for item in node_inputs if isinstance(item, Mapping) and "name" not in item]
+    return {
+        f"features {i}": pd.DataFrame(table["features"], index=table["genes"].astype(object))
+        for i, table in enumerate(tables, start=1)
+    }
 
 
 def _read(item: NodeInput, graphs: Sequence[KnowledgeGraph]) -> str | dict[str, Any]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from anndata import AnnData
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION
+from txpert.baselines import GeneKernels, TargetEffect
 from txpert.data import (
     ConditionTable,
     ControlProfiles,
@@ -78,8 +80,8 @@ class PredictingModelClass(ScreenModelClass):
         -------
         Conditions × genes: predicted expression in ``X``, minus the matched control mean in
         ``layers["delta"]``, and perturbation, cell_line and batch in ``obs``. A blended
-        prediction has share_general, share_linear and share_network in ``obs``: what each path
-        contributes.
+        prediction has share_general, share_kernel, share_network and share_target in ``obs``: what
+        each path contributes.
 
         Raises
         ------
@@ -98,22 +100,34 @@ class PredictingModelClass(ScreenModelClass):
         if self.module.reads == "none":
             distinct, code = np.unique(obs[PERTURBATION].to_numpy(str), return_inverse=True)
             some = pd.DataFrame({PERTURBATION: distinct})
-            delta, shares = self._delta(some, profiles, np.zeros(len(some), int), batch_size)
-            delta, shares = delta[code], shares.iloc[code].reset_index(drop=True)
+            delta, lengths = self._delta(some, profiles, np.zeros(len(some), int), batch_size)
+            delta, lengths = delta[code], lengths.iloc[code].reset_index(drop=True)
         else:
-            delta, shares = self._delta(obs, profiles, context, batch_size)
+            delta, lengths = self._delta(obs, profiles, context, batch_size)
+        if self.blend_ is not None:
+            effect = TargetEffect(self.blend_["target"])
+            row, column, change = effect.entries(obs[PERTURBATION], profiles, context)
+            delta[row, column] += change
+            lengths["target"] = np.sqrt(np.bincount(row, change**2, minlength=len(obs)))
         predicted = profiles.prediction(obs, context, profiles.mean[context] + delta)
-        predicted.obs[list(shares)] = shares.to_numpy()
+        shares = lengths.div(lengths.sum(axis=1).replace(0, 1), axis=0)
+        predicted.obs[[f"share_{name}" for name in shares]] = shares.to_numpy()
         return predicted
+
+    @property
+    @abstractmethod
+    def _kernels(self) -> GeneKernels:
+        """How alike genes are, for the kernel path."""
 
     def _delta(
         self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray, batch_size: int
     ) -> tuple[FloatArray, pd.DataFrame]:
-        """Return Δ of conditions, and the share of each path in it if there are several."""
+        """Return Δ of conditions, and the length of each path in it if there are several."""
         network = self._decode(obs, profiles, context, batch_size)
         if self.blend_ is None:
             return network, pd.DataFrame(index=obs.index)
-        return Blend.from_dict(self.blend_).delta(obs[PERTURBATION].tolist(), network)
+        blend = Blend.from_dict(self.blend_, self._kernels)
+        return blend.delta(obs[PERTURBATION].tolist(), network)
 
     def _decode(
         self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray, batch_size: int

@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scvi import settings
 from scvi.train import TrainRunner
 
-from txpert._constants import CONTROL, PERTURBATION, SPLIT, TRAIN, VALIDATION
+from txpert._constants import CELL_LINE, CONTROL, PERTURBATION, SPLIT, TRAIN, VALIDATION
 from txpert.data import (
     ConditionTable,
     Controls,
@@ -25,12 +24,10 @@ from txpert.data import (
 )
 from txpert.nn import LowRankDecoder
 
-from ._blend import Blend
+from ._blend import Blend, HeldOut
 from ._plan import MONITOR, BestWeights, TxPertTrainingPlan, run
 from ._prediction import PredictingModelClass
 
-FloatArray = npt.NDArray[np.float32]
-HeldOut = tuple[npt.NDArray[np.str_], tuple[FloatArray, ...]]
 _FEW, _FOLDS = 100, 5
 """With fewer perturbations each fifth is held out in turn, with more only the first."""
 
@@ -65,11 +62,6 @@ class TrainableModelClass(PredictingModelClass):
     def _attached(self) -> tuple[Screen, ConditionTable]:
         """Return the cells and the pseudobulk of the data attached to the model."""
 
-    @property
-    @abstractmethod
-    def _linear_features(self) -> pd.DataFrame | None:
-        """Genes × features for the linear path."""
-
     def train(
         self,
         max_epochs: int | None = None,
@@ -90,7 +82,7 @@ class TrainableModelClass(PredictingModelClass):
         The weights of the epoch with the best validation Pearson Δ are kept, also when training
         is interrupted by Ctrl-C. ``model.history`` holds train_loss, validation_loss and
         pearson_delta_validation of every epoch, of the network alone. Then the network is blended
-        with simpler predictors, by weights that predict the validation perturbations best
+        with simpler predictors, by the weights that are best for the validation perturbations
         (:func:`txpert.model.stack`).
 
         Without validation perturbations some training perturbations are held out first, in turn,
@@ -144,7 +136,7 @@ class TrainableModelClass(PredictingModelClass):
         elif (table.obs[SPLIT] == VALIDATION).any():
             self._fit(screen, table, options)
             blend = self._simple_paths(table)
-            self.blend_ = blend.weigh(*self._held_out(table, blend)).to_dict()
+            self.blend_ = blend.weigh(self._held_out(table, blend)).to_dict()
         else:
             self._cross_fit(screen, table, options)
 
@@ -169,24 +161,23 @@ class TrainableModelClass(PredictingModelClass):
             self._fit(screen, table, options)
         blend = self._simple_paths(table)
         if held_out:
-            kinds, deltas = zip(*held_out, strict=True)
-            joined = [np.concatenate(path) for path in zip(*deltas, strict=True)]
-            blend = blend.weigh(np.concatenate(kinds), joined)
+            blend = blend.weigh(HeldOut.join(held_out))
         self.blend_ = blend.to_dict()
 
     def _held_out(self, table: ConditionTable, blend: Blend) -> HeldOut:
-        """Return the kind of each validation perturbation, and its Δ by each path and observed."""
+        """Return Δ of the validation perturbations by each path."""
         rows = table.subset((table.obs[SPLIT] == VALIDATION).to_numpy())
         if self.module.ignores_batch(self.matching):
             rows = rows.over_batches()
         network, obs = average_over_batches(self._network_delta(rows.obs, rows.controls), rows.obs)
-        observed, _ = average_over_batches(rows.delta, rows.obs)
+        observed, _ = average_over_batches(blend.target.taken_from(rows).delta, rows.obs)
         labels = obs[PERTURBATION].astype(str).tolist()
-        return blend.kinds(labels), (*blend.simple(labels), network, observed)
+        lines = obs[CELL_LINE].to_numpy(dtype=str)
+        return HeldOut(blend.kinds(labels), lines, *blend.simple(labels), network, observed)
 
     def _simple_paths(self, table: ConditionTable) -> Blend:
         training = (table.obs[SPLIT] == TRAIN) & ~table.obs[CONTROL]
-        return Blend.fit(table.subset(training.to_numpy()), self._linear_features)
+        return Blend.fit(table.subset(training.to_numpy()), self._kernels)
 
     def _fit(self, screen: Screen, table: ConditionTable, options: TrainingOptions) -> int | None:
         """Train the network; return the epochs its weights are of, None after Ctrl-C."""
