@@ -12,8 +12,10 @@ from mudata import MuData
 
 from txpert._constants import ALL, BATCH, CELL_LINE, CONTROL, DELTA, N_CELLS, PERTURBATION
 
-from ._matrix import check_log_normalised, expression_matrix, group_sums, weighted_group_means
+from ._group_sums import group_sums, weighted_group_means
+from ._matrix import expression_matrix
 from ._tokens import parse_targets
+from ._values import check_log_normalised
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
