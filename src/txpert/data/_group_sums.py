@@ -80,7 +80,7 @@ def _lazy_partials(matrix: Matrix, group: IntArray) -> Iterator[tuple[int, Parti
     matrix = matrix.rechunk({1: -1})
     rows = list(row_slices(matrix, 0))
     blocks = matrix.to_delayed(optimize_graph=True).ravel()
-    task = delayed(_checked_sums, pure=True)
+    task = delayed(_checked_sums)
     tasks = [task(block, group[part]) for block, part in zip(blocks, rows, strict=True)]
     for part, sums in zip(rows, compute_in_turn(tasks, rows), strict=True):
         yield part.stop - part.start, sums
