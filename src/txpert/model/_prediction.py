@@ -102,7 +102,7 @@ class PredictingModelClass(ScreenModelClass):
             delta, shares = delta[code], shares.iloc[code].reset_index(drop=True)
         else:
             delta, shares = self._delta(obs, profiles, context, batch_size)
-        predicted = profiles.prediction(obs, context, profiles.mean[context] + delta)
+        predicted = profiles.prediction_from_delta(obs, context, delta)
         predicted.obs[list(shares)] = shares.to_numpy()
         return predicted
 
