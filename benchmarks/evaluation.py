@@ -89,13 +89,15 @@ def count_encoder_passes(model: tx.TxPertModel, predict: Callable[[], Any]) -> i
 
 
 def measure(name: str, action: Callable[[], Any], repeats: int) -> dict[str, Any]:
-    seconds, before = [], reset_peak()
+    seconds, cpu_seconds, before = [], [], reset_peak()
     for _ in range(repeats):
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         action()
         seconds.append(time.perf_counter() - start)
+        cpu_seconds.append(time.process_time() - cpu_start)
     row = {"case": name, "seconds": median(seconds), "fastest": min(seconds)}
-    return row | {"slowest": max(seconds), "megabytes": peak_memory() - before}
+    row |= {"slowest": max(seconds), "cpu_seconds": median(cpu_seconds)}
+    return row | {"megabytes": peak_memory() - before}
 
 
 def main() -> None:

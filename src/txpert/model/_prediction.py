@@ -122,12 +122,18 @@ class PredictingModelClass(ScreenModelClass):
         positions = torch.from_numpy(encode_targets(obs[PERTURBATION], self.nodes))
         self.module.eval()
         embeddings = self.module.embed()
+        states = self.module.basal_state(
+            **control_tensors(profiles, np.arange(len(profiles.mean)))
+        )
         delta = np.empty((len(obs), len(self.genes)), dtype=np.float32)
         for start in range(0, len(obs), batch_size):
             rows = slice(start, start + batch_size)
             targets, present = self.module.targets(embeddings, positions[rows].to(self.device))
             predicted = self.module.generative(
-                **control_tensors(profiles, context[rows]), targets=targets, present=present
+                **control_tensors(profiles, context[rows]),
+                targets=targets,
+                present=present,
+                state=states[torch.from_numpy(context[rows]).to(states.device)],
             )
             expression = predicted["expression"].cpu().numpy()
             delta[rows] = expression - profiles.mean[context[rows]]
