@@ -125,7 +125,8 @@ def run(sizes: list[int], folder: Path | None) -> list[dict[str, Any]]:
     smallest, in_memory = min(sizes), None
     for n_cells, (storage, forms) in tqdm([*product(sizes, FORMS.items())], disable=None):
         forms = [form for form in forms if form != "memory" or n_cells == smallest]
-        if all((form, n_cells) in known for form in forms):
+        forms = [form for form in forms if (form, n_cells) not in known]
+        if not forms:
             continue
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             path, result = Path(scratch) / "cells", Path(scratch) / "mean.npy"
