@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from txpert.data import check_counts, check_log_normalised, read_rows
-from txpert.data._matrix import group_sums, iter_chunks
+from txpert.data import check_counts, check_log_normalised, group_sums, read_rows
+from txpert.data._matrix import iter_chunks
 
 DENSE = np.random.default_rng(0).poisson(0.7, size=(50, 7)).astype(np.float32)
 

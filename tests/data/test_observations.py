@@ -1,7 +1,6 @@
 import numpy as np
 
-from txpert.data import Observations, Screen, conditions_of
-from txpert.data._matrix import group_sums
+from txpert.data import Observations, Screen, conditions_of, group_sums
 
 KEYS = {n: n for n in ("perturbation", "control", "batch", "cell_line", "split")}
 

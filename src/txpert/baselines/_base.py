@@ -43,11 +43,11 @@ class Baseline(ABC):
         profiles = self.control_profiles.given(controls, keys, layer=None)
         obs, context = profiles.conditions(perturbations, cell_line=cell_line, batch=batch)
         perturbed = np.array([bool(parse_targets(label)) for label in obs[PERTURBATION]])
-        expression = profiles.mean[context].copy()
+        delta = np.zeros((len(obs), len(profiles.genes)), dtype=np.float32)
         if perturbed.any():
             rows = obs[perturbed].reset_index(drop=True)
-            expression[perturbed] += self._delta(rows, profiles, context[perturbed])
-        return profiles.prediction(obs, context, expression)
+            delta[perturbed] = self._delta(rows, profiles, context[perturbed])
+        return profiles.prediction_from_delta(obs, context, delta)
 
     @abstractmethod
     def _delta(

@@ -93,7 +93,7 @@ class StoredPrediction:
         row = self._keys.get_indexer(self._index(obs))
         delta = self._delta[row][:, column]
         delta[row == -1] = np.nan
-        return controls.prediction(obs, context, controls.mean[context] + delta)
+        return controls.prediction_from_delta(obs, context, delta)
 
     def _index(self, obs: pd.DataFrame) -> pd.MultiIndex:
         frame = obs[self._columns].astype(str)

@@ -13,19 +13,13 @@ from ._datasets import (
     control_tensors,
 )
 from ._fields import MuDataOpenObsField, OpenObsField, obs_column
+from ._group_sums import group_sums, weighted_group_means
 from ._halves import draw_halves, split_half_deltas
-from ._matrix import (
-    check_counts,
-    check_log_normalised,
-    expression_matrix,
-    group_sums,
-    read_rows,
-    row_digests,
-    weighted_group_means,
-)
+from ._log_normalised import LogNormalised, log_normalised
+from ._matrix import expression_matrix, place, read_rows, row_digests
 from ._observations import Observations
 from ._sampled import CountModel, draw_counts, sampled_deltas
-from ._screen import Screen, resolve_key
+from ._screen import Screen, obs_columns, resolve_key
 from ._split import FRACTIONS, draw_split, hold_out, split_by_fold, split_by_target
 from ._splitter import PerturbationSplitter, Unit
 from ._tasks import (
@@ -42,6 +36,7 @@ from ._tokens import (
     measured_targets,
     parse_targets,
 )
+from ._values import check_counts, check_log_normalised
 
 __all__ = [
     "CONTROL_EMBEDDING",
@@ -58,6 +53,7 @@ __all__ = [
     "Controls",
     "CountModel",
     "Embed",
+    "LogNormalised",
     "Matching",
     "MuDataOpenObsField",
     "Observations",
@@ -80,9 +76,12 @@ __all__ = [
     "held_out_groups",
     "hold_out",
     "join_targets",
+    "log_normalised",
     "measured_targets",
     "obs_column",
+    "obs_columns",
     "parse_targets",
+    "place",
     "read_rows",
     "resolve_key",
     "row_digests",

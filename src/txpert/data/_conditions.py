@@ -10,7 +10,7 @@ from anndata import AnnData
 from txpert._constants import ALL, BATCH, CELL_LINE, CONTROL, DELTA, N_CELLS, PERTURBATION, SPLIT
 
 from ._controls import ControlProfiles, FloatArray, IntArray, condition_names
-from ._matrix import group_sums, weighted_group_means
+from ._group_sums import group_sums, weighted_group_means
 from ._screen import Screen
 
 
@@ -53,10 +53,10 @@ class ConditionTable:
         obs, condition = conditions_of(screen)
         n_cells = obs[N_CELLS].to_numpy()
         obs.index = condition_names(obs)
-        mean = group_sums(screen.X, condition, len(obs))
-        mean /= n_cells[:, None]
+        mean = group_sums(screen.X, condition, len(obs), dtype=np.float32)
+        mean /= n_cells[:, None].astype(np.float32)
         _check_finite(mean, obs, screen.genes)
-        table = cls._with_contexts(obs, screen.genes, mean.astype(np.float32))
+        table = cls._with_contexts(obs, screen.genes, mean)
         return table._embedded(screen)
 
     @classmethod
@@ -236,7 +236,7 @@ def _split_of_conditions(
     return pd.Categorical.from_codes(np.where(mixed | obs[CONTROL], -1, low), dtype=split.dtype)
 
 
-def _check_finite(mean: npt.NDArray[np.float64], obs: pd.DataFrame, genes: pd.Index) -> None:
+def _check_finite(mean: FloatArray, obs: pd.DataFrame, genes: pd.Index) -> None:
     if np.isfinite(mean).all():
         return
     row, gene = np.argwhere(~np.isfinite(mean))[0]

@@ -12,8 +12,10 @@ from mudata import MuData
 
 from txpert._constants import ALL, BATCH, CELL_LINE, CONTROL, DELTA, N_CELLS, PERTURBATION
 
-from ._matrix import check_log_normalised, expression_matrix, group_sums, weighted_group_means
+from ._group_sums import group_sums, weighted_group_means
+from ._matrix import expression_matrix
 from ._tokens import parse_targets
+from ._values import check_log_normalised
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -260,11 +262,30 @@ class ControlProfiles:
         expression
             Predicted profiles, shape ``(n_conditions, n_genes)``.
         """
+        return self._predicted(obs, expression, expression - self.mean[context])
+
+    def prediction_from_delta(
+        self, obs: pd.DataFrame, context: IntArray, delta: FloatArray
+    ) -> AnnData:
+        """Return what :meth:`prediction` does, from Δ, which is not copied.
+
+        Parameters
+        ----------
+        obs, context
+            From :meth:`conditions`.
+        delta
+            Predicted change of the control profiles, shape ``(n_conditions, n_genes)``.
+        """
+        expression = self.mean[context]
+        expression += delta
+        return self._predicted(obs, expression, delta)
+
+    def _predicted(self, obs: pd.DataFrame, expression: FloatArray, delta: FloatArray) -> AnnData:
         prediction = AnnData(
             expression,
             obs=obs.set_axis(condition_names(obs), axis=0),
             var=pd.DataFrame(index=self.genes),
-            layers={DELTA: expression - self.mean[context]},
+            layers={DELTA: delta},
         )
         prediction.obs_names_make_unique()
         return prediction

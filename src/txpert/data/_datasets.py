@@ -16,6 +16,7 @@ from ._conditions import ConditionTable, average_over_batches
 from ._controls import ControlProfiles, Matching
 from ._matrix import read_rows
 from ._screen import Screen
+from ._storage import refuse_dask
 
 EXPRESSION = "X"
 CONTROL_PROFILE = "control_profile"
@@ -109,6 +110,7 @@ class CellDataset(Dataset[dict[str, Tensor]]):
         controls: Controls,
         matching: Matching = "batch",
     ) -> None:
+        refuse_dask(screen.X, "Training on single cells")
         self.screen = screen
         self.cells = cells
         self.positions = positions

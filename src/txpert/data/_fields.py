@@ -11,6 +11,8 @@ from scvi.data.fields import MuDataWrapper
 
 from txpert._compat import BaseDataFrameField
 
+from ._screen import obs_columns
+
 
 class OpenObsField(BaseDataFrameField):
     """An obs column with an open vocabulary.
@@ -42,7 +44,8 @@ class OpenObsField(BaseDataFrameField):
     def register_field(self, adata: AnnData) -> dict[str, Any]:
         """Record the column and the values it has."""
         super().register_field(adata)
-        values = pd.Categorical(adata.obs[self.attr_key]).remove_unused_categories().categories
+        column = obs_columns(adata.obs, {self.registry_key: self.attr_key})[self.registry_key]
+        values = pd.Categorical(column).remove_unused_categories().categories
         return {
             self.CATEGORIES: np.asarray(values.astype(str), dtype=object),
             self.ORIGINAL_KEY: self.attr_key,
@@ -83,4 +86,4 @@ def obs_column(manager: AnnDataManager, registry_key: str) -> pd.Series[Any] | N
         return None
     mod_key = location.get("mod_key")
     data = manager.adata if mod_key is None else manager.adata.mod[mod_key]
-    return data.obs[location["attr_key"]]
+    return obs_columns(data.obs, {registry_key: location["attr_key"]})[registry_key]

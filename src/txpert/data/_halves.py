@@ -9,7 +9,8 @@ import pandas as pd
 from txpert._constants import CELL_LINE, PERTURBATION
 
 from ._controls import FloatArray, IntArray
-from ._matrix import Matrix, group_sums
+from ._group_sums import group_sums
+from ._matrix import Matrix
 from ._observations import Observations
 
 _BYTES_PER_PASS = 2**28

@@ -12,11 +12,14 @@ from anndata import AnnData
 from scipy import sparse
 from tqdm.auto import tqdm
 
-Matrix = Any
-"""``ndarray``, scipy CSR/CSC, ``h5py.Dataset`` or anndata's sparse dataset on disk."""
+from ._storage import check_complete, is_dask, read_block
 
-_SAMPLED_ROWS = 1_000
-_LARGEST_LOG_VALUE = np.log1p(1e6)
+Matrix = Any
+"""``ndarray``, scipy CSR/CSC, ``h5py.Dataset``, ``zarr.Array``, anndata's sparse dataset on disk,
+dask array of dense or CSR blocks, or :class:`LogNormalised` counts."""
+
+SHOW_PROGRESS = 200_000
+"""Rows from which a pass over the cells has a progress bar."""
 
 
 def expression_matrix(adata: AnnData, layer: str | None) -> Matrix:
@@ -39,13 +42,34 @@ def expression_matrix(adata: AnnData, layer: str | None) -> Matrix:
     return matrix
 
 
+def place(layer: str | None) -> str:
+    """Return how messages call ``X`` or a layer."""
+    return "adata.X" if layer is None else f"adata.layers[{layer!r}]"
+
+
 def iter_chunks(matrix: Matrix, n_rows: int = 4_096) -> Iterator[tuple[slice, Matrix]]:
-    """Yield consecutive blocks of rows, reading each from disk once."""
+    """Yield consecutive blocks of rows, reading each from disk once; a dask array's as they are.
+
+    Raises
+    ------
+    OSError
+        If a file ends early or is damaged; the message names the file and the rows.
+    """
     if sparse.issparse(matrix) and matrix.format != "csr":
         matrix = matrix.tocsr()
-    for start in range(0, matrix.shape[0], n_rows):
-        rows = slice(start, min(start + n_rows, matrix.shape[0]))
-        yield rows, matrix[rows]
+    check_complete(matrix)
+    for rows in row_slices(matrix, n_rows):
+        yield rows, read_block(matrix, rows)
+
+
+def row_slices(matrix: Matrix, n_rows: int) -> Iterator[slice]:
+    """Yield slices that cover the rows, ``n_rows`` at a time or as a dask array is cut."""
+    n = matrix.shape[0]
+    sizes = matrix.chunks[0] if is_dask(matrix) else [n_rows] * -(-n // n_rows)
+    start = 0
+    for size in sizes:
+        yield slice(start, min(start + size, n))
+        start += size
 
 
 def read_rows(matrix: Matrix, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
@@ -60,42 +84,6 @@ def read_rows(matrix: Matrix, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.f
     return np.asarray(block, dtype=np.float32)[inverse]
 
 
-def group_sums(
-    matrix: Matrix, group: npt.NDArray[np.integer], n_groups: int
-) -> npt.NDArray[np.float64]:
-    """Sum the rows of each group; one pass, memory bounded by a chunk and the result.
-
-    Parameters
-    ----------
-    matrix
-        Rows, in memory or on disk, ``(n, n_genes)``.
-    group
-        Group of each row, ``(n,)``, or its groups where it is in several, ``(n, n_per_row)``;
-        −1 is none.
-    n_groups
-        Number of groups.
-
-    Returns
-    -------
-    Sums, shape ``(n_groups, n_genes)``.
-    """
-    sums = np.zeros((n_groups, matrix.shape[1]))
-    chunks = iter_chunks(matrix)
-    for rows, block in tqdm(
-        chunks, desc="Averaging cells", unit="chunk", disable=matrix.shape[0] < 200_000
-    ):
-        groups = group[rows].reshape(block.shape[0], -1)
-        member = groups >= 0
-        present, position = np.unique(groups[member], return_inverse=True)
-        indicator = sparse.csr_matrix(
-            (np.ones(len(position)), (position, np.nonzero(member)[0])),
-            shape=(len(present), len(groups)),
-        )
-        total = indicator @ block
-        sums[present] += total.toarray() if sparse.issparse(total) else total
-    return sums
-
-
 def row_digests(matrix: Matrix) -> npt.NDArray[np.uint64]:
     """Return a number per row that equal rows share and, but for chance, no others.
 
@@ -105,7 +93,7 @@ def row_digests(matrix: Matrix) -> npt.NDArray[np.uint64]:
     digests = np.zeros(matrix.shape[0], dtype=np.uint64)
     chunks = iter_chunks(matrix)
     for rows, block in tqdm(
-        chunks, desc="Comparing cells", unit="chunk", disable=matrix.shape[0] < 200_000
+        chunks, desc="Comparing cells", unit="chunk", disable=matrix.shape[0] < SHOW_PROGRESS
     ):
         digests[rows] = [
             int.from_bytes(hashlib.blake2b(row, digest_size=8).digest()) if row else 0
@@ -122,86 +110,3 @@ def _row_bytes(block: Matrix) -> Iterator[bytes]:
     columns, values = csr.indices.astype(np.int64), csr.data.astype(np.float64)
     for start, end in zip(csr.indptr, csr.indptr[1:], strict=False):
         yield columns[start:end].tobytes() + values[start:end].tobytes()
-
-
-def values_of(matrix: Matrix) -> npt.NDArray[Any]:
-    """Return the stored values of a block: all of a dense one, the non-zeros of a sparse one."""
-    return matrix.data if sparse.issparse(matrix) else np.asarray(matrix).ravel()
-
-
-def check_counts(matrix: Matrix, where: str) -> None:
-    """Refuse values that are not raw counts.
-
-    Raises
-    ------
-    ValueError
-        If sampled values are negative, NaN, infinite or not whole.
-    """
-    values = _sample(matrix, where)
-    if (values < 0).any() or (values % 1 != 0).any():
-        raise ValueError(
-            f"{where} does not hold raw counts: it has the value "
-            f"{values[(values < 0) | (values % 1 != 0)][0]:g}. Data that are log-normalised "
-            "already need no further normalisation; else put the counts into X first."
-        )
-
-
-def check_log_normalised(matrix: Matrix, where: str) -> None:
-    """Refuse values that are not log1p of library-size-normalised counts.
-
-    Raises
-    ------
-    ValueError
-        If sampled values are raw counts, negative, NaN, infinite or too large for a logarithm.
-    """
-    values = _sample(matrix, where)
-    if (values < 0).any():
-        raise ValueError(
-            f"{where} has the negative value {values.min():g}, so it looks scaled. txpert wants "
-            "log1p of normalised counts: put the counts into X and run tx.pp.normalize(adata)."
-        )
-    if values.size and (values % 1 == 0).all() and values.max() > 0:
-        raise ValueError(
-            f"{where} looks like raw counts (whole numbers up to {values.max():g}). Run "
-            "tx.pp.normalize(adata) first, or name the layer that is log-normalised by layer=."
-        )
-    if values.size and values.max() > _LARGEST_LOG_VALUE:
-        raise ValueError(
-            f"{where} has values up to {values.max():g}, too large for log1p of normalised "
-            "counts. Put the counts into X and run tx.pp.normalize(adata)."
-        )
-
-
-def _sample(matrix: Matrix, where: str) -> npt.NDArray[Any]:
-    n_rows = matrix.shape[0]
-    rows = np.unique(np.linspace(0, n_rows - 1, min(n_rows, _SAMPLED_ROWS)).astype(int))
-    values = values_of(matrix[rows])
-    if not np.isfinite(values).all():
-        raise ValueError(f"{where} has NaN or infinite values; remove those cells or genes first.")
-    return values
-
-
-def weighted_group_means(
-    values: npt.NDArray[np.float32],
-    group: npt.NDArray[np.integer],
-    weight: npt.NDArray[np.number],
-) -> npt.NDArray[np.float32]:
-    """Average the rows of each group by their weights.
-
-    Parameters
-    ----------
-    values
-        Rows, shape ``(n, n_genes)``.
-    group
-        Group of each row, 0 to ``n_groups - 1``, shape ``(n,)``.
-    weight
-        Positive weights, shape ``(n,)``.
-
-    Returns
-    -------
-    Means, shape ``(n_groups, n_genes)``.
-    """
-    total = np.bincount(group, weights=weight)
-    entries = weight / total[group], (group, np.arange(len(group)))
-    share = sparse.csr_matrix(entries, shape=(len(total), len(group)))
-    return (share @ values).astype(np.float32)

@@ -8,7 +8,8 @@ import numpy.typing as npt
 from scipy import sparse
 
 from ._controls import FloatArray, IntArray
-from ._matrix import Matrix, group_sums, iter_chunks
+from ._group_sums import group_sums
+from ._matrix import Matrix, iter_chunks
 from ._observations import Observations
 
 _ENTRIES_PER_DRAW = 2**20

@@ -22,7 +22,8 @@ from txpert._constants import (
     VALIDATION,
 )
 
-from ._matrix import Matrix, expression_matrix
+from ._log_normalised import log_normalised
+from ._matrix import Matrix, expression_matrix, place
 from ._tokens import canonical_label
 
 logger = logging.getLogger("txpert")
@@ -61,6 +62,21 @@ def resolve_key(name: str, key: str | None, obs: pd.DataFrame, where: str) -> st
     if name == CONTROL:
         message += f" To make it: {where}[{key!r}] = {where}[<perturbation column>] == 'control'"
     raise KeyError(message)
+
+
+def obs_columns(obs: Any, keys: Mapping[str, str | None]) -> dict[str, pd.Series[Any]]:
+    """Bring columns into memory.
+
+    Parameters
+    ----------
+    obs
+        Annotation of the cells: a frame, or what :func:`anndata.experimental.read_lazy` reads.
+    keys
+        Column by what it is for; ``None`` is left out.
+    """
+    named = {name: key for name, key in keys.items() if key is not None}
+    frame = obs if isinstance(obs, pd.DataFrame) else obs[list({*named.values()})].to_memory()
+    return {name: frame[key] for name, key in named.items()}
 
 
 def _without(name: str) -> str:
@@ -103,12 +119,20 @@ class Screen:
 
     @classmethod
     def from_anndata(
-        cls, adata: AnnData, keys: Mapping[str, str | None], layer: str | None = None
+        cls,
+        adata: AnnData,
+        keys: Mapping[str, str | None],
+        layer: str | None = None,
+        target_sum: float | None = None,
     ) -> Screen:
-        """Read and check a screen; see :meth:`from_columns` for the errors raised."""
+        """Read and check a screen; see :meth:`from_columns` for the errors raised.
+
+        With ``target_sum``, ``X`` is :func:`log_normalised` whenever rows of it are read.
+        """
         resolved = {n: resolve_key(n, key, adata.obs, "adata.obs") for n, key in keys.items()}
-        columns = {name: adata.obs[key] for name, key in resolved.items() if key is not None}
-        return cls.from_columns(expression_matrix(adata, layer), adata.var_names, columns)
+        columns = obs_columns(adata.obs, resolved)
+        matrix = log_normalised(expression_matrix(adata, layer), target_sum, place(layer))
+        return cls.from_columns(matrix, adata.var_names, columns)
 
     @classmethod
     def from_columns(

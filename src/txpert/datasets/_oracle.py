@@ -42,7 +42,7 @@ class Oracle(ABC):
         asked[PERTURBATION] = asked[PERTURBATION].map(canonical_label)
         group = asked.groupby([CELL_LINE, PERTURBATION], sort=False).ngroup().to_numpy()
         effects = self._effects(asked.drop_duplicates(), profiles)[group]
-        return profiles.prediction(obs, context, profiles.mean[context] + effects)
+        return profiles.prediction_from_delta(obs, context, effects)
 
     @abstractmethod
     def _effects(

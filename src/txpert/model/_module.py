@@ -191,20 +191,29 @@ class TxPertModule(BaseModuleClass):
         targets: Tensor,
         present: Tensor,
         control_embedding: Tensor | None = None,
+        state: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Predict expression, ``(n, n_genes)``, from controls and targets' embeddings."""
-        if self.basal is None:
-            state = control_profile.new_zeros(len(control_profile), self.n_latent)
-        elif self.reads == "mlp":
-            state = self.basal(control_profile)
-        else:
-            state = self.basal(control_embedding)
+        """Predict expression, ``(n, n_genes)``, from controls and targets' embeddings.
+
+        ``state`` is the basal state where it is known already.
+        """
+        if state is None:
+            state = self.basal_state(control_profile, control_embedding)
         latent = self.combination(state, targets, present)
         if isinstance(self.decoder, LowRankDecoder):
             decoded = self.decoder(latent, present.sum(dim=1, keepdim=True))
         else:
             decoded = self.decoder(latent)
         return {"expression": decoded if self.decoding == "direct" else decoded + control_profile}
+
+    @auto_move_data
+    def basal_state(
+        self, control_profile: Tensor, control_embedding: Tensor | None = None
+    ) -> Tensor:
+        """Return the basal states that controls stand for, ``(n, n_latent)``."""
+        if self.basal is None:
+            return control_profile.new_zeros(len(control_profile), self.n_latent)
+        return self.basal(control_profile if self.reads == "mlp" else control_embedding)
 
     def loss(
         self,

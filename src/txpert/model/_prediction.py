@@ -109,7 +109,7 @@ class PredictingModelClass(ScreenModelClass):
             row, column, change = effect.entries(obs[PERTURBATION], profiles, context)
             delta[row, column] += change
             lengths["target"] = np.sqrt(np.bincount(row, change**2, minlength=len(obs)))
-        predicted = profiles.prediction(obs, context, profiles.mean[context] + delta)
+        predicted = profiles.prediction_from_delta(obs, context, delta)
         shares = lengths.div(lengths.sum(axis=1).replace(0, 1), axis=0)
         predicted.obs[[f"share_{name}" for name in shares]] = shares.to_numpy()
         return predicted
@@ -136,12 +136,18 @@ class PredictingModelClass(ScreenModelClass):
         positions = torch.from_numpy(encode_targets(obs[PERTURBATION], self.nodes))
         self.module.eval()
         embeddings = self.module.embed()
+        states = self.module.basal_state(
+            **control_tensors(profiles, np.arange(len(profiles.mean)))
+        )
         delta = np.empty((len(obs), len(self.genes)), dtype=np.float32)
         for start in range(0, len(obs), batch_size):
             rows = slice(start, start + batch_size)
             targets, present = self.module.targets(embeddings, positions[rows].to(self.device))
             predicted = self.module.generative(
-                **control_tensors(profiles, context[rows]), targets=targets, present=present
+                **control_tensors(profiles, context[rows]),
+                targets=targets,
+                present=present,
+                state=states[torch.from_numpy(context[rows]).to(states.device)],
             )
             expression = predicted["expression"].cpu().numpy()
             delta[rows] = expression - profiles.mean[context[rows]]

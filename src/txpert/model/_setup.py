@@ -19,7 +19,10 @@ from txpert.data import (
     Screen,
     check_log_normalised,
     expression_matrix,
+    log_normalised,
     obs_column,
+    obs_columns,
+    place,
     resolve_key,
 )
 
@@ -69,6 +72,7 @@ class ScreenModelClass(BaseModelClass):
         split_key: str | None = SPLIT,
         layer: str | None = None,
         embedding_key: str | None = None,
+        target_sum: float | None = None,
         **kwargs: Any,
     ) -> None:
         """Register a screen; only scvi-tools' two identifiers are added, to ``adata.uns``.
@@ -76,7 +80,8 @@ class ScreenModelClass(BaseModelClass):
         Parameters
         ----------
         adata
-            Cells × genes, log1p of library-size-normalised counts, in memory or backed.
+            Cells × genes, log1p of library-size-normalised counts, in memory, backed (h5ad, zarr)
+            or lazy (:func:`anndata.experimental.read_lazy`).
         perturbation_key
             obs column of what was done to each cell: ``"A"``, ``"A+B"`` or ``"control"``.
         control_key
@@ -90,6 +95,10 @@ class ScreenModelClass(BaseModelClass):
         embedding_key
             obsm key of an embedding of the cells (scVI, PCA, a foundation model), read with
             ``basal="embedding"``.
+        target_sum
+            Normalise raw counts whenever cells are read, to this many per cell, and take log1p,
+            as :func:`txpert.pp.normalize` does (which takes 4,000); ``None`` wants log-normalised
+            values.
         **kwargs
             Passed by scvi-tools when a model is loaded.
 
@@ -102,7 +111,7 @@ class ScreenModelClass(BaseModelClass):
             them.
         """
         keys = _keys(perturbation_key, control_key, batch_key, cell_line_key, split_key)
-        resolved = cls._check(adata, adata, layer, keys, dict.fromkeys(keys))
+        resolved = cls._check(adata, adata, layer, keys, dict.fromkeys(keys), target_sum)
         fields = [
             LayerField(REGISTRY_KEYS.X_KEY, layer, **_EXPRESSION_OPTIONS),
             *(OpenObsField(name, key) for name, key in resolved.items()),
@@ -110,8 +119,8 @@ class ScreenModelClass(BaseModelClass):
         if embedding_key is not None:
             read_embedding(adata, embedding_key)
             fields.append(ObsmField(EMBEDDING, embedding_key))
-        arguments = {f"{name}_key": key for name, key in resolved.items()}
-        arguments["embedding_key"] = embedding_key
+        arguments: dict[str, Any] = {f"{name}_key": key for name, key in resolved.items()}
+        arguments |= {"embedding_key": embedding_key, "target_sum": target_sum}
         method = cls._get_setup_method_args(cls=cls, adata=adata, layer=layer, **arguments)
         manager = AnnDataManager(fields=fields, setup_method_args=method)
         manager.register_fields(adata, **kwargs)
@@ -128,6 +137,7 @@ class ScreenModelClass(BaseModelClass):
         split_key: str | None = SPLIT,
         layer: str | None = None,
         embedding_key: str | None = None,
+        target_sum: float | None = None,
         modalities: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -137,7 +147,9 @@ class ScreenModelClass(BaseModelClass):
         ----------
         mdata
             Multimodal data; one modality holds log-normalised expression.
-        perturbation_key, control_key, batch_key, cell_line_key, split_key, layer, embedding_key
+        perturbation_key, control_key, batch_key, cell_line_key, split_key
+            As in :meth:`setup_anndata`.
+        layer, embedding_key, target_sum
             As in :meth:`setup_anndata`.
         modalities
             Modality of each argument, such as ``{"layer": "rna", "perturbation_key": "guides"}``.
@@ -162,7 +174,8 @@ class ScreenModelClass(BaseModelClass):
                 )
         keys = _keys(perturbation_key, control_key, batch_key, cell_line_key, split_key)
         places = {name: modalities.get(f"{name}_key") for name in keys}
-        resolved = cls._check(mdata, mdata.mod[modalities["layer"]], layer, keys, places)
+        expression = mdata.mod[modalities["layer"]]
+        resolved = cls._check(mdata, expression, layer, keys, places, target_sum)
         fields = [
             MuDataLayerField(
                 REGISTRY_KEYS.X_KEY, layer, mod_key=modalities["layer"], **_EXPRESSION_OPTIONS
@@ -173,11 +186,11 @@ class ScreenModelClass(BaseModelClass):
             ),
         ]
         if embedding_key is not None:
-            place = modalities.get("embedding_key")
-            read_embedding(mdata if place is None else mdata.mod[place], embedding_key)
-            fields.append(MuDataObsmField(EMBEDDING, embedding_key, mod_key=place))
-        arguments = {f"{name}_key": key for name, key in resolved.items()}
-        arguments["embedding_key"] = embedding_key
+            mod_key = modalities.get("embedding_key")
+            read_embedding(mdata if mod_key is None else mdata.mod[mod_key], embedding_key)
+            fields.append(MuDataObsmField(EMBEDDING, embedding_key, mod_key=mod_key))
+        arguments: dict[str, Any] = {f"{name}_key": key for name, key in resolved.items()}
+        arguments |= {"embedding_key": embedding_key, "target_sum": target_sum}
         method = cls._get_setup_method_args(
             cls=cls, mdata=mdata, layer=layer, modalities=modalities, **arguments
         )
@@ -192,6 +205,7 @@ class ScreenModelClass(BaseModelClass):
         layer: str | None,
         keys: Mapping[str, str | None],
         places: Mapping[str, str | None],
+        target_sum: float | None,
     ) -> dict[str, str | None]:
         """Check columns and values before anything is registered; return the columns there are.
 
@@ -201,26 +215,34 @@ class ScreenModelClass(BaseModelClass):
             raise ValueError(
                 "The data are a view of a larger object. Make a copy first: adata = adata.copy()"
             )
-        resolved, columns = {}, {}
+        resolved: dict[str, str | None] = {}
+        columns: dict[str, pd.Series[Any]] = {}
         for name, key in keys.items():
-            place = places[name]
-            obs = data.obs if place is None else data.mod[place].obs
+            mod_key = places[name]
+            obs = data.obs if mod_key is None else data.mod[mod_key].obs
             top = "adata.obs" if data is expression else "mdata.obs"
-            where = top if place is None else f"mdata[{place!r}].obs"
+            where = top if mod_key is None else f"mdata[{mod_key!r}].obs"
             resolved[name] = resolve_key(name, key, obs, where)
-            if resolved[name] is not None:
-                columns[name] = obs[resolved[name]]
+            columns |= obs_columns(obs, {name: resolved[name]})
         matrix = expression_matrix(expression, layer)
         Screen.from_columns(matrix, expression.var_names, columns)
-        check_log_normalised(matrix, "adata.X" if layer is None else f"adata.layers[{layer!r}]")
+        if target_sum is None:
+            check_log_normalised(matrix, place(layer))
+        log_normalised(matrix, target_sum, place(layer))
         return resolved
 
 
 def read_screen(manager: AnnDataManager) -> Screen:
     """Return the screen that was registered."""
     columns = {name: obs_column(manager, name) for name in _FIELDS}
-    return Screen.from_columns(
+    arguments = manager.registry["setup_args"]
+    matrix = log_normalised(
         manager.get_from_registry(REGISTRY_KEYS.X_KEY),
+        arguments.get("target_sum"),
+        place(arguments["layer"]),
+    )
+    return Screen.from_columns(
+        matrix,
         registered_genes(manager.registry),
         {name: column for name, column in columns.items() if column is not None},
     )

@@ -49,6 +49,11 @@ class Perturbations:
         """Read and check the annotation of the cells."""
         if adata.is_view:
             raise ValueError("adata is a view; make a copy first: adata = adata.copy()")
+        if not isinstance(adata.obs, pd.DataFrame):
+            raise ValueError(
+                "adata.obs is lazy and takes no new columns. Bring the annotation (not the "
+                "expression) into memory first: adata.obs = adata.obs.to_memory()"
+            )
         keys = {PERTURBATION: perturbation_key, CONTROL: control_key, CELL_LINE: cell_line_key}
         resolved = {
             name: resolve_key(name, key, adata.obs, "adata.obs") for name, key in keys.items()

@@ -42,7 +42,9 @@ def normalize(
     if adata.is_view or adata.isbacked:
         kind, remedy = ("backed", "to_memory") if adata.isbacked else ("a view", "copy")
         raise ValueError(
-            f"adata is {kind} and cannot be changed in place. Run adata = adata.{remedy}() first."
+            f"adata is {kind} and cannot be changed in place. Run adata = adata.{remedy}() first, "
+            f"or leave it and normalise as cells are read: target_sum={TARGET_SUM:g} in "
+            "tx.pp.pseudobulk and TxPertModel.setup_anndata."
         )
     counts = expression_matrix(adata, None)
     check_counts(counts, "adata.X")

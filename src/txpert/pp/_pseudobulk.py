@@ -3,7 +3,7 @@ from __future__ import annotations
 from anndata import AnnData
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT
-from txpert.data import ConditionTable, Screen, check_log_normalised
+from txpert.data import ConditionTable, Screen, check_log_normalised, place
 
 
 def pseudobulk(
@@ -15,20 +15,26 @@ def pseudobulk(
     cell_line_key: str | None = CELL_LINE,
     split_key: str | None = SPLIT,
     layer: str | None = None,
+    target_sum: float | None = None,
 ) -> AnnData:
     """Average the cells of each condition (cell line × batch × perturbation).
 
-    One pass over the cells, in memory or backed; labels are written one way (``"B+A"`` counts as
-    ``"A+B"``).
+    One pass over the cells, which may be in memory, backed (h5ad, zarr) or lazy
+    (:func:`anndata.experimental.read_lazy`); memory does not grow with their number. A dask array
+    is read by the current scheduler, a cluster's workers if there is a ``distributed.Client``.
+    Labels are written one way (``"B+A"`` counts as ``"A+B"``).
 
     Parameters
     ----------
     adata
-        Cells × genes, log-normalised; not changed.
+        Cells × genes, log-normalised unless ``target_sum`` is given; not changed.
     perturbation_key, control_key, batch_key, cell_line_key, split_key
         obs columns, as in :meth:`txpert.TxPertModel.setup_anndata`.
     layer
         Layer of the expression values; ``None`` takes ``X``.
+    target_sum
+        Normalise raw counts in the pass, to this many per cell, and take log1p, as
+        :func:`normalize` does (which takes 4,000); ``None`` wants log-normalised values.
 
     Returns
     -------
@@ -42,6 +48,19 @@ def pseudobulk(
         If a column or the layer does not exist.
     ValueError
         If annotation or values are unusable; the message says how to mend them.
+    OSError
+        If a file ends early or is damaged; the message names the rows.
+    RuntimeError
+        If the workers of a dask cluster die again and again.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> adata = tx.datasets.toy()
+    >>> tx.pp.pseudobulk(adata).shape
+    (26, 60)
+    >>> tx.pp.pseudobulk(adata, layer="counts", target_sum=4_000).shape
+    (26, 60)
     """
     keys = {
         PERTURBATION: perturbation_key,
@@ -50,6 +69,7 @@ def pseudobulk(
         CELL_LINE: cell_line_key,
         SPLIT: split_key,
     }
-    screen = Screen.from_anndata(adata, keys, layer)
-    check_log_normalised(screen.X, "adata.X" if layer is None else f"adata.layers[{layer!r}]")
+    screen = Screen.from_anndata(adata, keys, layer, target_sum)
+    if target_sum is None:
+        check_log_normalised(screen.X, place(layer))
     return ConditionTable.from_screen(screen).to_anndata()

@@ -1,0 +1,151 @@
+"""Sums and means over groups of rows: one pass, by one process or by a dask cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from tqdm.auto import tqdm
+
+from ._cluster import compute_in_turn
+from ._matrix import SHOW_PROGRESS, Matrix, iter_chunks, row_slices
+from ._storage import REPEATED, has_repeated_entries, is_dask
+
+FloatArray = npt.NDArray[np.floating]
+IntArray = npt.NDArray[np.integer]
+Partial = tuple[IntArray, Matrix]
+
+
+def group_sums(
+    matrix: Matrix,
+    group: IntArray,
+    n_groups: int,
+    dtype: npt.DTypeLike = np.float64,
+) -> npt.NDArray[Any]:
+    """Sum the rows of each group; one pass, memory bounded by a chunk and the result.
+
+    Rows of a chunk are added up in float64, whatever the type of the result. A dask array's chunks
+    are tasks for the current scheduler: threads, or the workers of a ``distributed.Client``.
+
+    Parameters
+    ----------
+    matrix
+        Rows, in memory, on disk or lazy, ``(n, n_genes)``.
+    group
+        Group of each row, ``(n,)``, or its groups where it is in several, ``(n, n_per_row)``;
+        −1 is none.
+    n_groups
+        Number of groups.
+    dtype
+        Type of the result. ``float32`` takes half the memory; means of 100,000 chunks are off by
+        less than 1e-5 of their value.
+
+    Returns
+    -------
+    Sums, shape ``(n_groups, n_genes)``.
+
+    Raises
+    ------
+    OSError
+        If rows cannot be read; the message names the file and the rows.
+    """
+    sums = np.zeros((n_groups, matrix.shape[1]), dtype=dtype)
+    group = group.reshape(len(group), -1)
+    partials = _lazy_partials(matrix, group) if is_dask(matrix) else _partials(matrix, group)
+    with tqdm(
+        total=matrix.shape[0],
+        desc="Averaging cells",
+        unit="cell",
+        unit_scale=True,
+        disable=matrix.shape[0] < SHOW_PROGRESS,
+    ) as bar:
+        for n_rows, (present, total) in partials:
+            _add(sums, present, total)
+            bar.update(n_rows)
+    return sums
+
+
+def _partials(matrix: Matrix, group: IntArray) -> Iterator[tuple[int, Partial]]:
+    for rows, block in iter_chunks(matrix):
+        yield block.shape[0], partial_sums(block, group[rows])
+
+
+def _lazy_partials(matrix: Matrix, group: IntArray) -> Iterator[tuple[int, Partial]]:
+    """Sum each block of a dask array where it is read; only the sums come here."""
+    from dask import delayed
+
+    matrix = matrix.rechunk({1: -1})
+    rows = list(row_slices(matrix, 0))
+    blocks = matrix.to_delayed(optimize_graph=True).ravel()
+    task = delayed(_checked_sums)
+    tasks = [task(block, group[part]) for block, part in zip(blocks, rows, strict=True)]
+    for part, sums in zip(rows, compute_in_turn(tasks, rows), strict=True):
+        yield part.stop - part.start, sums
+
+
+def _checked_sums(block: Matrix, groups: IntArray) -> Partial:
+    """Sum as :func:`partial_sums`; a block that only part of a file was read for is refused."""
+    if has_repeated_entries(block):
+        raise ValueError(REPEATED)
+    return partial_sums(block, groups)
+
+
+def partial_sums(block: Matrix, groups: IntArray) -> Partial:
+    """Sum the rows of each group that a block has.
+
+    Parameters
+    ----------
+    block
+        Rows in memory, dense or CSR, ``(n, n_genes)``.
+    groups
+        Groups of each row, ``(n, n_per_row)``; −1 is none.
+
+    Returns
+    -------
+    The groups, ``(n_present,)``, and their sums, float64 ``(n_present, n_genes)``.
+    """
+    member = groups >= 0
+    present, position = np.unique(groups[member], return_inverse=True)
+    indicator = sparse.csr_matrix(
+        (np.ones(len(position)), (position, np.nonzero(member)[0])),
+        shape=(len(present), len(groups)),
+    )
+    return present, indicator @ block
+
+
+def _add(sums: FloatArray, present: IntArray, total: Matrix) -> None:
+    """Add a block's sums to those of all groups, in place."""
+    if not sparse.issparse(total):
+        sums[present] += total
+        return
+    first = np.repeat(present.astype(np.int64) * sums.shape[1], np.diff(total.indptr))
+    sums.reshape(-1)[first + total.indices] += total.data
+
+
+def weighted_group_means(
+    values: npt.NDArray[np.float32],
+    group: npt.NDArray[np.integer],
+    weight: npt.NDArray[np.number],
+) -> npt.NDArray[np.float32]:
+    """Average the rows of each group by their weights.
+
+    Parameters
+    ----------
+    values
+        Rows, shape ``(n, n_genes)``.
+    group
+        Group of each row, 0 to ``n_groups - 1``, shape ``(n,)``.
+    weight
+        Positive weights, shape ``(n,)``.
+
+    Returns
+    -------
+    Means, shape ``(n_groups, n_genes)``.
+    """
+    total = np.bincount(group, weights=weight)
+    entries = weight / total[group], (group, np.arange(len(group)))
+    share = sparse.csr_matrix(entries, shape=(len(total), len(group)))
+    return (share @ values).astype(np.float32)

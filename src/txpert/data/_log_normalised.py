@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from ._matrix import Matrix
+from ._storage import is_dask
+from ._values import check_counts
+
+
+class LogNormalised:
+    """Counts that are normalised whenever rows of them are read.
+
+    Parameters
+    ----------
+    counts
+        Raw counts, in memory or on disk, ``(n_cells, n_genes)``.
+    target_sum
+        Counts per cell after normalisation.
+    """
+
+    def __init__(self, counts: Matrix, target_sum: float) -> None:
+        if sparse.issparse(counts) and counts.format != "csr":
+            counts = counts.tocsr()
+        self.counts = counts
+        self.target_sum = target_sum
+        self.shape = counts.shape
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.integer]) -> Matrix:
+        """Return log1p of the normalised counts of some rows."""
+        return log_normalise_rows(self.counts[rows], self.target_sum)
+
+
+def log_normalised(counts: Matrix, target_sum: float | None, where: str) -> Matrix:
+    """Return a matrix whose rows are normalised when they are read; nothing is read but a sample.
+
+    Parameters
+    ----------
+    counts
+        Raw counts; a dask array stays one.
+    target_sum
+        Counts per cell after normalisation; ``None`` returns the matrix as it is.
+    where
+        How error messages call the matrix.
+
+    Raises
+    ------
+    ValueError
+        If the values are no counts or ``target_sum`` is not positive.
+    """
+    if target_sum is None:
+        return counts
+    if not target_sum > 0:
+        raise ValueError(f"target_sum must be a positive number of counts, not {target_sum!r}.")
+    check_counts(counts, where)
+    if not is_dask(counts):
+        return LogNormalised(counts, target_sum)
+    whole_rows = counts.rechunk({1: -1})
+    meta = log_normalise_rows(whole_rows._meta, target_sum)
+    return whole_rows.map_blocks(log_normalise_rows, target_sum, dtype=np.float32, meta=meta)
+
+
+def log_normalise_rows(block: Any, target_sum: float) -> Any:
+    """Normalise the rows of a block to a sum and take log1p; rows of zeros stay zeros."""
+    is_sparse = sparse.issparse(block)
+    values = sparse.csr_matrix(block, dtype=np.float32, copy=True) if is_sparse else block
+    total = np.asarray(values.sum(axis=1, dtype=np.float64)).ravel()
+    factor = np.divide(target_sum, total, out=np.ones_like(total), where=total > 0)
+    factor = factor.astype(np.float32)
+    if not is_sparse:
+        return np.log1p(np.asarray(block, dtype=np.float32) * factor[:, None])
+    values.data *= np.repeat(factor, np.diff(values.indptr))
+    np.log1p(values.data, out=values.data)
+    return values
