@@ -26,7 +26,7 @@ from txpert.data import (
 from txpert.nn import LowRankDecoder
 
 from ._blend import Blend
-from ._plan import MONITOR, BestWeights, TxPertTrainingPlan, run
+from ._plan import BestWeights, TxPertTrainingPlan, early_stopping, run
 from ._prediction import PredictingModelClass
 
 FloatArray = npt.NDArray[np.float32]
@@ -217,6 +217,8 @@ class TrainableModelClass(PredictingModelClass):
         best = BestWeights(self.module)
         if validated:
             callbacks.append(best)
+        if validated and options.early_stopping:
+            callbacks.append(early_stopping(patience, trainer_kwargs))
         plan = self._training_plan_cls(
             self.module,
             validation_delta=splitter.validation.observed_delta(),
@@ -228,11 +230,8 @@ class TrainableModelClass(PredictingModelClass):
             training_plan=plan,
             data_splitter=splitter,
             max_epochs=max_epochs,
-            early_stopping=options.early_stopping and validated,
-            early_stopping_monitor=MONITOR,
-            early_stopping_mode="max",
-            early_stopping_patience=patience,
             callbacks=callbacks,
+            use_distributed_sampler=False,  # the splitter shares out the rows
             **{"check_val_every_n_epoch": 1, "log_every_n_steps": 1, **trainer_kwargs},
         )
         if not run(runner):
