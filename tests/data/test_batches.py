@@ -1,3 +1,5 @@
+from itertools import chain
+
 import pytest
 import torch
 from torch.utils.data import BatchSampler, RandomSampler
@@ -40,7 +42,7 @@ def test_processes_share_out_every_minibatch(pretend):
         torch.rand(rank)  # what else they draw differs
         parts.append(list(ShuffledBatches(20, 8)))
     assert [len(part) for part in parts] == [2, 2, 2]  # the last four rows are too few for three
-    shared = [sorted(sum(batch, [])) for batch in zip(*parts, strict=True)]
+    shared = [sorted(chain.from_iterable(batch)) for batch in zip(*parts, strict=True)]
     order = torch.randperm(20, generator=torch.Generator().manual_seed(5)).tolist()
     assert shared == [sorted(order[:8]), sorted(order[8:16])]
     assert {len(batch) for part in parts for batch in part} == {2, 3}
