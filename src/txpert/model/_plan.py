@@ -15,6 +15,7 @@ from txpert.data import CONTROL_PROFILE, GROUP, PERTURBATION, WEIGHT
 from txpert.metrics import pearson_delta
 from txpert.nn import Similarity
 
+from ._checkpoints import FitCheckpoint
 from ._module import TxPertModule
 
 MONITOR = "pearson_delta_validation"
@@ -136,7 +137,7 @@ class BestWeights(pl.Callback):
 
     def __init__(self, module: TxPertModule) -> None:
         self.module = module
-        self.best_score = -np.inf
+        self.best_score = -float("inf")
         self.n_epochs = 0
         self._weights: dict[str, Tensor] | None = None
 
@@ -157,6 +158,15 @@ class BestWeights(pl.Callback):
     ) -> None:
         """Put the best weights back."""
         self._restore()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best epoch and its weights, for a checkpoint."""
+        return {"score": self.best_score, "n_epochs": self.n_epochs, "weights": self._weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up what :meth:`state_dict` returned."""
+        self.best_score, self.n_epochs = state_dict["score"], state_dict["n_epochs"]
+        self._weights = state_dict["weights"]
 
     def _restore(self) -> None:
         if self._weights is not None:
@@ -196,9 +206,14 @@ def run(runner: TrainRunner) -> bool:
         runner.model.module.eval()
         runner.model.is_trained_ = True
         kept = runner.trainer.callback_metrics.get(MONITOR)
-        warnings.warn(
+        message = (
             f"Training was interrupted in epoch {runner.trainer.current_epoch + 1}; the model "
-            f"keeps the weights of {'that moment' if kept is None else 'its best epoch'}.",
+            f"keeps the weights of {'that moment' if kept is None else 'its best epoch'}."
+        )
+        if any(isinstance(callback, FitCheckpoint) for callback in runner.trainer.callbacks):
+            message += " Called again with the same arguments, train takes it up."
+        warnings.warn(
+            message,
             UserWarning,
             stacklevel=settings.warnings_stacklevel,
         )

@@ -3,6 +3,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from txpert.data import (
 from txpert.nn import LowRankDecoder
 
 from ._blend import Blend
+from ._checkpoints import Checkpoints, describe
 from ._plan import BestWeights, TxPertTrainingPlan, early_stopping, run
 from ._prediction import PredictingModelClass
 
@@ -49,6 +51,21 @@ class TrainingOptions:
     plan_kwargs: Mapping[str, Any]
     trainer_kwargs: Mapping[str, Any]
     fresh: bool
+    checkpoints: Checkpoints | None = None
+
+    def description(self) -> dict[str, Any]:
+        """Return what decides the outcome of a training."""
+        names = ("lr", "batch_size", "unit", "controls", "max_epochs")
+        more = ("early_stopping", "early_stopping_patience", "plan_kwargs")
+        return {name: getattr(self, name) for name in (*names, *more)}
+
+    def lengths(self, n_train: int) -> tuple[int, int]:
+        """Return the epochs to train and to wait for a better score."""
+        steps = max(1, n_train // self.batch_size)
+        max_epochs, patience = self.max_epochs, self.early_stopping_patience
+        if max_epochs is None:
+            max_epochs = int(np.clip(3_000 // steps, 20, 500))
+        return max_epochs, max(100 // steps, 10) if patience is None else patience
 
 
 class TrainableModelClass(PredictingModelClass):
@@ -80,6 +97,7 @@ class TrainableModelClass(PredictingModelClass):
         controls: Controls = "averaged",
         early_stopping: bool = True,
         early_stopping_patience: int | None = None,
+        checkpoint: str | Path | None = None,
         accelerator: str = "auto",
         devices: int | list[int] | str = "auto",
         plan_kwargs: Mapping[str, Any] | None = None,
@@ -118,8 +136,13 @@ class TrainableModelClass(PredictingModelClass):
         early_stopping_patience
             Epochs to wait for a better score; by default as many as make 100 steps, but 10 at
             least.
+        checkpoint
+            Folder to write the state of training to, now and then. If it holds that of a training
+            broken off, of the same model with the same data and arguments, this is taken up where
+            it was last written, and ends as it would have; one that ended is not repeated.
         accelerator, devices
-            As in Lightning.
+            As in Lightning. Several devices share out the rows of each minibatch, and their
+            gradient is that of the whole of it.
         plan_kwargs
             Further arguments of :class:`~txpert.model.TxPertTrainingPlan`.
         **trainer_kwargs
@@ -138,6 +161,8 @@ class TrainableModelClass(PredictingModelClass):
             fresh=not self.is_trained_,
         )
         screen, table = self._attached()
+        if checkpoint is not None:
+            options = self._checkpointed(checkpoint, options, table)
         self.blend_ = None
         if self.prediction == "network":
             self._fit(screen, table, options)
@@ -147,6 +172,19 @@ class TrainableModelClass(PredictingModelClass):
             self.blend_ = blend.weigh(*self._held_out(table, blend)).to_dict()
         else:
             self._cross_fit(screen, table, options)
+
+    def _checkpointed(
+        self, folder: str | Path, options: TrainingOptions, table: ConditionTable
+    ) -> TrainingOptions:
+        described = {
+            "prediction": self.prediction,
+            "matching": self.matching,
+            **options.description(),
+            "scvi.settings.seed": settings.seed or 0,
+        }
+        description = describe(self.module, self.nodes, table, described)
+        checkpoints = Checkpoints(folder, self, description)
+        return replace(options, fresh=not self.is_trained_, checkpoints=checkpoints)
 
     def _cross_fit(self, screen: Screen, table: ConditionTable, options: TrainingOptions) -> None:
         """Find epochs and weights on perturbations held out in turn; train on all of them."""
@@ -205,12 +243,7 @@ class TrainableModelClass(PredictingModelClass):
         self.module.trained.copy_(splitter.trained_nodes(len(self.nodes)))
         if isinstance(self.module.decoder, LowRankDecoder) and options.fresh:
             self.module.decoder.start_from(splitter.training_effects())
-        steps = max(1, splitter.n_train // options.batch_size)
-        max_epochs, patience = options.max_epochs, options.early_stopping_patience
-        if max_epochs is None:
-            max_epochs = int(np.clip(3_000 // steps, 20, 500))
-        if patience is None:
-            patience = max(100 // steps, 10)
+        max_epochs, patience = options.lengths(splitter.n_train)
         validated = splitter.n_val > 0
         trainer_kwargs = dict(options.trainer_kwargs)
         callbacks = list(trainer_kwargs.pop("callbacks", ()))
@@ -225,6 +258,10 @@ class TrainableModelClass(PredictingModelClass):
             lr=options.lr,
             **options.plan_kwargs,
         )
+        fit = None if options.checkpoints is None else options.checkpoints.next_fit()
+        if fit is not None:
+            callbacks.append(fit)
+            trainer_kwargs |= fit.trainer_kwargs(trainer_kwargs.get("plugins"))
         runner = self._train_runner_cls(
             self,
             training_plan=plan,
@@ -234,9 +271,14 @@ class TrainableModelClass(PredictingModelClass):
             use_distributed_sampler=False,  # the splitter shares out the rows
             **{"check_val_every_n_epoch": 1, "log_every_n_steps": 1, **trainer_kwargs},
         )
+        if fit is not None and fit.outcome:
+            return fit.restore(self, runner.device)
         if not run(runner):
             return None
-        return best.n_epochs if validated else max_epochs
+        n_epochs = best.n_epochs if validated else max_epochs
+        if fit is not None:
+            fit.finish(self, n_epochs)
+        return n_epochs
 
 
 def _folds(table: ConditionTable) -> list[dict[str, str]]:
