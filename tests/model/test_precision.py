@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 
@@ -29,3 +31,13 @@ def test_mixed_precision_predicts_what_single_precision_does(adata, make_model, 
     assert mixed.dtype == np.float32
     assert not np.array_equal(mixed, single)
     np.testing.assert_allclose(mixed, single, atol=0.05 * np.abs(single).max())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_module_predicts_the_same(adata, make_model):
+    options = {"encoder": "none", "decoding": "low_rank"}
+    plain = make_model(adata, **options)
+    compiled = make_model(adata, train={"plan_kwargs": {"compile": True}}, **options)
+    plain, compiled = (m.predict(["GENE3", "GENE5"]).X for m in (plain, compiled))
+    np.testing.assert_allclose(compiled, plain, atol=1e-4)

@@ -122,7 +122,7 @@ class TrainableModelClass(PredictingModelClass):
         lr
             Learning rate of AdamW.
         batch_size
-            Rows of a minibatch.
+            Rows of a minibatch, over all devices.
         unit
             ``"pseudobulk"`` trains on condition means weighted by their numbers of cells, which
             has the gradient of training on the cells and far fewer rows; ``"cell"`` on cells.
@@ -146,7 +146,13 @@ class TrainableModelClass(PredictingModelClass):
         plan_kwargs
             Further arguments of :class:`~txpert.model.TxPertTrainingPlan`.
         **trainer_kwargs
-            Further arguments of :class:`scvi.train.Trainer`.
+            Further arguments of :class:`scvi.train.Trainer`, such as ``precision``.
+
+        Raises
+        ------
+        ValueError
+            If the options make no sense, minibatches are too small for the devices, or the folder
+            for checkpoints cannot be written, holds another training or a damaged file.
         """
         options = TrainingOptions(
             max_epochs,
