@@ -189,6 +189,16 @@ def early_stopping(patience: int, trainer_kwargs: dict[str, Any]) -> LoudEarlySt
     )
 
 
+def refuse_subprocesses(trainer: pl.Trainer) -> None:
+    """Raise a ValueError if what is trained would be left behind in another process."""
+    if getattr(trainer.strategy, "_start_method", "popen") != "popen":
+        raise ValueError(
+            "Several devices cannot be used from a notebook, nor with strategies that spawn or "
+            "fork: what is learned would stay in their processes. Train in a script with "
+            "strategy='ddp', or with devices=1."
+        )
+
+
 def run(runner: TrainRunner) -> bool:
     """Train, and treat Ctrl-C as an early end: the model is then trained as far as it got.
 

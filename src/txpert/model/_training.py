@@ -28,7 +28,7 @@ from txpert.nn import LowRankDecoder
 
 from ._blend import Blend
 from ._checkpoints import Checkpoints, describe
-from ._plan import BestWeights, TxPertTrainingPlan, early_stopping, run
+from ._plan import BestWeights, TxPertTrainingPlan, early_stopping, refuse_subprocesses, run
 from ._prediction import PredictingModelClass
 
 FloatArray = npt.NDArray[np.float32]
@@ -277,6 +277,7 @@ class TrainableModelClass(PredictingModelClass):
             use_distributed_sampler=False,  # the splitter shares out the rows
             **{"check_val_every_n_epoch": 1, "log_every_n_steps": 1, **trainer_kwargs},
         )
+        refuse_subprocesses(runner.trainer)
         if fit is not None and fit.outcome:
             return fit.restore(self, runner.device)
         if not run(runner):
