@@ -36,6 +36,7 @@ def main(n_processes, held_out, folder):
         accelerator="cpu",
         devices=n_processes,
         early_stopping_patience=3,
+        checkpoint=f"{folder}/checkpoints_{n_processes}",
         enable_progress_bar=False,
     )
     rank = os.environ.get("LOCAL_RANK", "0")

@@ -136,7 +136,7 @@ class FitCheckpoint(pl.Callback):
         start = time.monotonic()
         due = trainer.current_epoch > 0 and start - self._written >= _APART * self._seconds
         if trainer.strategy.broadcast(due):
-            if isinstance(trainer.logger, SimpleLogger):
+            if isinstance(trainer.logger, SimpleLogger) and trainer.is_global_zero:
                 self._history = trainer.logger.history
             trainer.save_checkpoint(self.path)
             self._written = time.monotonic()
