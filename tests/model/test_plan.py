@@ -91,3 +91,9 @@ def test_weights_do_not_decay_and_the_rate_warms_up(adata, make_model):
         adata, epochs=8, train={"callbacks": [Record()], "plan_kwargs": {"warmup_steps": 4}}
     )
     np.testing.assert_allclose(rates[:5], [2.5e-4, 5e-4, 7.5e-4, 1e-3, 1e-3])
+
+
+@pytest.mark.parametrize("strategy", ["ddp_spawn", "ddp_notebook"])
+def test_strategies_that_leave_the_model_untrained_are_refused(adata, make_model, strategy):
+    with pytest.raises(ValueError, match=r"notebook.*script with strategy='ddp'"):
+        make_model(adata, train={"accelerator": "cpu", "devices": 2, "strategy": strategy})

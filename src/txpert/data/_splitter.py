@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.utils.data import BatchSampler, DataLoader, RandomSampler, Sampler, SequentialSampler
+from torch.utils.data import BatchSampler, DataLoader, Sampler, SequentialSampler
 
 from txpert._constants import CELL_LINE, CONTROL, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
 
+from ._batches import ShuffledBatches
 from ._conditions import ConditionTable, average_over_batches
 from ._controls import Matching
 from ._datasets import CellDataset, ConditionDataset, Controls
@@ -24,7 +25,8 @@ class PerturbationSplitter(pl.LightningDataModule):
     """Minibatches of the training and the validation conditions; test ones are never touched.
 
     Controls belong to no split and are trained on. Validation runs on pseudobulk conditions
-    whatever the training unit, so that its score always means the same.
+    whatever the training unit, so that its score always means the same. Where several processes
+    train together they share out the rows of each training minibatch, and each validates all.
 
     Parameters
     ----------
@@ -33,7 +35,7 @@ class PerturbationSplitter(pl.LightningDataModule):
     nodes
         Genes that can be perturbed.
     batch_size
-        Rows of a minibatch.
+        Rows of a minibatch, over all processes.
     unit
         Train on ``"pseudobulk"`` means, weighted by their numbers of cells, or on each ``"cell"``.
     controls
@@ -122,14 +124,14 @@ class PerturbationSplitter(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """Shuffled minibatches; a last one of a single row (too few for BatchNorm) is dropped."""
-        drop_last = self.n_train % self.batch_size == 1 and self.n_train > 1
-        return _loader(self.training, RandomSampler(self.training), self.batch_size, drop_last)
+        return _loader(self.training, ShuffledBatches(self.n_train, self.batch_size))
 
     def val_dataloader(self) -> DataLoader[dict[str, Tensor]] | list[None]:
         """Minibatches of the validation conditions, in order."""
         if not self.n_val:
             return []
-        return _loader(self.validation, SequentialSampler(self.validation), self.batch_size)
+        rows = SequentialSampler(self.validation)
+        return _loader(self.validation, BatchSampler(rows, self.batch_size, drop_last=False))
 
 
 def _check_unit(unit: str, controls: str) -> None:
@@ -149,11 +151,7 @@ def _conditions(table: ConditionTable, nodes: pd.Index, matching: Matching) -> C
 
 
 def _loader(
-    dataset: ConditionDataset | CellDataset,
-    sampler: Sampler[int],
-    batch_size: int,
-    drop_last: bool = False,
+    dataset: ConditionDataset | CellDataset, batches: Sampler[list[int]]
 ) -> DataLoader[dict[str, Tensor]]:
     """Hand out whole minibatches: one indexing per batch instead of one per row."""
-    batches = BatchSampler(sampler, batch_size=batch_size, drop_last=drop_last)
     return DataLoader(dataset, sampler=batches, batch_size=None)

@@ -8,13 +8,14 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from scvi import settings
-from scvi.train import TrainingPlan, TrainRunner
+from scvi.train import LoudEarlyStopping, TrainingPlan, TrainRunner
 from torch import Tensor
 
 from txpert.data import CONTROL_PROFILE, GROUP, PERTURBATION, WEIGHT
 from txpert.metrics import pearson_delta
 from txpert.nn import Similarity
 
+from ._checkpoints import FitCheckpoint
 from ._module import TxPertModule
 
 MONITOR = "pearson_delta_validation"
@@ -58,6 +59,8 @@ class TxPertTrainingPlan(TrainingPlan):
         super().__init__(
             module, optimizer="AdamW", lr=lr, weight_decay=weight_decay, eps=1e-8, **kwargs
         )
+        constant = set(dict(self.named_buffers())) - set(self.state_dict())
+        self._ddp_params_and_buffers_to_ignore = sorted(constant)
         self.validation_delta = validation_delta.numpy()
         self.warmup_steps = warmup_steps
         if similarity is not None:
@@ -67,17 +70,25 @@ class TxPertTrainingPlan(TrainingPlan):
             }
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        """Return the loss of a minibatch."""
+        """Return the loss of a minibatch.
+
+        Where several processes train together, it is multiplied by the weight of this process'
+        rows over their mean weight, so that the mean of the gradients is that of all rows.
+        """
         output = self.module(batch, loss_kwargs=self.loss_kwargs)[2]
+        weight = batch[WEIGHT].sum()
+        total = self.trainer.strategy.reduce(weight.clone(), reduce_op="sum")
+        loss = output.loss * (weight * self.trainer.world_size / total)
         self.log(
             "train_loss",
-            output.loss,
+            loss,
             on_step=False,
             on_epoch=True,
             prog_bar=True,
-            batch_size=int(batch[WEIGHT].sum()),
+            batch_size=int(total),
+            sync_dist=self.use_sync_dist,
         )
-        return output.loss
+        return loss
 
     def on_validation_epoch_start(self) -> None:
         """Run the encoder once for all validation batches."""
@@ -101,7 +112,7 @@ class TxPertTrainingPlan(TrainingPlan):
         """Log the mean Pearson Δ over the validation perturbations."""
         predicted = (self._delta_sum / self._n_cells[:, None]).cpu().numpy()
         score = np.nanmean(pearson_delta(predicted, self.validation_delta))
-        self.log(MONITOR, float(score), prog_bar=True)
+        self.log(MONITOR, float(score), prog_bar=True, sync_dist=self.use_sync_dist)
         del self._embeddings, self._delta_sum, self._n_cells
 
     def configure_optimizers(self) -> dict[str, Any]:
@@ -126,7 +137,7 @@ class BestWeights(pl.Callback):
 
     def __init__(self, module: TxPertModule) -> None:
         self.module = module
-        self.best_score = -np.inf
+        self.best_score = -float("inf")
         self.n_epochs = 0
         self._weights: dict[str, Tensor] | None = None
 
@@ -148,9 +159,44 @@ class BestWeights(pl.Callback):
         """Put the best weights back."""
         self._restore()
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best epoch and its weights, for a checkpoint."""
+        return {"score": self.best_score, "n_epochs": self.n_epochs, "weights": self._weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up what :meth:`state_dict` returned."""
+        self.best_score, self.n_epochs = state_dict["score"], state_dict["n_epochs"]
+        self._weights = state_dict["weights"]
+
     def _restore(self) -> None:
         if self._weights is not None:
             self.module.load_state_dict(self._weights)
+
+
+def early_stopping(patience: int, trainer_kwargs: dict[str, Any]) -> LoudEarlyStopping:
+    """Return the callback that ends training when the score no longer rises.
+
+    Made here since scvi-tools' trainer leaves it out where several processes train together; the
+    score that they see is the same. Takes scvi-tools' arguments of early stopping out of those of
+    the trainer.
+    """
+    return LoudEarlyStopping(
+        monitor=MONITOR,
+        mode="max",
+        patience=patience,
+        min_delta=trainer_kwargs.pop("early_stopping_min_delta", 0.0),
+        warmup_epochs=trainer_kwargs.pop("early_stopping_warmup_epochs", 0),
+    )
+
+
+def refuse_subprocesses(trainer: pl.Trainer) -> None:
+    """Raise a ValueError if what is trained would be left behind in another process."""
+    if getattr(trainer.strategy, "_start_method", "popen") != "popen":
+        raise ValueError(
+            "Several devices cannot be used from a notebook, nor with strategies that spawn or "
+            "fork: what is learned would stay in their processes. Train in a script with "
+            "strategy='ddp', or with devices=1."
+        )
 
 
 def run(runner: TrainRunner) -> bool:
@@ -170,9 +216,14 @@ def run(runner: TrainRunner) -> bool:
         runner.model.module.eval()
         runner.model.is_trained_ = True
         kept = runner.trainer.callback_metrics.get(MONITOR)
-        warnings.warn(
+        message = (
             f"Training was interrupted in epoch {runner.trainer.current_epoch + 1}; the model "
-            f"keeps the weights of {'that moment' if kept is None else 'its best epoch'}.",
+            f"keeps the weights of {'that moment' if kept is None else 'its best epoch'}."
+        )
+        if any(isinstance(callback, FitCheckpoint) for callback in runner.trainer.callbacks):
+            message += " Called again with the same arguments, train takes it up."
+        warnings.warn(
+            message,
             UserWarning,
             stacklevel=settings.warnings_stacklevel,
         )

@@ -3,6 +3,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,8 @@ from txpert.data import (
 from txpert.nn import LowRankDecoder
 
 from ._blend import Blend, HeldOut
-from ._plan import MONITOR, BestWeights, TxPertTrainingPlan, run
+from ._checkpoints import Checkpoints, describe
+from ._plan import BestWeights, TxPertTrainingPlan, early_stopping, refuse_subprocesses, run
 from ._prediction import PredictingModelClass
 
 _FEW, _FOLDS = 100, 5
@@ -46,6 +48,21 @@ class TrainingOptions:
     plan_kwargs: Mapping[str, Any]
     trainer_kwargs: Mapping[str, Any]
     fresh: bool
+    checkpoints: Checkpoints | None = None
+
+    def description(self) -> dict[str, Any]:
+        """Return what decides the outcome of a training."""
+        names = ("lr", "batch_size", "unit", "controls", "max_epochs")
+        more = ("early_stopping", "early_stopping_patience", "plan_kwargs")
+        return {name: getattr(self, name) for name in (*names, *more)}
+
+    def lengths(self, n_train: int) -> tuple[int, int]:
+        """Return the epochs to train and to wait for a better score."""
+        steps = max(1, n_train // self.batch_size)
+        max_epochs, patience = self.max_epochs, self.early_stopping_patience
+        if max_epochs is None:
+            max_epochs = int(np.clip(3_000 // steps, 20, 500))
+        return max_epochs, max(100 // steps, 10) if patience is None else patience
 
 
 class TrainableModelClass(PredictingModelClass):
@@ -72,6 +89,7 @@ class TrainableModelClass(PredictingModelClass):
         controls: Controls = "averaged",
         early_stopping: bool = True,
         early_stopping_patience: int | None = None,
+        checkpoint: str | Path | None = None,
         accelerator: str = "auto",
         devices: int | list[int] | str = "auto",
         plan_kwargs: Mapping[str, Any] | None = None,
@@ -96,7 +114,7 @@ class TrainableModelClass(PredictingModelClass):
         lr
             Learning rate of AdamW.
         batch_size
-            Rows of a minibatch.
+            Rows of a minibatch, over all devices.
         unit
             ``"pseudobulk"`` trains on condition means weighted by their numbers of cells, which
             has the gradient of training on the cells and far fewer rows; ``"cell"`` on cells.
@@ -110,12 +128,23 @@ class TrainableModelClass(PredictingModelClass):
         early_stopping_patience
             Epochs to wait for a better score; by default as many as make 100 steps, but 10 at
             least.
+        checkpoint
+            Folder to write the state of training to, now and then. If it holds that of a training
+            broken off, of the same model with the same data and arguments, this is taken up where
+            it was last written, and ends as it would have; one that ended is not repeated.
         accelerator, devices
-            As in Lightning.
+            As in Lightning. Several devices share out the rows of each minibatch, and their
+            gradient is that of the whole of it.
         plan_kwargs
             Further arguments of :class:`~txpert.model.TxPertTrainingPlan`.
         **trainer_kwargs
-            Further arguments of :class:`scvi.train.Trainer`.
+            Further arguments of :class:`scvi.train.Trainer`, such as ``precision``.
+
+        Raises
+        ------
+        ValueError
+            If the options make no sense, minibatches are too small for the devices, or the folder
+            for checkpoints cannot be written, holds another training or a damaged file.
         """
         options = TrainingOptions(
             max_epochs,
@@ -130,6 +159,8 @@ class TrainableModelClass(PredictingModelClass):
             fresh=not self.is_trained_,
         )
         screen, table = self._attached()
+        if checkpoint is not None:
+            options = self._checkpointed(checkpoint, options, table)
         self.blend_ = None
         if self.prediction == "network":
             self._fit(screen, table, options)
@@ -139,6 +170,19 @@ class TrainableModelClass(PredictingModelClass):
             self.blend_ = blend.weigh(self._held_out(table, blend)).to_dict()
         else:
             self._cross_fit(screen, table, options)
+
+    def _checkpointed(
+        self, folder: str | Path, options: TrainingOptions, table: ConditionTable
+    ) -> TrainingOptions:
+        described = {
+            "prediction": self.prediction,
+            "matching": self.matching,
+            **options.description(),
+            "scvi.settings.seed": settings.seed or 0,
+        }
+        description = describe(self.module, self.nodes, table, described)
+        checkpoints = Checkpoints(folder, self, description)
+        return replace(options, fresh=not self.is_trained_, checkpoints=checkpoints)
 
     def _cross_fit(self, screen: Screen, table: ConditionTable, options: TrainingOptions) -> None:
         """Find epochs and weights on perturbations held out in turn; train on all of them."""
@@ -196,39 +240,43 @@ class TrainableModelClass(PredictingModelClass):
         self.module.trained.copy_(splitter.trained_nodes(len(self.nodes)))
         if isinstance(self.module.decoder, LowRankDecoder) and options.fresh:
             self.module.decoder.start_from(splitter.training_effects())
-        steps = max(1, splitter.n_train // options.batch_size)
-        max_epochs, patience = options.max_epochs, options.early_stopping_patience
-        if max_epochs is None:
-            max_epochs = int(np.clip(3_000 // steps, 20, 500))
-        if patience is None:
-            patience = max(100 // steps, 10)
+        max_epochs, patience = options.lengths(splitter.n_train)
         validated = splitter.n_val > 0
         trainer_kwargs = dict(options.trainer_kwargs)
         callbacks = list(trainer_kwargs.pop("callbacks", ()))
         best = BestWeights(self.module)
         if validated:
             callbacks.append(best)
+        if validated and options.early_stopping:
+            callbacks.append(early_stopping(patience, trainer_kwargs))
         plan = self._training_plan_cls(
             self.module,
             validation_delta=splitter.validation.observed_delta(),
             lr=options.lr,
             **options.plan_kwargs,
         )
+        fit = None if options.checkpoints is None else options.checkpoints.next_fit()
+        if fit is not None:
+            callbacks.append(fit)
+            trainer_kwargs |= fit.trainer_kwargs(trainer_kwargs.get("plugins"))
         runner = self._train_runner_cls(
             self,
             training_plan=plan,
             data_splitter=splitter,
             max_epochs=max_epochs,
-            early_stopping=options.early_stopping and validated,
-            early_stopping_monitor=MONITOR,
-            early_stopping_mode="max",
-            early_stopping_patience=patience,
             callbacks=callbacks,
+            use_distributed_sampler=False,  # the splitter shares out the rows
             **{"check_val_every_n_epoch": 1, "log_every_n_steps": 1, **trainer_kwargs},
         )
+        refuse_subprocesses(runner.trainer)
+        if fit is not None and fit.outcome:
+            return fit.restore(self, runner.device)
         if not run(runner):
             return None
-        return best.n_epochs if validated else max_epochs
+        n_epochs = best.n_epochs if validated else max_epochs
+        if fit is not None:
+            fit.finish(self, n_epochs)
+        return n_epochs
 
 
 def _folds(table: ConditionTable) -> list[dict[str, str]]:

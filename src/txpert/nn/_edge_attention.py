@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ._gatv2 import weight_bias
+from ._precision import in_float32
 from ._provenance import ProvenanceEdges
 from ._softmax import per_head, softmax
 
@@ -58,7 +59,8 @@ class EdgeAttention(nn.Module):
         """Map node features to node features, ``(n_nodes, width)``."""
         bias = self.bias(edges.provenance).index_select(0, edges.pattern)
         by_weight = weight_bias(self.exponent, edges.all())
-        return _Attend.apply(
+        return in_float32(
+            _Attend.apply,
             self.key(h),
             self.query(h) * self.scale,
             self.value(h),

@@ -127,8 +127,8 @@ class GATMLGEncoder(nn.Module):
     def forward(self, wanted: Tensor | None = None) -> Tensor:
         """Return the embeddings of all nodes, or of those wanted, ``(n_nodes, n_latent)``."""
         # The copies of the first graph come first, so nodes are their positions.
-        reference = torch.arange(len(self.structure)) if wanted is None else wanted
-        reference = reference.to(self.structure.device)
+        everywhere = torch.arange(len(self.structure), device=self.structure.device)
+        reference = everywhere if wanted is None else wanted
         h = (self.graphs[:, None] + self.nodes()).flatten(0, 1)
         attended = self.project(self.stack(h, self.edges, reference))
         described = self.describe(self.structure[reference])

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ._edges import Hop
+from ._precision import in_float32
 from ._softmax import per_head, softmax
 
 _SLOPE = 0.2
@@ -63,7 +64,8 @@ class GATv2Layer(nn.Module):
 
     def forward(self, h: Tensor, hop: Hop) -> Tensor:
         """Map node features ``(n_needed, n_in)`` to ``(n_nodes, n_heads * n_channels)``."""
-        attended = _Attend.apply(
+        attended = in_float32(
+            _Attend.apply,
             self.from_source(h),
             self.from_target(h if hop.needed is None else h.index_select(0, hop.own)),
             torch.block_diag(*self.attention).T,

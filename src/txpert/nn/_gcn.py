@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from ._edges import GraphTensors, normalised_adjacency
 from ._mlp import reset_layers
 from ._nodes import Nodes
+from ._precision import in_float32
 from ._registry import register_encoder
 
 
@@ -66,6 +67,6 @@ class GCNEncoder(nn.Module):
         """Return the embeddings of all nodes, ``(n_nodes, n_latent)``."""
         h = self.nodes()
         for layer in self.layers:
-            mixed = torch.sparse.mm(self.adjacency, self.dropout(h))
+            mixed = in_float32(torch.sparse.mm, self.adjacency, self.dropout(h))
             h = F.leaky_relu(layer(mixed))
         return self.project(h)

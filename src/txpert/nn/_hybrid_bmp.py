@@ -9,6 +9,7 @@ from torch_geometric.utils import coalesce
 from ._edges import GraphTensors, adjacency, both_ways, join_edges, require_graphs
 from ._mlp import node_mlp, reset_layers
 from ._nodes import Nodes
+from ._precision import in_float32
 from ._registry import register_encoder
 
 
@@ -72,6 +73,6 @@ class HybridBMPEncoder(nn.Module):
 
     def forward(self) -> Tensor:
         """Return the embeddings of all nodes, ``(n_nodes, n_latent)``."""
-        into = torch.sparse.mm(self.incoming, self.sources())
-        out_of = torch.sparse.mm(self.outgoing, self.targets())
+        into = in_float32(torch.sparse.mm, self.incoming, self.sources())
+        out_of = in_float32(torch.sparse.mm, self.outgoing, self.targets())
         return self.mlp(into + out_of)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ._edges import GraphTensors, normalised_adjacency
 from ._nodes import Nodes
+from ._precision import in_float32
 from ._registry import register_encoder
 
 
@@ -63,5 +64,5 @@ class SGCEncoder(nn.Module):
         """Return the embeddings of all nodes, ``(n_nodes, n_latent)``."""
         h = self.nodes()
         for _ in range(self.n_hops):
-            h = torch.sparse.mm(self.adjacency, h)
+            h = in_float32(torch.sparse.mm, self.adjacency, h)
         return self.project(h)
