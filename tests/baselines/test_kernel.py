@@ -33,7 +33,7 @@ def test_features_help(random_graph, random_table):
     table = random_table(150)
     table.X[1:] = table.X[0] + features.loc[table.obs["perturbation"].iloc[1:]].to_numpy()
     unseen = [node for node in features.index if int(node[1:]) >= 150]
-    baseline = KernelBaseline(table, features={"mine": features})
+    baseline = KernelBaseline(table, (), features={"mine": features})
     predicted = baseline.predict(unseen).layers["delta"]
     truth = features.loc[unseen].to_numpy()
     assert ((predicted - truth) ** 2).sum() < 0.1 * (truth**2).sum()
@@ -44,4 +44,4 @@ def test_names_that_do_not_meet(random_table):
     with pytest.raises(ValueError, match="hold none of the 30 training targets, such as P0"):
         KernelBaseline(random_table(), graph)
     with pytest.raises(ValueError, match="hold none"):
-        KernelBaseline(random_table())
+        KernelBaseline(random_table(), ())

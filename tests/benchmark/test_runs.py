@@ -95,9 +95,9 @@ def test_other_data_or_options_are_run_anew(adata, bench, tmp_path, graph):
     assert not bench(other, {"m": recipe}, folder=tmp_path).scores.equals(first.scores)
     assert recipe.calls == [0]
     few, many = (
-        bench(adata, {"k": partial(tx.tl.fit_baseline, kind="kernel", graphs=graph, time=t)},
+        bench(adata, {"k": partial(tx.tl.fit_baseline, kind="neighbours", graphs=graph, k=k)},
               folder=tmp_path)
-        for t in (0.1, 5.0)
+        for k in (1, 5)
     )  # fmt: skip
     assert not few.scores.equals(many.scores)
 
@@ -176,12 +176,12 @@ def test_automatic_number_of_processes(adata, monkeypatch):
 
 
 def test_fingerprints_tell_recipes_apart():
-    def recipe(time=3.0, seed=0):
+    def recipe(k=3, seed=0):
         graph = tx.datasets.toy_graph(seed)
-        return partial(tx.tl.fit_baseline, kind="kernel", graphs=graph, time=time)
+        return partial(tx.tl.fit_baseline, kind="neighbours", graphs=graph, k=k)
 
     assert fingerprint(recipe()) == fingerprint(recipe())
-    others = [recipe(time=2.0), recipe(seed=1), partial(tx.tl.fit_baseline, kind="ridge")]
+    others = [recipe(k=2), recipe(seed=1), partial(tx.tl.fit_baseline, kind="ridge")]
     assert len({fingerprint(r) for r in [recipe(), *others]}) == 4
 
     def closing(value):

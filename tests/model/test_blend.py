@@ -3,73 +3,89 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import scvi
-from sklearn.linear_model import Ridge
 
 import txpert as tx
-from txpert.baselines import GeneralBaseline, RidgeBaseline
+from txpert.baselines import GeneKernels, GeneralBaseline, KernelBaseline, TargetEffect
 from txpert.data import ConditionTable
-from txpert.model import Blend, stack
+from txpert.model import Blend, HeldOut, Weights, stack
+from txpert.model._blend import _gains
 
 DEFAULTS = {"decoding": "low_rank", "prediction": "blended"}
 PERTURBATIONS = ["GENE3", "GENE5+GENE9", "GENE40"]
 
 
-def paths(n=40, n_genes=50, noise=0.1, seed=0):
+def held_out(n=200, n_genes=60, noise=0.5, seed=0, a=0.8, b=0.4, size=1.0):
+    """Perturbations of two cell lines whose Δ is known to be made of the paths."""
     rng = np.random.default_rng(seed)
-    general, linear, network = rng.normal(size=(3, n, n_genes))
-    observed = general + 0.6 * (linear - general) + 0.3 * (network - general)
-    return general, linear, network, observed + noise * rng.normal(size=(n, n_genes))
+    general = np.tile(rng.normal(size=n_genes), (n, 1))
+    kernel, network = general + rng.normal(size=(2, n, n_genes))
+    observed = size * (general + a * (kernel - general) + b * (network - general))
+    observed = observed + noise * rng.normal(size=(n, n_genes))
+    lines = np.resize(["one", "other"], n)
+    return HeldOut(np.repeat("new", n), lines, general, kernel, network, observed)
 
 
 def test_weights_are_those_that_made_the_data_if_there_are_many():
-    np.testing.assert_allclose(stack(*paths(n=2_000)), [0.6, 0.3], atol=0.02)
+    found = stack(held_out(n=500, size=0.7), Weights(1, 0))
+    assert found.kernel == pytest.approx(0.8, abs=0.15)
+    assert found.network == pytest.approx(0.4, abs=0.15)
+    assert found.scale == pytest.approx(0.7, rel=0.1)
 
 
-def test_weights_are_penalised_least_squares():
-    general, linear, network, observed = paths(n=7, noise=1.0)
-    scale = np.linalg.norm(observed - general, axis=1, keepdims=True)
-    steps = np.stack([((path - general) / scale).ravel() for path in (linear, network)], axis=1)
-    penalty = 5 * (steps**2).sum() / (2 * 7)
-    expected = Ridge(alpha=penalty, fit_intercept=False).fit(
-        steps, ((observed - general) / scale).ravel()
-    )
-    np.testing.assert_allclose(
-        stack(general, linear, network, observed), expected.coef_, rtol=1e-6
-    )
+def test_the_gains_are_the_metrics():
+    part = held_out(n=15, n_genes=10)
+    terms = np.stack([part.general, part.kernel - part.general, part.network - part.general])
+    gains = _gains(terms, part.observed, part.cell_line)
+    for i, j in ((0, 0), (3, 16), (10, 7)):
+        a, b = i / 10, j / 10
+        blended = terms[0] + a * terms[1] + b * terms[2]
+        expected = tx.metrics.pearson_delta(blended, part.observed).sum()
+        for line in ("one", "other"):
+            rows = part.cell_line == line
+            expected += 0.5 * tx.metrics.retrieval(blended[rows], part.observed[rows]).sum()
+        assert gains[i, j] == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_path_that_points_away_has_no_weight():
-    general, linear, network, _ = paths()
-    observed = general + 0.7 * (linear - general) - 0.9 * (network - general)
-    a, b = stack(general, linear, network, observed)
-    assert b == 0
-    assert a > 0.1
+    found = stack(held_out(a=0.9, b=-0.9), Weights(1, 0))
+    assert found.network == 0
+    assert found.kernel > 0.5
 
 
 def test_few_perturbations_move_little():
-    weights = [sum(stack(*paths(n=n, noise=0.0))) for n in (1, 5, 50)]
-    assert 0 < weights[0] < weights[1] < weights[2] < 0.9
+    moved = [stack(held_out(n=n, a=0.2, b=1.0, noise=0.0), Weights(1, 0)) for n in (1, 4, 100)]
+    networks = [weights.network for weights in moved]
+    assert 0 <= networks[0] <= networks[1] < networks[2]
+    assert moved[0].kernel > 0.5
+
+
+def test_the_scale_is_doubted_where_few_were_held_out():
+    scales = [stack(held_out(n=n, size=0.1, noise=0.0), Weights(1, 0)).scale for n in (2, 400)]
+    assert scales[0] > 0.6
+    assert scales[1] == pytest.approx(0.1, abs=0.03)
 
 
 def test_a_strong_perturbation_does_not_speak_for_all():
-    general, linear, network, observed = paths(n=30, noise=0.0)
-    expected = stack(general, linear, network, observed)
-    general, linear, network, observed = (
-        np.concatenate([x, 100 * y[:1]])
-        for x, y in zip(
-            (general, linear, network, observed),
-            (general, general, linear, network),
-            strict=True,
-        )
-    )
-    np.testing.assert_allclose(stack(general, linear, network, observed), expected, atol=0.1)
+    many = held_out(n=30, noise=0.0)
+    strong = held_out(n=1, noise=0.0, a=0.0, b=0.0, seed=1)
+    strong = HeldOut(*(100 * x if x.dtype.kind == "f" else x for x in vars(strong).values()))
+    both, alone = stack(HeldOut.join([many, strong]), Weights(1, 0)), stack(many, Weights(1, 0))
+    assert both.kernel == pytest.approx(alone.kernel, abs=0.1)
+    assert both.network == pytest.approx(alone.network, abs=0.1)
 
 
-def test_paths_that_do_not_differ_have_no_weight():
-    general, _, _, observed = paths()
-    assert stack(general, general, general, observed) == (0, 0)
+def test_paths_that_do_not_differ_keep_what_is_expected():
+    part = held_out(n=300, a=0, b=0, noise=0.1)
+    same = HeldOut(part.kinds, part.cell_line, *[part.general] * 3, part.observed)
+    found = stack(same, Weights(1, 0))
+    assert (found.kernel, found.network) == (1, 0)
+    assert found.scale == pytest.approx(1, abs=0.02)
+    nothing = np.zeros_like(part.general)
+    empty = HeldOut(part.kinds, part.cell_line, *[nothing] * 3, part.observed)
+    assert stack(empty, Weights(0, 0)) == Weights(0, 0, 1)
 
 
 @pytest.fixture
@@ -77,20 +93,23 @@ def blended(adata, make_model):
     return make_model(adata, epochs=3, **DEFAULTS)
 
 
-def with_weights(model, *weights):
-    model.blend_["weights"] = {kind: list(weights) for kind in ("measured", "composed", "new")}
+def with_weights(model, kernel, network, scale=1.0):
+    weights = {"kernel": kernel, "network": network, "scale": scale}
+    model.blend_["weights"] = dict.fromkeys(("measured", "composed", "new"), weights)
     return model
 
 
 def test_the_ends_of_the_blend_are_its_paths(adata, graph, blended):
-    table = tx.pp.pseudobulk(adata)
-    features = blended._linear_features
-    expected = {
-        (0, 0): GeneralBaseline(table).predict(PERTURBATIONS).layers["delta"],
-        (1, 0): RidgeBaseline(table, features).predict(PERTURBATIONS).layers["delta"],
-    }
-    for weights, delta in expected.items():
-        predicted = with_weights(blended, *weights).predict(PERTURBATIONS)
+    """Besides the effect on the targets, which is left out here."""
+    table = ConditionTable.from_anndata(tx.pp.pseudobulk(adata))
+    training = table.subset(((table.obs["split"] == "train") | table.obs["control"]).to_numpy())
+    rest = TargetEffect(blended.blend_["target"]).taken_from(training)
+    blended.blend_["target"] = 0.0
+    process = KernelBaseline(rest, graph)
+    kernel = process.process_.delta(PERTURBATIONS, process._kernels)
+    general = GeneralBaseline(rest).predict(PERTURBATIONS, batch="batch_1").layers["delta"]
+    for weights, delta in {(0, 0): general, (1, 0): kernel, (0, 0, 0.3): 0.3 * general}.items():
+        predicted = with_weights(blended, *weights).predict(PERTURBATIONS, batch="batch_1")
         np.testing.assert_allclose(predicted.layers["delta"], delta, atol=1e-4)
         np.testing.assert_allclose(
             predicted.X, predicted.layers["delta"] + controls_of(predicted, blended), atol=1e-5
@@ -103,6 +122,24 @@ def test_the_ends_of_the_blend_are_its_paths(adata, graph, blended):
     )
 
 
+def test_the_effect_on_the_target_follows_its_expression(blended):
+    blended.blend_["target"] = 0.0
+    without = blended.predict(["GENE3", "GENE3+GENE40", "control"])
+    blended.blend_["target"] = -0.5
+    found = blended.predict(["GENE3", "GENE3+GENE40", "control"])
+    change = found.layers["delta"] - without.layers["delta"]
+    controls = controls_of(found, blended)
+    expected = np.zeros_like(change)
+    for row, label in enumerate(found.obs["perturbation"]):
+        for target in set(label.split("+")) - {"control"}:
+            column = found.var_names.get_loc(target)
+            expected[row, column] = -0.5 * controls[row, column]
+    np.testing.assert_allclose(change, expected, atol=1e-5)
+    assert (found.obs["share_target"] > 0).tolist() == [
+        label != "control" for label in found.obs["perturbation"]
+    ]
+
+
 def controls_of(predicted, model):
     profiles = model.control_profiles
     row = {(o.cell_line, o.batch): i for i, o in enumerate(profiles.obs.itertuples())}
@@ -111,10 +148,10 @@ def controls_of(predicted, model):
 
 def test_shares_add_up_and_are_zero_for_paths_without_weight(blended):
     shares = with_weights(blended, 0.5, 0.0).predict("GENE40").obs
-    shares = shares[["share_general", "share_linear", "share_network"]].to_numpy()
+    shares = shares[[f"share_{path}" for path in ("general", "kernel", "network", "target")]]
     np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
-    assert (shares[:, 2] == 0).all()
-    assert (shares[:, 1] > 0).all()
+    assert (shares["share_network"] == 0).all()
+    assert (shares["share_kernel"] > 0).all()
 
 
 @pytest.mark.parametrize("decoding", ["low_rank", "delta", "direct"])
@@ -125,8 +162,9 @@ def test_blended_models_save_and_load(adata, make_model, decoding, tmp_path):
     model.save(tmp_path / "m")
     for data in ((), (adata,)):
         loaded = tx.TxPertModel.load(tmp_path / "m", *data)
-        np.testing.assert_array_equal(loaded.predict(PERTURBATIONS).X, expected)
-        assert "general + 0.40 (linear - general) + 0.30" in loaded.summary_string
+        np.testing.assert_allclose(loaded.predict(PERTURBATIONS).X, expected, atol=2e-6)
+        expected_text = "1.00 × (general + 0.4 (kernel - general) + 0.3 (network - general))"
+        assert expected_text in loaded.summary_string
 
 
 def test_controls_are_predicted_to_be_controls(blended):
@@ -141,15 +179,35 @@ def test_combinations_of_known_perturbations_start_from_their_sum(adata, blended
     np.testing.assert_allclose(delta[0] + delta[1], delta[2], atol=1e-5)
 
 
-def test_without_graph_or_features_there_is_no_linear_path(adata):
+def test_without_graph_or_features_there_is_nothing_to_compare_genes_by(adata):
     scvi.settings.seed = 0
     tx.TxPertModel.setup_anndata(adata)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = tx.TxPertModel(adata, encoder="none")
     model.train(max_epochs=2, enable_progress_bar=False)
-    assert "features" not in model.blend_
+    assert list(model.blend_["process"]["kernels"]) == ["own"]
     assert np.isfinite(model.predict(model.nodes[0]).X).all()
+
+
+def test_a_model_loaded_with_other_data_predicts_the_same(adata, make_model, tmp_path):
+    """Its kernels compare genes with the training targets, whatever the other data hold."""
+    model = make_model(adata, epochs=1, **DEFAULTS)
+    expected = model.predict(PERTURBATIONS, batch="batch_1").layers["delta"]
+    model.save(tmp_path / "m")
+    few = adata[adata.obs["perturbation"].isin(["control", "GENE5"])].copy()
+    few.obs["split"] = few.obs["split"].cat.remove_unused_categories()
+    loaded = tx.TxPertModel.load(tmp_path / "m", few)
+    found = loaded.predict(PERTURBATIONS, batch="batch_1").layers["delta"]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_given_features_are_compared_too(adata, graph, make_model):
+    frame = pd.DataFrame(
+        np.random.default_rng(0).normal(size=(graph.n_nodes, 4)), index=graph.nodes
+    )
+    model = make_model(adata, epochs=1, node_inputs=["learned", frame], **DEFAULTS)
+    assert "features 1" in model.blend_["process"]["kernels"]
 
 
 def without_validation(adata):
@@ -167,7 +225,7 @@ def test_without_validation_perturbations_are_held_out_in_turn(adata, make_model
     assert (adata.obs["split"] != "val").all()
 
 
-def test_few_perturbations_without_validation_have_the_general_prediction(adata, make_model):
+def test_few_perturbations_without_validation_have_the_weights_expected(adata, make_model):
     adata = without_validation(adata)
     some = sorted(set(adata.obs["perturbation"]) - {"control"})[:3]
     few = adata.obs["perturbation"].isin(["control", *some])
@@ -189,21 +247,27 @@ def test_test_cells_change_nothing(adata, make_model):
     assert a.blend_["weights"] == b.blend_["weights"]
 
 
-def test_each_kind_of_perturbation_has_weights_of_its_own(adata, graph):
-    """Held-out genes say nothing about perturbations that were measured."""
+def fitted(adata, graph):
     table = ConditionTable.from_anndata(tx.pp.pseudobulk(adata))
     training = table.subset((table.obs["split"] == "train").to_numpy())
-    blend = Blend.fit(training, tx.graph.spectral_embedding(graph, 8))
+    anchors = pd.Index(sorted(set(training.obs["perturbation"])), dtype=object)
+    return Blend.fit(training, GeneKernels([graph], {}, anchors))
+
+
+def test_each_kind_of_perturbation_has_weights_of_its_own(adata, graph):
+    """Held-out genes say nothing about perturbations that were measured."""
+    blend = fitted(adata, graph)
     a, b = blend.effects.labels[:2]
     labels = [a, f"{a}+{b}", f"{a}+ELSEWHERE", "ELSEWHERE"]
     assert blend.kinds(labels).tolist() == ["measured", "composed", "new", "new"]
-    held_out = paths(n_genes=table.mean.shape[1])
-    weighed = blend.weigh(np.repeat("new", 40), held_out)
-    assert weighed.weights == {"new": stack(*held_out)}
-    far = np.full((4, table.mean.shape[1]), 7.0, dtype=np.float32)
-    delta, shares = weighed.delta(labels, far)
-    np.testing.assert_array_equal(delta[:2], blend.simple(labels)[0][:2])
-    assert (shares["share_network"] > 0).tolist() == [False, False, True, True]
+    n_genes = blend.effects.delta.shape[1]
+    part = held_out(n_genes=n_genes)
+    weighed = blend.weigh(part)
+    assert weighed.weights == {"new": stack(part, Weights(1, 0))}
+    far = np.full((4, n_genes), 7.0, dtype=np.float32)
+    delta, lengths = weighed.delta(labels, far)
+    np.testing.assert_allclose(delta[:2], blend.simple(labels)[0][:2])
+    assert (lengths["network"] > 0).tolist() == [False, False, True, True]
 
 
 def test_unknown_prediction(adata, graph):
@@ -213,9 +277,6 @@ def test_unknown_prediction(adata, graph):
 
 
 def test_fitting_looks_at_training_conditions_only(adata, graph):
-    table = ConditionTable.from_anndata(tx.pp.pseudobulk(adata))
-    training = table.subset((table.obs["split"] == "train").to_numpy())
-    features = tx.graph.spectral_embedding(graph, 8)
-    assert set(Blend.fit(training, features).effects.labels) == set(
+    assert set(fitted(adata, graph).effects.labels) == set(
         adata.obs.loc[adata.obs["split"] == "train", "perturbation"]
     )

@@ -74,7 +74,7 @@ def test_same_seed_same_predictions(encoder, adata, graphs, features, make_model
 
 
 def test_free_embeddings_fall_back_to_the_mean_of_the_trained(adata, make_model):
-    model = make_model(adata, encoder="none")
+    model = make_model(adata, encoder="none", node_inputs="learned")
     trained = model.module.trained.numpy()
     assert trained.any()
     assert not trained.all()

@@ -28,7 +28,7 @@ class KernelBaseline(AdditiveBaseline):
     pseudobulk
         Table made by :func:`txpert.pp.pseudobulk`. With a split, only ``"train"`` is looked at.
     graphs
-        One knowledge graph or several; directions are ignored.
+        One knowledge graph or several, or none; directions are ignored.
     features
         Tables of genes × features, by name.
 
@@ -57,7 +57,7 @@ class KernelBaseline(AdditiveBaseline):
     def __init__(
         self,
         pseudobulk: AnnData | ConditionTable,
-        graphs: KnowledgeGraph | Sequence[KnowledgeGraph] = (),
+        graphs: KnowledgeGraph | Sequence[KnowledgeGraph],
         features: Mapping[str, pd.DataFrame] | None = None,
     ) -> None:
         super().__init__(pseudobulk)
