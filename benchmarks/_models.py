@@ -45,7 +45,7 @@ def baselines(graph: tx.graph.KnowledgeGraph, features: pd.DataFrame | None) -> 
 def networks(
     graph: tx.graph.KnowledgeGraph, *, paper: bool, features: Any = "spectral", **train: Any
 ) -> dict[str, Any]:
-    """Return TxPert, the MLP on gene embeddings in scLAMBDA's place, perhaps the paper's GAT."""
+    """Return TxPert, an MLP on gene embeddings in scLAMBDA's place, perhaps the paper's best."""
     train = {"enable_progress_bar": False, **train}
     txpert = partial(tx.tl.fit_txpert, graphs=graph, train=train)
     models = {
@@ -55,7 +55,7 @@ def networks(
         ),
     }
     if paper:
-        models["TxPert, the paper's GAT"] = partial(txpert, **PAPER)
+        models["the paper's Hybrid-BMP"] = partial(txpert, encoder="hybrid_bmp", **PAPER)
     return models
 
 

@@ -11,8 +11,8 @@ its edges wrong.
 
 PYTHON is the interpreter of an environment with cell-gears (README.md says how to make one); GEARS
 is given few cells, or one fit would take hours, and the tables say how many. --paper adds the
-paper's GAT to unseen perturbations, some 10 minutes a fit. Finished runs are kept in
-FOLDER/tasks/; a second call goes on where the first stopped, and the tables have every seed that
+paper's best model for one cell line, Hybrid-BMP, to unseen perturbations. Finished runs are kept
+in FOLDER/tasks/; a second call goes on where the first stopped, and the tables have every seed that
 was ever finished.
 """
 
@@ -159,7 +159,9 @@ def main() -> None:
     parser.add_argument("--size", choices=SCREENS, default="medium")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--models", nargs="+", help="leave the others out; by default all")
-    parser.add_argument("--paper", action="store_true", help="the paper's GAT too, where unseen")
+    parser.add_argument(
+        "--paper", action="store_true", help="the paper's Hybrid-BMP too, where unseen"
+    )
     parser.add_argument("--gears", help="interpreter with cell-gears; without it no GEARS")
     parser.add_argument("--gears-cells", type=int, default=4, help="per perturbation")
     parser.add_argument("--gears-controls", type=int, default=200)

@@ -34,8 +34,11 @@ GROUPS = {
 
 
 def run_tasks(folder, *options):
-    command = [sys.executable, str(BENCHMARKS / "tasks.py"), "--size", "tiny", *options]
-    command += ["--results", str(folder), "--figures", str(folder)]
+    run("tasks.py", "--size", "tiny", *options, "--results", folder, "--figures", folder)
+
+
+def run(script, *options):
+    command = [sys.executable, str(BENCHMARKS / script), *map(str, options)]
     threads = {"TXPERT_THREADS": "1", "OMP_NUM_THREADS": "1"}
     subprocess.run(command, check=True, env=os.environ | threads, capture_output=True, text=True)
 
@@ -80,3 +83,18 @@ def test_a_second_call_adds_seeds_and_does_not_fit_again(finished):
     table = (finished / "tasks.md").read_text()
     assert "### tiny, unseen_perturbation, all (6 perturbations, 2 seeds)" in table
     assert "### tiny, unseen_cell_line, all" in table
+
+
+@pytest.mark.slow
+def test_the_grid_tells_where_a_baseline_wins(tmp_path):
+    run("grid.py", "--quick", "--seeds", "0", "1", "--results", tmp_path)
+    content = json.loads((tmp_path / "grid.json").read_text())
+    assert {row["model"] for row in content["rows"]} == {
+        "TxPert",
+        "general",
+        "neighbours",
+        "ridge",
+    }
+    assert [line["n"] for line in content["verdicts"]] == [10, 20]
+    assert all(line["seconds"] > 0 for line in content["verdicts"])
+    assert "| 20 | medium | 0.3 |" in (tmp_path / "grid.md").read_text()

@@ -182,9 +182,9 @@ class Blend:
 _RETRIEVAL = 0.5
 """What retrieval counts for beside Pearson Δ."""
 _STEPS = np.arange(17) / 10
-_CAUTION = 0.5
-"""What it costs to move a weight by 1, in held-out perturbations that gain a Pearson Δ of 1."""
-_DOUBT = 5
+_CAUTION = 5.0
+"""What it costs to move a weight by 1: so many perturbations that gain a Pearson Δ of 1."""
+_DOUBT = 30
 """Number of held-out perturbations for which the scale is right, taken for granted."""
 
 
@@ -194,7 +194,7 @@ def stack(held_out: HeldOut, expected: Weights) -> Weights:
     .. math::
 
         (a, b) = \arg\max \sum_P \Big(r(D_P, \Delta_P) + \tfrac{1}{2} R_P(D)\Big)
-        - \tfrac{1}{2}\big((a - a_0)^2 + (b - b_0)^2\big), \qquad
+        - 5\,\big((a - a_0)^2 + (b - b_0)^2\big), \qquad
         D = G + a\,(K - G) + b\,(N - G),
 
     with the Pearson correlation r across genes and the retrieval R among the held-out
@@ -206,7 +206,7 @@ def stack(held_out: HeldOut, expected: Weights) -> Weights:
                        {\sum_P \langle D_P, D_P \rangle + \kappa m}
 
     scales the prediction to the least squared error, with the mean m of
-    :math:`\langle D_P, D_P \rangle` and :math:`\kappa = 5` perturbations for which it is right.
+    :math:`\langle D_P, D_P \rangle` and :math:`\kappa = 30` perturbations for which it is right.
     Stacked regression (Breiman 1996, doi:10.1007/BF00117832) fits such weights by least squares.
 
     Parameters
