@@ -51,7 +51,7 @@ def networks(
     models = {
         "TxPert": txpert,
         "MLP on gene embeddings": partial(
-            txpert, encoder="embedding", node_inputs=features, **PAPER
+            txpert, **PAPER | {"encoder": "embedding", "node_inputs": features}
         ),
     }
     if paper:

@@ -12,8 +12,8 @@ its edges wrong.
 PYTHON is the interpreter of an environment with cell-gears (README.md says how to make one); GEARS
 is given few cells, or one fit would take hours, and the tables say how many. --paper adds the
 paper's best model for one cell line, Hybrid-BMP, to unseen perturbations. Finished runs are kept
-in FOLDER/tasks/; a second call goes on where the first stopped, and the tables have every seed that
-was ever finished.
+in FOLDER/tasks/; a second call goes on where the first stopped, and the tables have every seed
+that was ever finished.
 """
 
 from __future__ import annotations
