@@ -105,7 +105,7 @@ def markdown(rows: Iterable[dict[str, Any]], by: list[str]) -> str:
         seeds = part["n_seeds"].max()
         title = ", ".join(map(str, names if isinstance(names, tuple) else [names]))
         head = ["model", *(HEADERS[name] for name in shown), "note"]
-        lines = [f"### {title} ({part['n'].max()} perturbations, {seeds} seeds)", ""]
+        lines = [f"## {title} ({part['n'].max()} perturbations, {seeds} seeds)", ""]
         lines += [_line(head), _line(["---"] * len(head))]
         for _, row in part.iterrows():
             cells = [_number(row[name], row.get(f"{name}_sd"), name) for name in shown]

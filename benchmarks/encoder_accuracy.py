@@ -38,9 +38,9 @@ VARIANTS = {
     "gat_mlg": {"encoder": "gat_mlg"},
     "exphormer": {"encoder": "exphormer"},
 }
-VARIANTS = {name: options | PAPER for name, options in VARIANTS.items()}
+VARIANTS = {name: PAPER | options for name, options in VARIANTS.items()}
 VARIANTS |= {
-    "gat, low-rank decoding": {"prediction": "network"},
+    "gat, low-rank decoding": {"prediction": "network", "node_inputs": "learned"},
     "none, default else": {"encoder": "none"},
     "exphormer, default else": {"encoder": "exphormer"},
     "default": {},

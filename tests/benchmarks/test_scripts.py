@@ -81,8 +81,8 @@ def test_a_second_call_adds_seeds_and_does_not_fit_again(finished):
     assert [row for row in after if row["seed"] == 0] == before
     assert {row["seed"] for row in after} == {0, 1}
     table = (finished / "tasks.md").read_text()
-    assert "### tiny, unseen_perturbation, all (6 perturbations, 2 seeds)" in table
-    assert "### tiny, unseen_cell_line, all" in table
+    assert "## tiny, unseen_perturbation, all (6 perturbations, 2 seeds)" in table
+    assert "## tiny, unseen_cell_line, all" in table
 
 
 @pytest.mark.slow

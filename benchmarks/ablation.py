@@ -1,0 +1,105 @@
+"""What each ingredient of the default prediction brings, on medium simulated screens.
+
+python benchmarks/ablation.py [--seeds 0 1 2] [--results FOLDER]
+
+The screens and splits are those of tasks.py for unseen perturbations. Rows of one fit differ in
+what its prediction is made of; others are fits of their own. Finished fits are kept in
+FOLDER/ablation.json; a second call goes on where the first stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import pandas as pd
+import scvi
+from _common import RESULTS, mean_sd, quiet, store
+
+import txpert as tx
+
+WRONG = 0.3
+SCORES = ["pearson_delta", "retrieval", "mse"]
+FITS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "learned node inputs only": {"node_inputs": "learned"},
+    "delta decoding": {"decoding": "delta"},
+    "encoder hybrid_bmp": {"encoder": "hybrid_bmp"},
+    "encoder embedding (MLP)": {"encoder": "embedding", "node_inputs": "spectral"},
+}
+PATHS = {
+    "general path": {"kernel": 0, "network": 0, "scale": 1},
+    "kernel path": {"kernel": 1, "network": 0, "scale": 1},
+    "network path": {"kernel": 0, "network": 1, "scale": 1},
+}
+
+
+def made_of(model: tx.TxPertModel) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """Yield what a trained model's prediction can be made of, as ``blend_``."""
+    full = model.blend_
+    no_target = full | {"target": 0.0}
+    for name, weights in PATHS.items():
+        yield f"{name} alone", no_target | {"weights": {"new": weights}}
+    yield "kernel path, target's change", full | {"weights": {"new": PATHS["kernel path"]}}
+    yield "without the target's change", no_target
+    weights = full["weights"]["new"]
+    yield "without the scale", full | {"weights": {"new": weights | {"scale": 1}}}
+    yield "without the network", full | {"weights": {"new": weights | {"network": 0}}}
+    yield "default", full
+
+
+def score(adata: ad.AnnData, model: tx.TxPertModel) -> dict[str, float]:
+    tx.tl.evaluate(adata, model, baselines={})
+    scores = adata.uns["txpert"]["metrics"]
+    return {name: float(scores[name].mean()) for name in SCORES}
+
+
+def fit(seed: int) -> list[dict[str, Any]]:
+    """Return the rows of one screen."""
+    adata = tx.datasets.simulate_k562_like("medium", seed=seed)
+    tx.pp.normalize(adata)
+    tx.pp.split(adata, seed=seed)
+    graph = tx.datasets.simulated_graph(adata, missing=WRONG, wrong=WRONG, seed=seed).top_k(20)
+    rows = []
+    for name, options in FITS.items():
+        scvi.settings.seed = seed
+        tx.TxPertModel.setup_anndata(adata)
+        start = time.perf_counter()
+        model = tx.TxPertModel(adata, graphs=[graph], **options)
+        model.train(enable_progress_bar=False)
+        seconds = time.perf_counter() - start
+        parts = made_of(model) if name == "default" else [(name, model.blend_)]
+        for part, blend in parts:
+            model.blend_ = blend
+            rows.append({"seed": seed, "model": part, "seconds": seconds, **score(adata, model)})
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
+    quiet()
+    kept = arguments.results / "ablation.json"
+    rows = json.loads(kept.read_text())["rows"] if kept.exists() else []
+    for seed in arguments.seeds:
+        if seed not in {row["seed"] for row in rows}:
+            rows += fit(seed)
+            store("ablation", rows, folder=arguments.results)
+    frame = pd.DataFrame(rows)
+    table = mean_sd(frame, ["model"], [*SCORES, "seconds"]).reset_index()
+    lines = [list(table), ["---"] * table.shape[1], *table.to_numpy().tolist()]
+    text = "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    head = "# Ingredients\n\nWritten by `benchmarks/ablation.py`, which says what they are.\n"
+    (arguments.results / "ablation.md").write_text(f"{head}\n{text}\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
