@@ -41,8 +41,6 @@ VARIANTS = {
 VARIANTS = {name: PAPER | options for name, options in VARIANTS.items()}
 VARIANTS |= {
     "gat, low-rank decoding": {"prediction": "network", "node_inputs": "learned"},
-    "none, default else": {"encoder": "none"},
-    "exphormer, default else": {"encoder": "exphormer"},
     "default": {},
 }
 EPOCHS = {"papalexi": 100, "simulated": 60}

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -90,8 +90,7 @@ class GeneKernels:
         anchors = diffusion_profiles(graph, self.anchors, _TIMES)
         shape = (len(genes), len(self.anchors))
         kernels = [np.zeros(shape, dtype=np.float32) for _ in range(2 * len(_TIMES))]
-        for start in range(0, len(genes), _BLOCK):
-            block = diffusion_profiles(graph, genes[start : start + _BLOCK], _TIMES)
+        for block in [anchors] if genes is self.anchors else self._blocks(graph, genes):
             for i, time in enumerate(_TIMES):
                 left, right = block[time], anchors[time]
                 place = np.ix_(
@@ -102,6 +101,11 @@ class GeneKernels:
                 kernels[2 * i][place] = plain
                 kernels[2 * i + 1][place] = plain / np.outer(*length)
         return kernels
+
+    @staticmethod
+    def _blocks(graph: KnowledgeGraph, genes: pd.Index) -> Iterator[dict[float, pd.DataFrame]]:
+        for start in range(0, len(genes), _BLOCK):
+            yield diffusion_profiles(graph, genes[start : start + _BLOCK], _TIMES)
 
 
 def _centred(frame: pd.DataFrame) -> pd.DataFrame:
