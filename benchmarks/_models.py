@@ -17,10 +17,12 @@ def known(adata: ad.AnnData, seed: int, *, predictor: Any) -> Any:
     return predictor
 
 
-def graph_oracle(adata: ad.AnnData, seed: int, *, truth: Any) -> tx.datasets.GraphOracle:
-    """Fit the oracle that has the true graph to the training cells."""
+def graph_oracle(
+    adata: ad.AnnData, seed: int, *, truth: Any, graph: tx.graph.KnowledgeGraph | None = None
+) -> tx.datasets.GraphOracle:
+    """Fit the oracle that has the true graph, or the one given, to the training cells."""
     adata.uns["truth"] = truth
-    return tx.datasets.GraphOracle(adata)
+    return tx.datasets.GraphOracle(adata, graph)
 
 
 def baselines(graph: tx.graph.KnowledgeGraph, features: pd.DataFrame | None) -> dict[str, Any]:
@@ -59,9 +61,11 @@ def networks(
     return models
 
 
-def oracles(adata: ad.AnnData) -> dict[str, Any]:
-    """Return recipes of what bounds a simulated screen: the true graph, and the truth."""
+def oracles(adata: ad.AnnData, graph: tx.graph.KnowledgeGraph) -> dict[str, Any]:
+    """Return recipes of what bounds a simulated screen: graphs, and the truth."""
+    truth = adata.uns["truth"]
     return {
-        "graph oracle": partial(graph_oracle, truth=adata.uns["truth"]),
+        "oracle of the graph given": partial(graph_oracle, truth=truth, graph=graph),
+        "graph oracle": partial(graph_oracle, truth=truth),
         "truth": partial(known, predictor=tx.datasets.TruthOracle(adata)),
     }

@@ -90,7 +90,7 @@ def models(
     if arguments.size == "full":
         del found["MLP on gene embeddings"]
     features = tx.graph.spectral_embedding(graph, min(64, graph.n_nodes // 2))
-    found |= others | baselines(graph, features) | oracles(adata)
+    found |= others | baselines(graph, features) | oracles(adata, graph)
     if arguments.models:
         found = {name: found[name] for name in found if name in arguments.models}
     return found

@@ -5,7 +5,12 @@ import pytest
 import txpert as tx
 from txpert.baselines import GeneralBaseline
 from txpert.data import ConditionTable, average_over_batches
-from txpert.datasets import GraphOracle, SimulationParameters, TruthOracle
+from txpert.datasets import (
+    GraphOracle,
+    SimulationParameters,
+    TruthOracle,
+    simulated_graph,
+)
 from txpert.datasets._covariance import EffectCovariance
 from txpert.datasets._effects import draw_effects
 
@@ -100,3 +105,12 @@ def test_nothing_to_learn_from(adata):
     adata.obs["split"] = adata.obs["split"].astype(object).where(adata.obs["control"], "test")
     with pytest.raises(ValueError, match="No perturbation is in training"):
         GraphOracle(adata)
+
+
+def test_an_oracle_of_a_noisy_graph_lies_between(screen):
+    true, noisy = (
+        score(GraphOracle(screen, simulated_graph(screen, missing=wrong, wrong=wrong)), screen)[0]
+        for wrong in (0.0, 0.6)
+    )
+    assert true == pytest.approx(score(GraphOracle(screen), screen)[0])
+    assert noisy < true - 0.02

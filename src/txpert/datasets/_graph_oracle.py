@@ -14,6 +14,7 @@ from txpert.data import (
     measured_targets,
     weighted_group_means,
 )
+from txpert.graph import KnowledgeGraph
 from txpert.pp import pseudobulk
 
 from ._covariance import EffectCovariance
@@ -45,6 +46,9 @@ class GraphOracle(Oracle):
     ----------
     adata
         A screen by :func:`simulate`, log-normalised. With a split, only ``"train"`` is looked at.
+    graph
+        Graph that the oracle has instead of the true one: a noisy copy, to know what a model that
+        is handed it could learn at best. Its nodes must include the targets.
 
     Raises
     ------
@@ -66,7 +70,7 @@ class GraphOracle(Oracle):
     (1, 60)
     """
 
-    def __init__(self, adata: AnnData) -> None:
+    def __init__(self, adata: AnnData, graph: KnowledgeGraph | None = None) -> None:
         table = ConditionTable.from_anndata(pseudobulk(adata))
         training = ~table.obs[CONTROL].to_numpy(dtype=bool)
         if SPLIT in table.obs:
@@ -76,7 +80,8 @@ class GraphOracle(Oracle):
         stored = read_truth(adata)
         self.control_profiles = table.controls
         self._covariance = EffectCovariance(
-            simulated_graph(adata), SimulationParameters(**stored["parameters"])
+            simulated_graph(adata) if graph is None else graph,
+            SimulationParameters(**stored["parameters"]),
         )
         rows = table.subset(training)
         delta, self._trained = average_over_batches(rows.delta, rows.obs)
