@@ -10,8 +10,8 @@ import scvi
 import txpert as tx
 from txpert.baselines import GeneKernels, GeneralBaseline, KernelBaseline, TargetEffect
 from txpert.data import ConditionTable
-from txpert.model import Blend, HeldOut, Weights, stack
-from txpert.model._blend import _gains
+from txpert.model import Blend, HeldOut, Weights, across_lines, stack
+from txpert.model._stacking import _gains
 
 DEFAULTS = {"decoding": "low_rank", "prediction": "blended"}
 PERTURBATIONS = ["GENE3", "GENE5+GENE9", "GENE40"]
@@ -268,6 +268,49 @@ def test_each_kind_of_perturbation_has_weights_of_its_own(adata, graph):
     delta, lengths = weighed.delta(labels, far)
     np.testing.assert_allclose(delta[:2], blend.simple(labels)[0][:2])
     assert (lengths["network"] > 0).tolist() == [False, False, True, True]
+
+
+def two_lines_table():
+    adata = tx.datasets.simulate(30, 60, 20, n_batches=2, n_cell_lines=2, seed=3)
+    tx.pp.normalize(adata)
+    table = ConditionTable.from_anndata(tx.pp.pseudobulk(adata))
+    return table.subset(~table.obs["control"].to_numpy(dtype=bool))
+
+
+def test_cell_lines_are_held_out_in_turn(graph):
+    table = two_lines_table()
+    anchors = pd.Index(sorted(set(table.obs["perturbation"])), dtype=object)
+    kernels = GeneKernels([graph], {}, anchors)
+    parts = across_lines(table, kernels)
+    lines = sorted(set(table.obs["cell_line"]))
+    assert [set(part.cell_line) for part in parts] == [{line} for line in lines]
+    one, other = (
+        set(table.obs.loc[table.obs["cell_line"] == line, "perturbation"]) for line in lines
+    )
+    rest = table.subset((table.obs["cell_line"] == lines[1]).to_numpy())
+    blend = Blend.fit(rest, kernels)
+    shared = sorted(one & other)
+    assert len(parts[0].kinds) == len(shared)
+    assert set(parts[0].kinds) == {"measured"}
+    np.testing.assert_allclose(parts[0].general, blend.effects.general(shared), atol=1e-6)
+    np.testing.assert_array_equal(parts[0].network, parts[0].general)
+    alone = table.subset((table.obs["cell_line"] == lines[0]).to_numpy())
+    assert across_lines(alone, kernels) == []
+
+
+def test_what_other_lines_measured_is_shrunk_as_far_as_lines_differ():
+    """Effects that lines share in part predict each other better when made smaller."""
+    adata = tx.datasets.simulate(40, 80, 15, n_batches=2, n_cell_lines=3, seed=1)
+    tx.pp.normalize(adata)
+    tx.pp.split(adata, task="unseen_cell_line", test_cell_line=adata.obs["cell_line"].iloc[0])
+    scvi.settings.seed = 0
+    tx.TxPertModel.setup_anndata(adata)
+    model = tx.TxPertModel(adata, [tx.datasets.simulated_graph(adata)])
+    model.train(max_epochs=2, enable_progress_bar=False)
+    assert model.blend_["weights"]["measured"]["scale"] < 0.95
+    tx.tl.evaluate(adata, model)
+    scores = adata.uns["txpert"]["summary"]
+    assert scores.loc["TxPert", "mse"] < scores.loc["general", "mse"]
 
 
 def test_unknown_prediction(adata, graph):

@@ -1,7 +1,8 @@
-from ._blend import Blend, HeldOut, Weights, stack
+from ._blend import Blend, across_lines
 from ._model import TxPertModel
 from ._module import TxPertModule
 from ._plan import TxPertTrainingPlan
+from ._stacking import HeldOut, Weights, stack
 
 __all__ = [
     "Blend",
@@ -10,5 +11,6 @@ __all__ = [
     "TxPertModule",
     "TxPertTrainingPlan",
     "Weights",
+    "across_lines",
     "stack",
 ]

@@ -1,63 +1,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from txpert._constants import CELL_LINE, PERTURBATION
 from txpert.baselines import Effects, GeneKernels, GeneProcess, TargetEffect
-from txpert.data import ConditionTable, canonical_label, parse_targets
+from txpert.data import ConditionTable, average_over_batches, canonical_label, parse_targets
+
+from ._stacking import HeldOut, Weights, stack
 
 Array = npt.NDArray[np.float32]
 
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Δ of perturbations by each path, fitted without them, and as observed.
-
-    Attributes
-    ----------
-    kinds
-        "measured", "composed" or "new", in the eyes of what was fitted, ``(n,)``.
-    cell_line
-        ``(n,)``.
-    general, kernel, network
-        Δ by each path, ``(n, n_genes)``.
-    observed
-        Δ as observed, without the effect on the targets.
-    """
-
-    kinds: npt.NDArray[np.str_]
-    cell_line: npt.NDArray[np.str_]
-    general: Array
-    kernel: Array
-    network: Array
-    observed: Array
-
-    @classmethod
-    def join(cls, parts: Sequence[HeldOut]) -> HeldOut:
-        """Put the perturbations of several parts together."""
-        names = [field.name for field in fields(cls)]
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
-
-    def of_kind(self, kind: str) -> HeldOut:
-        """Return the perturbations of one kind."""
-        rows = self.kinds == kind
-        return HeldOut(*(getattr(self, field.name)[rows] for field in fields(self)))
-
-
-@dataclass(frozen=True)
-class Weights:
-    """How far a blend follows the kernel path and the network, and its scale."""
-
-    kernel: float
-    network: float
-    scale: float = 1.0
-
-
+_MOST_LINES = 5
 _EXPECTED = {"measured": Weights(0, 0), "composed": Weights(0, 0), "new": Weights(1, 0)}
 """What was measured keeps its Δ. What was not has the kernel path's, which shrinks by itself where
 kernels say little."""
@@ -179,80 +138,38 @@ class Blend:
         )
 
 
-_RETRIEVAL = 0.5
-"""What retrieval counts for beside Pearson Δ."""
-_STEPS = np.arange(17) / 10
-_CAUTION = 5.0
-"""What it costs to move a weight by 1: so many perturbations that gain a Pearson Δ of 1."""
-_DOUBT = 30
-"""Number of held-out perturbations for which the scale is right, taken for granted."""
+def across_lines(training: ConditionTable, kernels: GeneKernels) -> list[HeldOut]:
+    """Hold out each cell line in turn, to learn what its measurement in others says about it.
 
-
-def stack(held_out: HeldOut, expected: Weights) -> Weights:
-    r"""Choose how far to follow the kernel path and the network instead of the general one.
-
-    .. math::
-
-        (a, b) = \arg\max \sum_P \Big(r(D_P, \Delta_P) + \tfrac{1}{2} R_P(D)\Big)
-        - 5\,\big((a - a_0)^2 + (b - b_0)^2\big), \qquad
-        D = G + a\,(K - G) + b\,(N - G),
-
-    with the Pearson correlation r across genes and the retrieval R among the held-out
-    perturbations of the same cell line (:func:`txpert.metrics.retrieval`), over a grid from 0 to
-    1.6. Both are blind to the size of effects, so that neither strong perturbations nor noise
-    speak for all. With few held out, the weights stay near the expected ones. Then
-
-    .. math:: s = \frac{\sum_P \langle D_P, \Delta_P \rangle + \kappa m}
-                       {\sum_P \langle D_P, D_P \rangle + \kappa m}
-
-    scales the prediction to the least squared error, with the mean m of
-    :math:`\langle D_P, D_P \rangle` and :math:`\kappa = 30` perturbations for which it is right.
-    Stacked regression (Breiman 1996, doi:10.1007/BF00117832) fits such weights by least squares.
+    The network, which would have to be trained anew for each, is left out: it stands for the
+    general path.
 
     Parameters
     ----------
-    held_out
-        Perturbations that no path was fitted on.
-    expected
-        :math:`(a_0, b_0)`.
+    training
+        Perturbed conditions in training. Of more than five cell lines, evenly spaced ones are held
+        out.
+    kernels
+        As in :meth:`Blend.fit`.
+
+    Returns
+    -------
+    For each cell line the perturbations that another one has too; none with one cell line.
     """
-    general = held_out.general
-    terms = np.stack([general, held_out.kernel - general, held_out.network - general])
-    if not terms[1:].any():
-        a, b = expected.kernel, expected.network
-    else:
-        gain = _gains(terms, held_out.observed, held_out.cell_line)
-        moved = (_STEPS - expected.kernel)[:, None] ** 2 + (_STEPS - expected.network) ** 2
-        best = np.unravel_index((gain - _CAUTION * moved).argmax(), gain.shape)
-        a, b = _STEPS[best[0]], _STEPS[best[1]]
-    blended = np.tensordot([1, a, b], terms, axes=1)
-    along, size = np.vdot(blended, held_out.observed), np.vdot(blended, blended)
-    doubt = _DOUBT * size / len(blended)
-    scale = (along + doubt) / (size + doubt) if size else 1.0
-    return Weights(float(a), float(b), float(max(scale, 0)))
-
-
-def _gains(
-    terms: Array, observed: Array, cell_line: npt.NDArray[np.str_]
-) -> npt.NDArray[np.float64]:
-    """Return the sum of correlations and retrievals for each pair of weights on the grid."""
-    centred = terms - terms.mean(axis=2, keepdims=True)
-    truth = observed - observed.mean(axis=1, keepdims=True)
-    length = np.linalg.norm(truth, axis=1, keepdims=True)
-    truth = np.divide(truth, length, out=np.zeros_like(truth), where=length > 0)
-    inner = np.einsum("kpg,qg->kpq", centred, truth, optimize=True)
-    gram = np.einsum("kpg,lpg->klp", centred, centred, optimize=True)
-    others = cell_line[:, None] == cell_line
-    np.fill_diagonal(others, False)
-    number = np.maximum(others.sum(axis=1), 1)
-    gains = np.empty((len(_STEPS), len(_STEPS)))
-    for i, a in enumerate(_STEPS):
-        for j, b in enumerate(_STEPS):
-            weights = np.array([1, a, b])
-            along = np.tensordot(weights, inner, axes=1)
-            size = np.sqrt(np.einsum("k,klp,l->p", weights, gram, weights).clip(0))
-            own = np.diagonal(along)
-            correlation = np.divide(own, size, out=np.zeros_like(size), where=size > 0)
-            found = ((own[:, None] >= along) & others).sum(axis=1) / number
-            gains[i, j] = correlation.sum() + _RETRIEVAL * found.sum()
-    return gains
+    of_row = training.obs[CELL_LINE].astype(str).to_numpy()
+    lines = np.unique(of_row)
+    parts: list[HeldOut] = []
+    if len(lines) < 2:
+        return parts
+    for line in lines[np.unique(np.linspace(0, len(lines) - 1, _MOST_LINES).astype(int))]:
+        blend = Blend.fit(training.subset(of_row != line), kernels)
+        rows = training.subset(of_row == line)
+        observed, obs = average_over_batches(blend.target.taken_from(rows).delta, rows.obs)
+        labels = obs[PERTURBATION].astype(str).to_numpy()
+        kinds = blend.kinds(labels.tolist())
+        known = kinds == "measured"
+        if known.any():
+            general, kernel = blend.simple(labels[known].tolist())
+            held = np.repeat(line, known.sum())
+            parts.append(HeldOut(kinds[known], held, general, kernel, general, observed[known]))
+    return parts

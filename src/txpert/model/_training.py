@@ -25,10 +25,11 @@ from txpert.data import (
 )
 from txpert.nn import LowRankDecoder
 
-from ._blend import Blend, HeldOut
+from ._blend import Blend, across_lines
 from ._checkpoints import Checkpoints, describe
 from ._plan import BestWeights, TxPertTrainingPlan, early_stopping, refuse_subprocesses, run
 from ._prediction import PredictingModelClass
+from ._stacking import HeldOut
 
 _FEW, _FOLDS = 100, 5
 """With fewer perturbations each fifth is held out in turn, with more only the first."""
@@ -167,7 +168,7 @@ class TrainableModelClass(PredictingModelClass):
         elif (table.obs[SPLIT] == VALIDATION).any():
             self._fit(screen, table, options)
             blend = self._simple_paths(table)
-            self.blend_ = blend.weigh(self._held_out(table, blend)).to_dict()
+            self._blend_by([self._held_out(table, blend)], table, blend)
         else:
             self._cross_fit(screen, table, options)
 
@@ -203,10 +204,7 @@ class TrainableModelClass(PredictingModelClass):
             if epochs:
                 options = replace(options, max_epochs=int(np.median(epochs)))
             self._fit(screen, table, options)
-        blend = self._simple_paths(table)
-        if held_out:
-            blend = blend.weigh(HeldOut.join(held_out))
-        self.blend_ = blend.to_dict()
+        self._blend_by(held_out, table, self._simple_paths(table))
 
     def _held_out(self, table: ConditionTable, blend: Blend) -> HeldOut:
         """Return Δ of the validation perturbations by each path."""
@@ -219,9 +217,12 @@ class TrainableModelClass(PredictingModelClass):
         lines = obs[CELL_LINE].to_numpy(dtype=str)
         return HeldOut(blend.kinds(labels), lines, *blend.simple(labels), network, observed)
 
+    def _blend_by(self, held_out: list[HeldOut], table: ConditionTable, blend: Blend) -> None:
+        parts = [*held_out, *across_lines(_training_rows(table), self._kernels)]
+        self.blend_ = (blend.weigh(HeldOut.join(parts)) if parts else blend).to_dict()
+
     def _simple_paths(self, table: ConditionTable) -> Blend:
-        training = (table.obs[SPLIT] == TRAIN) & ~table.obs[CONTROL]
-        return Blend.fit(table.subset(training.to_numpy()), self._kernels)
+        return Blend.fit(_training_rows(table), self._kernels)
 
     def _fit(self, screen: Screen, table: ConditionTable, options: TrainingOptions) -> int | None:
         """Train the network; return the epochs its weights are of, None after Ctrl-C."""
@@ -277,6 +278,10 @@ class TrainableModelClass(PredictingModelClass):
         if fit is not None:
             fit.finish(self, n_epochs)
         return n_epochs
+
+
+def _training_rows(table: ConditionTable) -> ConditionTable:
+    return table.subset(((table.obs[SPLIT] == TRAIN) & ~table.obs[CONTROL]).to_numpy())
 
 
 def _folds(table: ConditionTable) -> list[dict[str, str]]:
