@@ -98,3 +98,13 @@ def test_nan_deep_in_the_data_is_named(adata):
     screen = Screen.from_anndata(adata, KEYS)
     with pytest.raises(ValueError, match=f"gene '{adata.var_names[5]}' is NaN or infinite"):
         ConditionTable.from_screen(screen)
+
+
+def test_no_condition_over_batches_of_a_screen_with_many_perturbations():
+    """As where no perturbation validates."""
+    adata = tx.datasets.simulate(140, 20, 2, n_controls=10, n_batches=1)
+    tx.pp.normalize(adata)
+    table = ConditionTable.from_anndata(tx.pp.pseudobulk(adata))
+    none = table.subset(np.zeros(len(table.obs), dtype=bool)).over_batches()
+    assert none.mean.shape == (0, 20)
+    assert table.over_batches().obs["control"].sum() == 1

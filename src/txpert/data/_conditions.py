@@ -136,7 +136,8 @@ class ConditionTable:
         lines = pd.Index(controls.obs[CELL_LINE].astype(str))
         context = lines.get_indexer(pd.Index(obs[CELL_LINE].astype(str))).astype(np.int64)
         obs[BATCH] = ALL
-        obs[CONTROL] = (obs[PERTURBATION] == CONTROL).to_numpy()
+        # As strings: pandas gives an empty group too small an integer type for many categories.
+        obs[CONTROL] = (obs[PERTURBATION].astype(str) == CONTROL).to_numpy()
         obs.index = condition_names(obs)
         return ConditionTable(obs, self.genes, controls.mean[context] + delta, controls, context)
 
