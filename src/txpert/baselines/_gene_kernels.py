@@ -1,12 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from txpert.graph import KnowledgeGraph, diffusion_profiles
+from txpert.graph import KnowledgeGraph, diffusion_kernel
 
 Array = npt.NDArray[np.floating]
 
@@ -18,11 +20,10 @@ _BLOCK = 256
 class GeneKernels:
     r"""Says how alike genes are, by graphs and by features.
 
-    For each graph and each time t there are two kernels: the diffusion kernel
-    :math:`K_{pq} = \langle \phi_p, \phi_q \rangle` of :func:`txpert.graph.diffusion_profiles`, and
-    :math:`K_{pq} / \sqrt{K_{pp} K_{qq}}`, in which a gene with many neighbours is as like them as
-    one with few. Features have their inner product, after centring. Genes without edges or
-    features are like no other.
+    For each graph and each time t there are two kernels: the rows of K from
+    :func:`txpert.graph.diffusion_kernel`, and :math:`K_{pq} / \sqrt{K_{pp} K_{qq}}`, in which a
+    gene with many neighbours is as like them as one with few. Features have their inner product,
+    after centring. Genes without edges or features are like no other.
 
     Parameters
     ----------
@@ -54,7 +55,6 @@ class GeneKernels:
             for time in _TIMES
             for form in ("walks of", "scaled walks of")
         ] + list(features)
-        self._within: list[Array] | None = None
 
     def between(self, left: pd.Index, right: pd.Index) -> list[Array]:
         """Compare genes with anchors.
@@ -70,42 +70,56 @@ class GeneKernels:
         -------
         One matrix per kernel, ``(len(left), len(right))``.
         """
-        column = self.anchors.get_indexer(right)
-        row = self.anchors.get_indexer(left)
+        row, column = self.anchors.get_indexer(left), self.anchors.get_indexer(right)
         if (row >= 0).all():
-            if self._within is None:
-                self._within = self._compare(self.anchors)
             return [kernel[np.ix_(row, column)] for kernel in self._within]
         return [kernel[:, column] for kernel in self._compare(left)]
 
+    @cached_property
+    def _within(self) -> list[Array]:
+        return self._compare(self.anchors)
+
+    @cached_property
+    def _walks_within(self) -> list[list[Walks]]:
+        return [_walks(graph, self.anchors, self.anchors) for graph in self._graphs]
+
     def _compare(self, genes: pd.Index) -> list[Array]:
-        kernels = [k for graph in self._graphs for k in self._diffusion(graph, genes)]
+        kernels = []
+        for graph, within in zip(self._graphs, self._walks_within, strict=True):
+            same = genes is self.anchors
+            walks = within if same else _walks(graph, genes, self.anchors)
+            for one, other in zip(walks, within, strict=True):
+                kernels += [one.kernel, one.kernel / np.sqrt(np.outer(one.own, other.own))]
         for frame in self._features.values():
             rows, columns = (_rows(frame, some) for some in (genes, self.anchors))
             kernels.append(rows @ columns.T)
         return kernels
 
-    def _diffusion(self, graph: KnowledgeGraph, genes: pd.Index) -> list[Array]:
-        """Return the plain and the scaled kernel of each time."""
-        anchors = diffusion_profiles(graph, self.anchors, _TIMES)
-        shape = (len(genes), len(self.anchors))
-        kernels = [np.zeros(shape, dtype=np.float32) for _ in range(2 * len(_TIMES))]
-        for block in [anchors] if genes is self.anchors else self._blocks(graph, genes):
-            for i, time in enumerate(_TIMES):
-                left, right = block[time], anchors[time]
-                place = np.ix_(
-                    genes.get_indexer(left.index), self.anchors.get_indexer(right.index)
-                )
-                plain = left.to_numpy() @ right.to_numpy().T
-                length = [np.linalg.norm(profiles, axis=1) for profiles in (left, right)]
-                kernels[2 * i][place] = plain
-                kernels[2 * i + 1][place] = plain / np.outer(*length)
-        return kernels
 
-    @staticmethod
-    def _blocks(graph: KnowledgeGraph, genes: pd.Index) -> Iterator[dict[float, pd.DataFrame]]:
-        for start in range(0, len(genes), _BLOCK):
-            yield diffusion_profiles(graph, genes[start : start + _BLOCK], _TIMES)
+class Walks(NamedTuple):
+    """The diffusion kernel between genes and anchors, and of each gene with itself."""
+
+    kernel: Array
+    own: Array
+
+
+def _walks(graph: KnowledgeGraph, genes: pd.Index, anchors: pd.Index) -> list[Walks]:
+    """Return the kernel of each time; genes that the graph lacks are like no other."""
+    found = [
+        Walks(np.zeros((len(genes), len(anchors)), np.float32), np.ones(len(genes), np.float32))
+        for _ in _TIMES
+    ]
+    for start in range(0, len(genes), _BLOCK):
+        rows = diffusion_kernel(graph, genes[start : start + _BLOCK], _TIMES)
+        for time, walks in zip(_TIMES, found, strict=True):
+            frame = rows[time]
+            place, itself = genes.get_indexer(frame.index), frame.columns.get_indexer(frame.index)
+            column = frame.columns.get_indexer(anchors)
+            known = np.flatnonzero(column >= 0)
+            values = frame.to_numpy()
+            walks.kernel[np.ix_(place, known)] = values[:, column[known]]
+            walks.own[place] = values[np.arange(len(values)), itself]
+    return found
 
 
 def _centred(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,5 @@
 from ._depmap import depmap
-from ._diffusion import diffusion_profiles
+from ._diffusion import diffusion_kernel
 from ._download import fetch, sources
 from ._features import from_features
 from ._go import go, go_genes
@@ -30,7 +30,7 @@ __all__ = [
     "biogrid",
     "coverage_table",
     "depmap",
-    "diffusion_profiles",
+    "diffusion_kernel",
     "fetch",
     "from_features",
     "from_gmt",

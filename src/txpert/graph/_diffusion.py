@@ -17,18 +17,17 @@ _BLOCK = 256
 _NEGLIGIBLE = 1e-9
 
 
-def diffusion_profiles(
+def diffusion_kernel(
     graphs: KnowledgeGraph | Sequence[KnowledgeGraph],
     genes: Iterable[str],
     times: Sequence[float] = (3.0,),
 ) -> dict[float, pd.DataFrame]:
-    r"""Say how much of a random walk's start at a gene reaches each node.
+    r"""Say how much of a random walk from a gene ends at each node.
 
-    .. math:: \phi_p = e^{-\frac{t}{2}(I - S)}\, e_p
+    .. math:: K = e^{-t (I - S)}
 
-    with the normalised adjacency S of :func:`spectral_embedding`. The inner product
-    :math:`\langle \phi_p, \phi_q \rangle`, entry (p, q) of :math:`e^{-t(I - S)}`, is the diffusion
-    kernel of the genes: it counts paths of all lengths, long ones the less.
+    with the normalised adjacency S of :func:`spectral_embedding`: paths of all lengths count, long
+    ones the less.
 
     Parameters
     ----------
@@ -37,11 +36,11 @@ def diffusion_profiles(
     genes
         Genes to start from.
     times
-        Values of t: walks from one gene to another have t steps on average.
+        Values of t: walks have t steps on average.
 
     Returns
     -------
-    By time, those of the genes that a graph holds × nodes of the graphs.
+    By time, rows of K: those of the genes that a graph holds × nodes of the graphs.
 
     Raises
     ------
@@ -57,13 +56,13 @@ def diffusion_profiles(
     --------
     >>> edges = pd.DataFrame({"source": ["JAK2", "STAT1"], "target": ["STAT1", "IRF1"]})
     >>> graph = KnowledgeGraph.from_edges(edges, name="mine")
-    >>> profiles = diffusion_profiles(graph, ["JAK2", "STAT1", "IRF1", "unknown"])[3.0]
-    >>> (profiles @ profiles.T).loc["JAK2"].astype(float).round(2).to_list()
+    >>> kernel = diffusion_kernel(graph, ["JAK2", "STAT1", "IRF1", "unknown"])[3.0]
+    >>> kernel.loc["JAK2", ["JAK2", "STAT1", "IRF1"]].astype(float).round(2).to_list()
     [0.28, 0.35, 0.23]
     """
     graphs = [graphs] if isinstance(graphs, KnowledgeGraph) else list(graphs)
     if not graphs:
-        raise ValueError("diffusion_profiles takes at least one graph.")
+        raise ValueError("diffusion_kernel takes at least one graph.")
     for time in times:
         if not 0 < time < np.inf:
             raise ValueError(f"times must be positive numbers, not {time}.")
@@ -73,18 +72,18 @@ def diffusion_profiles(
     chosen = pd.Index(dict.fromkeys(genes), dtype=object)
     chosen = chosen[chosen.isin(nodes)]
     start = nodes.get_indexer(chosen)
-    profiles = np.zeros((len(times), len(chosen), len(nodes)), dtype=np.float32)
+    rows = np.zeros((len(times), len(chosen), len(nodes)), dtype=np.float32)
     for first in range(0, len(chosen), _BLOCK):
         block = start[first : first + _BLOCK]
         walk = np.zeros((len(nodes), len(block)), dtype=np.float32)
         walk[block, np.arange(len(block))] = 1
-        for weights in _poisson(np.asarray(times) / 2):
-            for profile, weight in zip(profiles, weights, strict=True):
+        for weights in _poisson(np.asarray(times, dtype=float)):
+            for row, weight in zip(rows, weights, strict=True):
                 if weight > _NEGLIGIBLE:
-                    profile[first : first + len(block)] += weight * walk.T
+                    row[first : first + len(block)] += weight * walk.T
             walk = matrix @ walk
     index = chosen.rename("gene")
-    return {t: pd.DataFrame(p, index, nodes) for t, p in zip(times, profiles, strict=True)}
+    return {t: pd.DataFrame(row, index, nodes) for t, row in zip(times, rows, strict=True)}
 
 
 def _poisson(rates: FloatArray) -> Iterator[FloatArray]:
