@@ -1,4 +1,4 @@
-"""The default prediction: a network and two simpler predictors, as far as each can be trusted."""
+"""The default prediction: network, kernels and mean, as far as each can be trusted."""
 
 import warnings
 

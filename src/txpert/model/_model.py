@@ -88,9 +88,9 @@ class TxPertModel(TrainableModelClass):
         perturbations and adds it to the control profile; ``"delta"`` predicts the change by an
         MLP; ``"direct"`` predicts the profile from basal state and perturbation by an MLP.
     prediction
-        ``"blended"`` blends the network with two simpler predictors, as far as held-out
-        perturbations say that each can be trusted (:class:`txpert.model.Blend`); ``"network"``
-        predicts by the network alone.
+        ``"blended"`` blends the network with a Gaussian process over genes and the mean effect, as
+        far as held-out perturbations say that each can be trusted (:class:`txpert.model.Blend`);
+        ``"network"`` predicts by the network alone.
     n_latent, n_hidden, dropout
         Length of embeddings and basal states, width of the hidden layers, and their dropout.
     extra_nodes
