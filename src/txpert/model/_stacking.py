@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +26,8 @@ class HeldOut:
         Δ as observed, without the effect on the targets.
     """
 
-    kinds: npt.NDArray[np.str_]
-    cell_line: npt.NDArray[np.str_]
+    kinds: npt.NDArray[Any]
+    cell_line: npt.NDArray[Any]
     general: Array
     kernel: Array
     network: Array
