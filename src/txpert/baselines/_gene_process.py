@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import linalg
+from scipy import linalg, sparse
 
 from txpert.data import parse_targets
 
@@ -86,9 +86,11 @@ class GeneProcess:
     def delta(self, labels: Sequence[str], kernels: GeneKernels) -> FloatArray:
         """Return Δ of perturbations, the sum over their targets, ``(n_labels, n_genes)``."""
         of_label = [parse_targets(label) for label in labels]
-        genes = pd.Index(sorted({gene for targets in of_label for gene in targets}), dtype=object)
-        members = np.array([genes.isin(targets) for targets in of_label], dtype=np.float32)
-        return members.reshape(len(labels), len(genes)) @ self.effects(genes, kernels)
+        row = np.repeat(np.arange(len(labels)), [len(targets) for targets in of_label])
+        code, genes = pd.factorize(np.array([g for targets in of_label for g in targets], object))
+        ones = np.ones(len(code), dtype=np.float32)
+        members = sparse.csr_array((ones, (row, code)), shape=(len(labels), len(genes)))
+        return members @ self.effects(pd.Index(genes, dtype=object), kernels)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain arrays and strings, for saving."""
