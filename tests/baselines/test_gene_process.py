@@ -6,7 +6,7 @@ from scipy.optimize import check_grad
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel
 
-from txpert.baselines import Effects, GeneKernels, GeneProcess
+from txpert.baselines import Effects, GeneKernels, GeneProcess, _gene_kernels
 from txpert.baselines._variances import _deviance, fit_variances
 from txpert.graph import KnowledgeGraph
 
@@ -47,6 +47,26 @@ def test_genes_outside_the_anchors_are_compared_the_same_way(random_graph, monke
     outside = GeneKernels([graph], {}, ANCHORS[:30]).between(ANCHORS[30:], ANCHORS[:30])
     for one, other in zip(inside, outside, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_walks_are_remembered_and_forgotten_without_a_trace(random_graph, monkeypatch):
+    graph, anchors = random_graph(), ANCHORS[:10]
+    asked = [ANCHORS[[20, 5, 21, 20]], ANCHORS[22:30], ANCHORS[[9, 22, 20]], ANCHORS[30:]]
+    anew = [GeneKernels([graph], {}, anchors).between(genes, anchors[2:]) for genes in asked]
+    monkeypatch.setattr("txpert.baselines._gene_kernels._MOST_KEPT", 9)
+    kernels = GeneKernels([graph], {}, anchors)
+    walked = []
+    original = _gene_kernels.diffusion_kernel
+
+    def count(graph, genes, times):
+        walked.append(list(genes))
+        return original(graph, genes, times)
+
+    monkeypatch.setattr(_gene_kernels, "diffusion_kernel", count)
+    for genes, expected in zip(asked, anew, strict=True):
+        for one, other in zip(kernels.between(genes, anchors[2:]), expected, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-6)
+    assert [len(genes) for genes in walked] == [10 + 2, 10 + 8, 1, 10 + 10]
 
 
 def test_unknown_genes_are_like_no_other(kernels):

@@ -103,11 +103,11 @@ def test_the_ends_of_the_blend_are_its_paths(adata, graph, blended):
     """Besides the effect on the targets, which is left out here."""
     table = ConditionTable.from_anndata(tx.pp.pseudobulk(adata))
     training = table.subset(((table.obs["split"] == "train") | table.obs["control"]).to_numpy())
-    rest = TargetEffect(blended.blend_["target"]).taken_from(training)
+    rest = TargetEffect(blended.blend_["target"]).taken_from(training.over_batches())
     blended.blend_["target"] = 0.0
     process = KernelBaseline(rest, graph)
     kernel = process.process_.delta(PERTURBATIONS, process._kernels)
-    general = GeneralBaseline(rest).predict(PERTURBATIONS, batch="batch_1").layers["delta"]
+    general = GeneralBaseline(rest).predict(PERTURBATIONS).layers["delta"]
     for weights, delta in {(0, 0): general, (1, 0): kernel, (0, 0, 0.3): 0.3 * general}.items():
         predicted = with_weights(blended, *weights).predict(PERTURBATIONS, batch="batch_1")
         np.testing.assert_allclose(predicted.layers["delta"], delta, atol=1e-4)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +13,9 @@ Array = npt.NDArray[np.floating]
 
 _TIMES = (2.0, 4.0, 8.0, 16.0)
 _BLOCK = 256
-"""Genes compared at a time, which bounds the memory."""
+"""Genes walked from at a time, which bounds the memory."""
+_MOST_KEPT = 4_000
+"""Genes besides the anchors whose walks are remembered."""
 
 
 class GeneKernels:
@@ -49,6 +50,8 @@ class GeneKernels:
         self._graphs = [graph for graph in graphs if graph.n_edges]
         self._features = {name: _centred(frame) for name, frame in features.items()}
         self.anchors = anchors
+        self._genes = anchors[:0]
+        self._walks = [_no_walks(len(anchors)) for _ in self._graphs]
         self.names = [
             f"{graph.name}, {form} {time:g}"
             for graph in self._graphs
@@ -70,30 +73,32 @@ class GeneKernels:
         -------
         One matrix per kernel, ``(len(left), len(right))``.
         """
-        row, column = self.anchors.get_indexer(left), self.anchors.get_indexer(right)
-        if (row >= 0).all():
-            return [kernel[np.ix_(row, column)] for kernel in self._within]
-        return [kernel[:, column] for kernel in self._compare(left)]
-
-    @cached_property
-    def _within(self) -> list[Array]:
-        return self._compare(self.anchors)
-
-    @cached_property
-    def _walks_within(self) -> list[list[Walks]]:
-        return [_walks(graph, self.anchors, self.anchors) for graph in self._graphs]
-
-    def _compare(self, genes: pd.Index) -> list[Array]:
+        self._walk(left)
+        row, of_right = self._genes.get_indexer(left), self._genes.get_indexer(right)
+        column = self.anchors.get_indexer(right)
         kernels = []
-        for graph, within in zip(self._graphs, self._walks_within, strict=True):
-            same = genes is self.anchors
-            walks = within if same else _walks(graph, genes, self.anchors)
-            for one, other in zip(walks, within, strict=True):
-                kernels += [one.kernel, one.kernel / np.sqrt(np.outer(one.own, other.own))]
+        for of_graph in self._walks:
+            for walks in of_graph:
+                kernel = walks.kernel[np.ix_(row, column)]
+                own = np.outer(walks.own[row], walks.own[of_right])
+                kernels += [kernel, kernel / np.sqrt(own)]
         for frame in self._features.values():
-            rows, columns = (_rows(frame, some) for some in (genes, self.anchors))
-            kernels.append(rows @ columns.T)
+            kernels.append(_rows(frame, left) @ _rows(frame, right).T)
         return kernels
+
+    def _walk(self, genes: pd.Index) -> None:
+        """Walk from the genes, and from the anchors, if this has not been done."""
+        wanted = self.anchors.append(genes).unique()
+        new = wanted.difference(self._genes, sort=False)
+        if len(new):
+            if len(self._genes) + len(new) > len(self.anchors) + _MOST_KEPT:
+                self._genes = self._genes[:0]
+                self._walks = [_no_walks(len(self.anchors)) for _ in self._graphs]
+                new = wanted
+            self._genes = self._genes.append(new)
+            for graph, of_graph in zip(self._graphs, self._walks, strict=True):
+                found = _walks(graph, new, self.anchors)
+                of_graph[:] = [a.followed_by(b) for a, b in zip(of_graph, found, strict=True)]
 
 
 class Walks(NamedTuple):
@@ -101,6 +106,15 @@ class Walks(NamedTuple):
 
     kernel: Array
     own: Array
+
+    def followed_by(self, other: Walks) -> Walks:
+        """Return walks from these genes and others."""
+        return Walks(*(np.concatenate(pair) for pair in zip(self, other, strict=True)))
+
+
+def _no_walks(n_anchors: int) -> list[Walks]:
+    empty = Walks(np.zeros((0, n_anchors), np.float32), np.zeros(0, np.float32))
+    return [empty] * len(_TIMES)
 
 
 def _walks(graph: KnowledgeGraph, genes: pd.Index, anchors: pd.Index) -> list[Walks]:

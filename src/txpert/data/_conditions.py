@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
+from scipy import sparse
 
 from txpert._constants import ALL, BATCH, CELL_LINE, CONTROL, DELTA, N_CELLS, PERTURBATION, SPLIT
 
@@ -129,9 +130,16 @@ class ConditionTable:
         """Return one row per cell line × perturbation, the line's controls plus the mean Δ.
 
         Where a prediction of Δ does not depend on the batch, the squared error over these rows,
-        weighted by numbers of cells, is that over the conditions up to a constant.
+        weighted by numbers of cells, is that over the conditions up to a constant. Batches of
+        different splits stay apart.
         """
-        delta, obs = average_over_batches(self.delta, self.obs)
+        keys = [name for name in (CELL_LINE, PERTURBATION, SPLIT) if name in self.obs]
+        group, obs = _groups(self.obs, keys)
+        cells = self.obs[N_CELLS].to_numpy()
+        mean = weighted_group_means(self.mean, group, cells)
+        shape = len(obs), len(self.controls.mean)
+        share = sparse.csr_array((cells, (group, self.context)), shape=shape, dtype=np.float32)
+        delta = mean - share @ self.controls.mean / obs[N_CELLS].to_numpy(np.float32)[:, None]
         controls = self.controls.over_batches()
         lines = pd.Index(controls.obs[CELL_LINE].astype(str))
         context = lines.get_indexer(pd.Index(obs[CELL_LINE].astype(str))).astype(np.int64)
@@ -201,10 +209,17 @@ def average_over_batches(values: FloatArray, obs: pd.DataFrame) -> tuple[FloatAr
     The averages, shape ``(n_groups, n_genes)``, and a frame with perturbation, cell_line and
     n_cells of each.
     """
-    grouped = obs.groupby([CELL_LINE, PERTURBATION], observed=True, sort=True)
-    frame = grouped[N_CELLS].sum().reset_index()[[PERTURBATION, CELL_LINE, N_CELLS]]
-    group = grouped.ngroup().to_numpy()
+    group, frame = _groups(obs, [CELL_LINE, PERTURBATION])
     return weighted_group_means(values, group, obs[N_CELLS].to_numpy()), frame
+
+
+def _groups(obs: pd.DataFrame, keys: list[str]) -> tuple[IntArray, pd.DataFrame]:
+    """Return the group of each condition; the keys of each group and its number of cells."""
+    grouped = obs.groupby(keys, observed=True, sort=True, dropna=False)
+    frame = grouped[N_CELLS].sum().reset_index()
+    first = [PERTURBATION, CELL_LINE, N_CELLS]
+    group = np.asarray(grouped.ngroup(), dtype=np.int64)
+    return group, frame[[*first, *frame.columns.difference(first)]]
 
 
 def _factors(screen: Screen) -> list[pd.Categorical]:

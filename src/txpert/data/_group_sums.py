@@ -146,6 +146,7 @@ def weighted_group_means(
     Means, shape ``(n_groups, n_genes)``.
     """
     total = np.bincount(group, weights=weight)
-    entries = weight / total[group], (group, np.arange(len(group)))
+    # In single precision: with double shares scipy would copy all values to double.
+    entries = (weight / total[group]).astype(np.float32), (group, np.arange(len(group)))
     share = sparse.csr_matrix(entries, shape=(len(total), len(group)))
-    return (share @ values).astype(np.float32)
+    return (share @ values).astype(np.float32, copy=False)

@@ -4,6 +4,7 @@ from typing import Literal
 
 import lightning.pytorch as pl
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from torch.utils.data import BatchSampler, DataLoader, Sampler, SequentialSample
 from txpert._constants import CELL_LINE, CONTROL, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
 
 from ._batches import ShuffledBatches
-from ._conditions import ConditionTable, average_over_batches
+from ._conditions import ConditionTable
 from ._controls import Matching
 from ._datasets import CellDataset, ConditionDataset, Controls
 from ._screen import Screen
@@ -67,25 +68,24 @@ class PerturbationSplitter(pl.LightningDataModule):
         super().__init__()
         _check_unit(unit, controls)
         self.batch_size = batch_size
-        split = table.obs[SPLIT]
-        training = table.subset((table.obs[CONTROL] | (split == TRAIN)).to_numpy())
-        if training.obs[CONTROL].all():
+        pooled = table.over_batches()
+        self._perturbed = pooled.subset(_in_training(pooled) & ~_controls(pooled))
+        if self._perturbed.obs.empty:
             raise ValueError(
                 "No perturbation is in the training split; tx.pp.split(adata) makes one."
             )
-        self._perturbed = training.subset(~training.obs[CONTROL].to_numpy())
-        validation = table.subset((split == VALIDATION).to_numpy())
-        if pool_batches and unit == "pseudobulk":
-            training, validation = training.over_batches(), validation.over_batches()
+        rows = pooled if pool_batches and unit == "pseudobulk" else table
+        validation = rows.subset((rows.obs[SPLIT] == VALIDATION).to_numpy())
         self.validation = _conditions(validation, nodes, matching)
         self.train_idx, self.val_idx, self.test_idx = (
             np.flatnonzero(screen.split == part) for part in (TRAIN, VALIDATION, TEST)
         )
         if unit == "pseudobulk":
+            training = rows.subset(_in_training(rows) | _controls(rows))
             self.training: ConditionDataset | CellDataset = _conditions(training, nodes, matching)
         else:
             labels = screen.perturbation.categories
-            seen = labels.isin(training.obs[PERTURBATION].unique())
+            seen = labels.isin(self._perturbed.obs[PERTURBATION].unique())
             positions = encode_targets(np.where(seen, labels, CONTROL), nodes)
             cells = np.flatnonzero(screen.control | np.asarray(screen.split == TRAIN))
             self.training = CellDataset(screen, table, cells, positions, controls, matching)
@@ -107,9 +107,8 @@ class PerturbationSplitter(pl.LightningDataModule):
 
         One row per cell line and perturbation, ``(n, n_genes)``.
         """
-        table = self._perturbed
-        delta, obs = average_over_batches(table.delta, table.obs)
-        order = np.array([len(parse_targets(label)) for label in obs[PERTURBATION].astype(str)])
+        labels, delta = self._perturbed.obs[PERTURBATION].astype(str), self._perturbed.delta
+        order = np.array([len(parse_targets(label)) for label in labels])
         return torch.from_numpy(delta[order == 1] if (order == 1).any() else delta)
 
     @property
@@ -132,6 +131,14 @@ class PerturbationSplitter(pl.LightningDataModule):
             return []
         rows = SequentialSampler(self.validation)
         return _loader(self.validation, BatchSampler(rows, self.batch_size, drop_last=False))
+
+
+def _in_training(table: ConditionTable) -> npt.NDArray[np.bool_]:
+    return (table.obs[SPLIT] == TRAIN).to_numpy()
+
+
+def _controls(table: ConditionTable) -> npt.NDArray[np.bool_]:
+    return table.obs[CONTROL].to_numpy(dtype=bool)
 
 
 def _check_unit(unit: str, controls: str) -> None:

@@ -72,16 +72,19 @@ def diffusion_kernel(
     chosen = pd.Index(dict.fromkeys(genes), dtype=object)
     chosen = chosen[chosen.isin(nodes)]
     start = nodes.get_indexer(chosen)
-    rows = np.zeros((len(times), len(chosen), len(nodes)), dtype=np.float32)
+    rows = np.empty((len(times), len(chosen), len(nodes)), dtype=np.float32)
     for first in range(0, len(chosen), _BLOCK):
         block = start[first : first + _BLOCK]
         walk = np.zeros((len(nodes), len(block)), dtype=np.float32)
         walk[block, np.arange(len(block))] = 1
+        ended = np.zeros((len(times), *walk.shape), dtype=np.float32)
+        term = np.empty_like(walk)
         for weights in _poisson(np.asarray(times, dtype=float)):
-            for row, weight in zip(rows, weights, strict=True):
+            for total, weight in zip(ended, weights, strict=True):
                 if weight > _NEGLIGIBLE:
-                    row[first : first + len(block)] += weight * walk.T
+                    total += np.multiply(walk, np.float32(weight), out=term)
             walk = matrix @ walk
+        rows[:, first : first + len(block)] = ended.transpose(0, 2, 1)
     index = chosen.rename("gene")
     return {t: pd.DataFrame(row, index, nodes) for t, row in zip(times, rows, strict=True)}
 

@@ -281,7 +281,8 @@ class TrainableModelClass(PredictingModelClass):
 
 
 def _training_rows(table: ConditionTable) -> ConditionTable:
-    return table.subset(((table.obs[SPLIT] == TRAIN) & ~table.obs[CONTROL]).to_numpy())
+    rows = table.over_batches()
+    return rows.subset(((rows.obs[SPLIT] == TRAIN) & ~rows.obs[CONTROL]).to_numpy())
 
 
 def _folds(table: ConditionTable) -> list[dict[str, str]]:
