@@ -11,6 +11,7 @@ import txpert as tx
 from txpert.baselines import GeneKernels, GeneralBaseline, KernelBaseline, TargetEffect
 from txpert.data import ConditionTable
 from txpert.model import Blend, HeldOut, Weights, across_lines, stack
+from txpert.model._blend import expected
 from txpert.model._stacking import _gains
 
 DEFAULTS = {"decoding": "low_rank", "prediction": "blended"}
@@ -63,9 +64,25 @@ def test_few_perturbations_move_little():
 
 
 def test_the_scale_is_doubted_where_few_were_held_out():
-    scales = [stack(held_out(n=n, size=0.1, noise=0.0), Weights(1, 0)).scale for n in (2, 2_000)]
+    scales = [stack(held_out(n=n, size=0.1, noise=0.0), Weights(1, 0)).scale for n in (2, 5_000)]
     assert scales[0] > 0.9
     assert scales[1] == pytest.approx(0.1, abs=0.03)
+
+
+def test_the_network_is_trusted_as_far_as_it_was_tested():
+    assert expected("new") == Weights(1, 0)
+    assert expected("new", 10).network == pytest.approx(0.15)
+    assert expected("new", 2_000) == Weights(0.7, 0.3)
+    assert expected("measured", 100) == expected("composed", 100) == Weights(0, 0)
+
+
+def test_without_evidence_the_size_is_that_of_the_expected_weights():
+    part = held_out(n=30, noise=0.0, a=0.7, b=0.3)
+    found = stack(part, Weights(1, 0))
+    blended = part.general + found.kernel * (part.kernel - part.general)
+    blended += found.network * (part.network - part.general)
+    along = (blended * (part.observed + 100 / 30 * part.kernel)).sum()
+    assert found.scale == pytest.approx(along / ((1 + 100 / 30) * (blended**2).sum()), rel=1e-4)
 
 
 def test_a_strong_perturbation_does_not_speak_for_all():
@@ -263,7 +280,7 @@ def test_each_kind_of_perturbation_has_weights_of_its_own(adata, graph):
     n_genes = blend.effects.delta.shape[1]
     part = held_out(n_genes=n_genes)
     weighed = blend.weigh(part)
-    assert weighed.weights == {"new": stack(part, Weights(1, 0))}
+    assert weighed.weights == {"new": stack(part, expected("new", 200))}
     far = np.full((4, n_genes), 7.0, dtype=np.float32)
     delta, lengths = weighed.delta(labels, far)
     np.testing.assert_allclose(delta[:2], blend.simple(labels)[0][:2])

@@ -17,9 +17,20 @@ from ._stacking import HeldOut, Weights, stack
 Array = npt.NDArray[np.float32]
 
 _MOST_LINES = 5
-_EXPECTED = {"measured": Weights(0, 0), "composed": Weights(0, 0), "new": Weights(1, 0)}
-"""What was measured keeps its Δ. What was not has the kernel path's, which shrinks by itself where
-kernels say little."""
+_NETWORK, _ENOUGH = 0.3, 20
+"""Expected weight of the network for new perturbations, once so many of them were held out."""
+
+
+def expected(kind: str, n_held_out: int = 0) -> Weights:
+    """Return the weights to start from, which few held-out perturbations hardly move.
+
+    What was measured keeps its Δ. What was not has the kernel path's, which shrinks by itself
+    where kernels say little; the network is trusted as far as it could be tested.
+    """
+    if kind != "new":
+        return Weights(0, 0)
+    network = _NETWORK * min(n_held_out / _ENOUGH, 1)
+    return Weights(1 - network, network)
 
 
 @dataclass(frozen=True)
@@ -75,10 +86,11 @@ class Blend:
 
     def weigh(self, held_out: HeldOut) -> Blend:
         """Return the blend with weights fitted on held-out perturbations."""
-        kinds = np.unique(held_out.kinds)
-        return replace(
-            self, weights={str(k): stack(held_out.of_kind(k), _EXPECTED[k]) for k in kinds}
-        )
+        weights = {}
+        for kind in np.unique(held_out.kinds):
+            some = held_out.of_kind(kind)
+            weights[str(kind)] = stack(some, expected(kind, len(some.kinds)))
+        return replace(self, weights=weights)
 
     def simple(self, labels: Sequence[str]) -> tuple[Array, Array]:
         """Return Δ by the general and by the kernel path, ``(n_labels, n_genes)`` each."""
@@ -103,7 +115,7 @@ class Blend:
         kernel and network.
         """
         general, kernel = self.simple(labels)
-        weights = [self.weights.get(kind, _EXPECTED[kind]) for kind in self.kinds(labels)]
+        weights = [self.weights.get(kind, expected(kind)) for kind in self.kinds(labels)]
         triples = [(weight.scale, weight.kernel, weight.network) for weight in weights]
         scale, a, b = np.array(triples, dtype=np.float32).T[:, :, None]
         terms = {

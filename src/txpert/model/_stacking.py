@@ -65,10 +65,10 @@ _RETRIEVAL = 0.5
 """What retrieval counts for beside Pearson Δ."""
 _STEPS = np.arange(17) / 10
 _MOST = 300
-_CAUTION = 5.0
+_CAUTION = 10.0
 """What it costs to move a weight by 1: so many perturbations that gain a Pearson Δ of 1."""
-_DOUBT = 30
-"""Number of held-out perturbations for which the scale is right, taken for granted."""
+_DOUBT = 100
+"""Number of held-out perturbations whose effects have the expected size, taken for granted."""
 
 
 def stack(held_out: HeldOut, expected: Weights) -> Weights:
@@ -77,7 +77,7 @@ def stack(held_out: HeldOut, expected: Weights) -> Weights:
     .. math::
 
         (a, b) = \arg\max \sum_P \Big(r(D_P, \Delta_P) + \tfrac{1}{2} R_P(D)\Big)
-        - 5\,\big((a - a_0)^2 + (b - b_0)^2\big), \qquad
+        - 10\,\big((a - a_0)^2 + (b - b_0)^2\big), \qquad
         D = G + a\,(K - G) + b\,(N - G),
 
     with the Pearson correlation r across genes and the retrieval R among the held-out
@@ -85,11 +85,11 @@ def stack(held_out: HeldOut, expected: Weights) -> Weights:
     1.6. Both are blind to the size of effects, so that neither strong perturbations nor noise
     speak for all. With few held out, the weights stay near the expected ones. Then
 
-    .. math:: s = \frac{\sum_P \langle D_P, \Delta_P \rangle + \kappa m}
-                       {\sum_P \langle D_P, D_P \rangle + \kappa m}
+    .. math:: s = \frac{\sum_P \langle D_P, \Delta_P + \kappa E_P / n \rangle}
+                       {\sum_P \langle D_P, D_P + \kappa D_P / n \rangle}
 
-    scales the prediction to the least squared error, with the mean m of
-    :math:`\langle D_P, D_P \rangle` and :math:`\kappa = 30` perturbations for which it is right.
+    scales the prediction to the least squared error, as if besides the n held-out perturbations
+    there were :math:`\kappa = 100` more whose effects are what the expected weights predict, E.
     Stacked regression (Breiman 1996, doi:10.1007/BF00117832) fits such weights by least squares.
 
     Parameters
@@ -107,11 +107,13 @@ def stack(held_out: HeldOut, expected: Weights) -> Weights:
         moved = (_STEPS - a)[:, None] ** 2 + (_STEPS - b) ** 2
         best = np.unravel_index((gain - _CAUTION * moved).argmax(), gain.shape)
         a, b = _STEPS[best[0]], _STEPS[best[1]]
-    blended = np.tensordot([1, a, b], _terms(held_out), axes=1)
-    along, size = np.vdot(blended, held_out.observed), np.vdot(blended, blended)
-    doubt = _DOUBT * size / len(blended)
-    scale = (along + doubt) / (size + doubt) if size else 1.0
-    return Weights(float(a), float(b), float(max(scale, 0)))
+    terms = _terms(held_out)
+    blended = np.tensordot([1, a, b], terms, axes=1)
+    guess = np.tensordot([1, expected.kernel, expected.network], terms, axes=1)
+    trust = _DOUBT / len(blended)
+    along = np.vdot(blended, held_out.observed) + trust * np.vdot(blended, guess)
+    size = (1 + trust) * np.vdot(blended, blended)
+    return Weights(float(a), float(b), float(max(along / size, 0)) if size else 1.0)
 
 
 def _terms(held_out: HeldOut) -> Array:
