@@ -16,6 +16,9 @@ is all of training, TxPert's blend included. What comes before counts apart, as
 graph. "cpu_seconds" hardly depend on what else the machine does, if there is one thread
 (TXPERT_THREADS=1 OMP_NUM_THREADS=1). Finished seeds are kept in FOLDER/gears_time.json with the
 curves; a second call goes on where the first stopped.
+
+GEARS halves its learning rate after each epoch, so later epochs differ little and which is best is
+partly chance: look at the curves before quoting one seed.
 """
 
 from __future__ import annotations
