@@ -8,8 +8,8 @@ cell_line and batch. The graph is a table with the columns source, target and we
 directed edge. Predicted are the conditions of ``--splits``, or the labels in the file
 ``--predict``, which the screen need not have. Settings are GEARS' own defaults, ``--help`` lists
 them; TXPERT_THREADS sets the number of torch threads (2 by default). What is written has the form
-of ``TxPertModel.predict``, and ``uns["peer"]`` tells settings, seconds, memory, and what GEARS
-could not use.
+of ``TxPertModel.predict``, and ``uns["peer"]`` tells settings, seconds, memory, what GEARS could
+not use, and in ``"curve"`` each epoch's validation score and the seconds of training until then.
 
 - GEARS sees cells of train, val and the controls alone: test cells are not in its files.
 - It has one model per cell line and none for batches.
@@ -43,6 +43,7 @@ from _files import asked, conditions, peak_memory, prediction, read_graph, read_
 CONTROL = "ctrl"
 MIN_CELLS = 2  # GEARS does a t-test per condition
 MIN_GENES = 20  # and picks its epoch by so many differential genes
+SCORE = "val_de_mse"  # their validation MSE, as GEARS names it in what it logs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +58,32 @@ class Settings:
     max_cells: int = 0
     max_controls: int = 0
     device: str = "cpu"
+
+
+class Epochs:
+    """Takes the place of wandb in a GEARS model, and notes each epoch's score and time.
+
+    Attributes
+    ----------
+    seen
+        Per epoch the score that GEARS picks its best by (the lowest), and seconds of the wall
+        clock and of this process from the start until the end of its validation.
+    """
+
+    def __init__(self) -> None:
+        self.start = time.perf_counter(), time.process_time()
+        self.seen: list[dict[str, float]] = []
+
+    def log(self, values: dict[str, float]) -> None:
+        """Note the score if it is among the values; GEARS logs others too."""
+        if SCORE in values:
+            self.seen.append(
+                {
+                    "validation": float(values[SCORE]),
+                    "seconds": time.perf_counter() - self.start[0],
+                    "cpu_seconds": time.process_time() - self.start[1],
+                }
+            )
 
 
 def gears_label(label: str) -> str:
@@ -144,8 +171,13 @@ def prepare(cells: ad.AnnData, nodes: Sequence[str], folder: Path, settings: Set
     return data
 
 
-def train(data: Any, edges: pd.DataFrame, settings: Settings) -> Any:
-    """Train GEARS over our edges; it estimates its second graph, of co-expression, itself."""
+def train(data: Any, edges: pd.DataFrame, settings: Settings) -> tuple[Any, pd.DataFrame]:
+    """Train GEARS over our edges; it estimates its second graph, of co-expression, itself.
+
+    Returns
+    -------
+    The model, and of each epoch what :class:`Epochs` notes.
+    """
     import torch
     from gears import GEARS
 
@@ -160,8 +192,9 @@ def train(data: Any, edges: pd.DataFrame, settings: Settings) -> Any:
         G_go=torch.as_tensor(np.stack(ends), dtype=torch.long),
         G_go_weight=torch.as_tensor(edges["weight"].to_numpy(), dtype=torch.float32),
     )
+    model.wandb = epochs = Epochs()
     model.train(epochs=settings.epochs, lr=settings.lr)
-    return model
+    return model, pd.DataFrame(epochs.seen)
 
 
 def predict(
@@ -189,8 +222,8 @@ def predict(
 
 def fit_predict_line(
     screen: ad.AnnData, edges: pd.DataFrame, labels: Sequence[str], settings: Settings
-) -> tuple[np.ndarray, dict[str, float]]:
-    """Train on one cell line; return Δ of each label, and numbers of cells and seconds."""
+) -> tuple[np.ndarray, dict[str, float], pd.DataFrame]:
+    """Train on one cell line; return Δ of each label, numbers of cells and seconds, and epochs."""
     nodes = sorted({*edges["source"], *edges["target"]})
     cells = screen[draw_cells(screen.obs, set(nodes), settings)].copy()
     check(cells, screen.obs["cell_line"].iloc[0], settings)
@@ -199,7 +232,7 @@ def fit_predict_line(
     with tempfile.TemporaryDirectory() as folder:
         data = prepare(cells, nodes, Path(folder), settings)
         clock.append(time.perf_counter())
-        model = train(data, edges, settings)
+        model, curve = train(data, edges, settings)
     clock.append(time.perf_counter())
     control = np.asarray(cells.X[cells.obs["control"].to_numpy()].mean(axis=0)).ravel()
     delta = predict(model, data, labels, control, settings)
@@ -208,7 +241,7 @@ def fit_predict_line(
     report = {f"{name}_seconds": float(seconds) for name, seconds in spans}
     report["n_cells"] = cells.n_obs
     report["n_cells_left_out"] = int((screen.obs["split"] != "test").sum()) - cells.n_obs
-    return delta, report
+    return delta, report, curve
 
 
 def fit_predict(
@@ -247,11 +280,11 @@ def fit_predict(
     if rows.empty:
         raise ValueError("No target of the perturbations to predict is in the graph.")
     delta = np.empty((len(rows), screen.n_vars), dtype=np.float32)
-    reports = []
+    reports, curves = [], {}
     for line, here in rows.groupby("cell_line").indices.items():
         code, labels = pd.factorize(rows["condition"].iloc[here])
         cells = screen[screen.obs["cell_line"] == line]
-        of_label, report = fit_predict_line(cells, edges, list(labels), settings)
+        of_label, report, curves[line] = fit_predict_line(cells, edges, list(labels), settings)
         delta[here] = of_label[code]
         reports.append(report)
     predicted = prediction(screen, rows.drop(columns="condition"), delta)
@@ -260,6 +293,7 @@ def fit_predict(
         "version": version("cell-gears"),
         "settings": dataclasses.asdict(settings),
         **pd.DataFrame(reports).sum().to_dict(),
+        "curve": pd.concat(curves, names=["cell_line", "epoch"]).reset_index(),
         "unusable": np.array(sorted(unusable), dtype=object),
         "seconds": time.perf_counter() - start,
         "peak_memory_mib": peak_memory(),
