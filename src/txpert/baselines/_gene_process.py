@@ -56,13 +56,17 @@ class GeneProcess:
     def fit(cls, effects: Effects, kernels: GeneKernels) -> GeneProcess:
         """Fit to effects; their targets must be among the anchors of the kernels."""
         targets = pd.Index(sorted({t for label in effects.targets for t in label}), dtype=object)
-        members = np.array([targets.isin(label) for label in effects.targets], dtype=np.float64)
+        n_targets = np.array([len(label) for label in effects.targets])
+        row = np.repeat(np.arange(len(n_targets)), n_targets)
+        column = targets.get_indexer(pd.Index([t for label in effects.targets for t in label]))
+        shape = len(n_targets), len(targets)
+        members = sparse.csr_array((np.ones(len(row)), (row, column)), shape=shape)
         order = members.sum(axis=1)
-        own = members @ members.T
+        own = (members @ members.T).toarray()
         noise = np.median(effects.n_cells) / effects.n_cells
         raw = kernels.between(targets, targets)
         scales = np.array([np.diagonal(kernel).mean() or 1.0 for kernel in raw])
-        within = [members @ k @ members.T / s for k, s in zip(raw, scales, strict=True)]
+        within = [members @ (members @ k / s).T for k, s in zip(raw, scales, strict=True)]
         y = effects.delta.astype(np.float64)
         variances = fit_variances(within, own, noise, order, y)
         parts = zip(variances, [*within, own], strict=True)
