@@ -76,7 +76,7 @@ def fastest(action: Callable[[], Any], repeats: int) -> float:
 def repeated(action: Callable[[], Any], repeats: int, budget: float = 8.0) -> dict[str, float]:
     """Repeat until there are enough or the budget of seconds is spent; return the least times."""
     seconds, cpu_seconds, begin = [], [], time.perf_counter()
-    while len(seconds) < repeats and time.perf_counter() - begin < budget:
+    while not seconds or (len(seconds) < repeats and time.perf_counter() - begin < budget):
         start, cpu_start = time.perf_counter(), time.process_time()
         action()
         cpu_seconds.append(time.process_time() - cpu_start)
