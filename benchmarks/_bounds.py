@@ -73,7 +73,7 @@ def fastest(action: Callable[[], Any], repeats: int) -> float:
     return repeated(action, repeats)["cpu_seconds"]
 
 
-def repeated(action: Callable[[], Any], repeats: int, budget: float = 8.0) -> dict[str, float]:
+def repeated(action: Callable[[], Any], repeats: int, budget: float = 15.0) -> dict[str, float]:
     """Repeat until there are enough or the budget of seconds is spent; return the least times."""
     seconds, cpu_seconds, begin = [], [], time.perf_counter()
     while not seconds or (len(seconds) < repeats and time.perf_counter() - begin < budget):
