@@ -53,31 +53,33 @@ An epoch is forward and backward of the default network (GAT), in minibatches of
     "scaling_prediction": """
 The default model (network and blend), when it remembers its walks on the graph.
 
-The embeddings of all nodes, made once per call, are a fixed cost, so every curve starts flat; their
-attention over edges is most of the distance from the bound there. With more than some hundred
-perturbations cost grows with them: the mean path goes through labels one by one in Python, which
-takes about a quarter of the time at 2,000. Batches cost only the copying of Δ to each of them: Δ is
-worked out once, since the default model has the same in all. Genes lengthen those copies and the
-matrix products, which are a small part up to a few thousand. The bound counts the encoder, the
-matrix products and one writing of the result; we take {predict_perturbations_ratio} times it at
-{predict_perturbations_most} perturbations, {predict_batches_ratio} times at
-{predict_batches_most} batches and {predict_genes_ratio} times at {predict_genes_most} genes.
+The embeddings of all nodes, made once per call, are a fixed cost, so every curve starts flat;
+their attention over edges is most of the distance from the bound there. With more than some
+hundred perturbations cost grows with them: the general path goes through labels one by one in
+Python, which takes about a quarter of the time at 2,000. Batches cost only the copying of Δ to
+each of them: Δ is worked out once, since the default model has the same in all. Genes
+lengthen those copies and the matrix products, which are a small part up to a few thousand. The
+bound counts the encoder, the matrix products and one writing of the result; we take
+{predict_perturbations_ratio} times it at {predict_perturbations_most} perturbations,
+{predict_batches_ratio} times at {predict_batches_most} batches and {predict_genes_ratio} times at
+{predict_genes_most} genes.
 """,
     "scaling_passes": """
 - **Cells** (`tx.pp.pseudobulk`, sparse, in memory): growth is in proportion once the table of
   conditions, which is written whatever the number of cells, no longer counts. Reading the cells
   once is all that is needed; at {pseudobulk_cells_most} cells we take {pseudobulk_cells_ratio}
   times as long. About four tenths of that are adding the sums of 4,096 cells to the table at
-  scattered places, four tenths the sparse product that makes them (SciPy counts its entries first),
-  the rest is cutting out rows and labels: bound by scattered access, not by bandwidth.
+  scattered places, four tenths the sparse product that makes them (SciPy counts its entries
+  first), the rest is cutting out rows and labels: bound by scattered access, not by bandwidth.
 - **Training perturbations** (`KernelBaseline`, closed form): with few the walks over the graph
   count, which grow in proportion. From some hundreds on it is the likelihood of the variances:
-  products and factors of matrices with as many rows as perturbations, in double precision, so the
-  third power. That ends at 1,000 rows, evenly spaced ones of more, where the curve bends back. At
+  products and factors of matrices with as many rows as perturbations, in double precision, so up
+  to the third power. That ends at 1,000 rows, evenly spaced ones of more, where the curve bends
+  back, and less than the bound does: four tenths of the time at 2,000 are dense products of the
+  kernels with the indicator of targets, which sparse ones would save. At
   {kernel_perturbations_most} perturbations {kernel_perturbations_seconds} s is
-  {kernel_perturbations_ratio} times the bound, at {kernel_perturbations_gflops} GFLOP/s in all:
-  near what the processor can do, as matrix products do the work. Fewer rows or fewer evaluations
-  would help, faster code hardly.
+  {kernel_perturbations_ratio} times the bound. As matrix products do most of the work, no other
+  curve on this page comes closer to its bound; fewer rows or evaluations would help.
 """,
     "Cells on disk": """
 `tx.pp.pseudobulk` of raw counts that are normalised in the pass (2,000 genes, a tenth not zero,
