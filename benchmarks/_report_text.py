@@ -38,8 +38,8 @@ An epoch is forward and backward of the default network (GAT), in minibatches of
   products; attention instead fetches a row of 256 numbers for each edge and layer, does little
   arithmetic on it and adds it up where it belongs. Profiles show most of its time in these
   fetches, in additive scatters and in products with as few columns as there are heads: small
-  pieces that stay in the cache but use a few percent of what it can deliver. With few edges the
-  curve is flatter, for the linear maps weigh more.
+  pieces that stay in the cache but use a few percent of what it can deliver. Growth
+  is less than in proportion, for the linear maps are there with few edges too.
 - **Nodes** bring 20 edges each. At {training_nodes_most} nodes a good half of the time is
   attention, the rest linear maps, dropout and concatenation; in all {training_nodes_ratio} times
   the bound. With more than about 128 × 20 nodes the last layer works on the neighbourhood of the
@@ -47,7 +47,7 @@ An epoch is forward and backward of the default network (GAT), in minibatches of
 - **Genes** cost next to nothing: the low-rank decoder has 32 directions, and encoding does not
   depend on genes.
 - **Perturbations** of one minibatch share the encoder, which reaches most nodes even from few
-  targets: so up to 128 cost hardly grows. From there on there are more steps, and it grows in
+  targets: so up to 128 cost grows slowly. From there on there are more steps, and it grows in
   proportion.
 """,
     "scaling_prediction": """
@@ -78,8 +78,8 @@ bound counts the encoder, the matrix products and one writing of the result; we 
   back, and less than the bound does: four tenths of the time at 2,000 are dense products of the
   kernels with the indicator of targets, which sparse ones would save. At
   {kernel_perturbations_most} perturbations {kernel_perturbations_seconds} s is
-  {kernel_perturbations_ratio} times the bound. As matrix products do most of the work, no other
-  curve on this page comes closer to its bound; fewer rows or evaluations would help.
+  {kernel_perturbations_ratio} times the bound. As matrix products do most of the work, that is much
+  nearer than the passes over cells; fewer rows or evaluations would help more than faster code.
 """,
     "Cells on disk": """
 `tx.pp.pseudobulk` of raw counts that are normalised in the pass (2,000 genes, a tenth not zero,
