@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import _report_figures as figures
 import numpy as np
 import pandas as pd
@@ -46,7 +48,7 @@ def scaling(results: Results) -> str | None:
         if lines:
             figures.scaling(frame, panels, results.figures / f"{name}.png")
             alt = "Seconds along each axis, and the bound"
-            text = TEXT[name].strip().format(**facts(frame))
+            text = TEXT[name].strip().format_map(facts(frame))
             parts += [results.image(name, alt), table(pd.DataFrame(lines)), text]
     return "\n\n".join(parts)
 
@@ -70,8 +72,8 @@ def growth(frame: pd.DataFrame, question: str, axis: str, label: str) -> dict[st
 
 
 def facts(frame: pd.DataFrame) -> dict[str, str]:
-    """Return numbers for the text: the ratio to the bound at the last point of each axis."""
-    found = {}
+    """Return numbers for the text, of the last point of each axis; "–" where there is none."""
+    found: defaultdict[str, str] = defaultdict(lambda: "–")
     for (question, axis), part in frame.groupby(["question", "axis"]):
         last = part.sort_values("value").iloc[-1]
         found[f"{question}_{axis}_most"] = f"{last['value']:,}"

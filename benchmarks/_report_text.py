@@ -78,8 +78,8 @@ bound counts the encoder, the matrix products and one writing of the result; we 
   back, and less than the bound does: four tenths of the time at 2,000 are dense products of the
   kernels with the indicator of targets, which sparse ones would save. At
   {kernel_perturbations_most} perturbations {kernel_perturbations_seconds} s is
-  {kernel_perturbations_ratio} times the bound. As matrix products do most of the work, that is much
-  nearer than the passes over cells; fewer rows or evaluations would help more than faster code.
+  {kernel_perturbations_ratio} times the bound. As matrix products do most of the work, that is
+  much nearer than the passes over cells; fewer rows or evaluations would help most.
 """,
     "Cells on disk": """
 `tx.pp.pseudobulk` of raw counts that are normalised in the pass (2,000 genes, a tenth not zero,
