@@ -1,0 +1,206 @@
+"""Sections of RESULTS.md: tables and figures of one question each, None without its results."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import _report_figures as figures
+import numpy as np
+import pandas as pd
+from _tables import _line
+
+SIZES = ("medium", "full")
+
+
+@dataclass(frozen=True)
+class Results:
+    """Where results lie, where figures go, and where the text that shows them."""
+
+    folder: Path
+    figures: Path
+    output: Path
+
+    def content(self, name: str) -> dict[str, Any] | None:
+        path = self.folder / f"{name}.json"
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def rows(self, name: str) -> pd.DataFrame | None:
+        content = self.content(name)
+        return pd.DataFrame(content["rows"]) if content and content["rows"] else None
+
+    def machine(self, *names: str) -> str:
+        """Say versions, cores and threads of some results, one line for each that differ."""
+        lines = []
+        for name in names:
+            found = (self.content(name) or {}).get("environment")
+            if found:
+                versions = ", ".join(
+                    f"{key} {found[key]}"
+                    for key in ("python", "torch", "torch_geometric", "scvi-tools", "numpy")
+                    if key in found
+                )
+                lines.append(
+                    f"txpert {found['txpert']}, {versions}; {found['machine']}, "
+                    f"{found['cores']} cores, {found['threads']} thread(s)."
+                )
+        return "\n".join(dict.fromkeys(lines))
+
+    def image(self, name: str, alt: str) -> str:
+        relative = os.path.relpath(self.figures / f"{name}.png", self.output.parent)
+        return f"![{alt}]({Path(relative).as_posix()})"
+
+
+def table(frame: pd.DataFrame) -> str:
+    """Return a Markdown table of text."""
+    lines = [list(frame), ["---"] * frame.shape[1], *frame.to_numpy().tolist()]
+    return "\n".join(_line(line) for line in lines)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Round to significant digits; "–" stands for what there is not."""
+    if value is None or not np.isfinite(value):
+        return "–"
+    return f"{float(f'{value:.{digits}g}'):,.10g}"
+
+
+def spread(values: pd.Series) -> str:
+    """Return mean ± sd over seeds."""
+    values = values.dropna()
+    if values.empty:
+        return "–"
+    sd = f" ± {number(values.std(), 2)}" if len(values) > 1 else ""
+    return number(values.mean()) + sd
+
+
+def training(results: Results) -> str | None:
+    frames = {size: results.rows(f"training_{size}") for size in SIZES}
+    found = {size: frame for size, frame in frames.items() if frame is not None}
+    if not found:
+        return None
+    parts = []
+    for size, frame in found.items():
+        best = frame[frame["model"] == "network, condition means"].set_index("seed")
+        aim = 0.99 * frame["seed"].map(best["best_validation"])
+        pairs = zip(frame["curve"], aim, strict=True)
+        reached = [next((t for t, r in curve if r >= a), np.nan) for curve, a in pairs]
+        frame = frame.assign(to_99=reached)
+        lines = []
+        for model, part in frame.groupby("model", sort=False):
+            missed = int(part["to_99"].isna().sum())
+            lines.append(
+                {
+                    "model": model,
+                    "seeds": len(part),
+                    "seconds": spread(part["seconds"]),
+                    "to 99%, s": spread(part["to_99"]) + (f" (not in {missed})" * bool(missed)),
+                    "validation": spread(part["best_validation"]),
+                    "test Pearson Δ": spread(part["test_pearson_delta"]),
+                    "memory, MB": spread(part["peak_memory_mb"]),
+                    "broken off": int(part["broken_off"].sum()),
+                }
+            )
+        parts.append(f"Size {size}:\n\n{table(pd.DataFrame(lines))}")
+    figures.training(found, results.figures / "training.png")
+    image = results.image("training", "Validation Pearson Δ against seconds of training")
+    return "\n\n".join([*parts, image])
+
+
+def gears(results: Results) -> str | None:
+    frame = results.rows("gears_time")
+    if frame is None:
+        return None
+    wanted = ["seconds_to_best", "seconds_per_epoch", "best_epoch", "n_epochs", "seconds"]
+    shown = [name for name in wanted if name in frame]
+    lines = [
+        {"tool": tool, "fits": len(part)}
+        | {name.replace("_", " "): spread(part[name].astype(float)) for name in shown}
+        for tool, part in frame.groupby("tool", sort=False)
+    ]
+    return table(pd.DataFrame(lines))
+
+
+def streaming(results: Results) -> str | None:
+    frame = results.rows("streaming")
+    if frame is None:
+        return None
+    content = results.content("scaling")
+    gigabytes = 8 * 0.1 * 2_000 * frame["cells"] / 1e9
+    memory = content["rates"]["memory"] if content else np.nan
+    frame = frame.assign(bound_seconds=gigabytes / memory)
+    figures.streaming(frame, results.figures / "streaming.png")
+    lines = [
+        {
+            "read as": row["form"],
+            "cells": f"{row['cells']:,}",
+            "seconds": number(row["seconds"]),
+            "of the processor": number(row["cpu_seconds"]),
+            "per million cells": number(row["cpu_seconds"] / row["cells"] * 1e6),
+            "memory, MB": number(row["megabytes"]),
+            "processor / bound": number(row["cpu_seconds"] / row["bound_seconds"], 2),
+        }
+        for _, row in frame.sort_values(["form", "cells"]).iterrows()
+    ]
+    image = results.image("streaming", "Seconds of pseudobulk against cells")
+    return "\n\n".join([table(pd.DataFrame(lines)), image])
+
+
+def evaluation(results: Results) -> str | None:
+    frame = results.rows("evaluation")
+    if frame is None:
+        return None
+    lines = [
+        {
+            "case": row["case"],
+            "seconds": number(row["seconds"]),
+            "range": f"{number(row['fastest'])} to {number(row['slowest'])}",
+            "of the processor": number(row["cpu_seconds"]),
+            "memory, MB": number(row["megabytes"]),
+        }
+        for _, row in frame.iterrows()
+    ]
+    return table(pd.DataFrame(lines))
+
+
+def encoders(results: Results) -> str | None:
+    found = {}
+    for path in sorted(results.folder.glob("encoders_*_nodes.json")):
+        rows = pd.DataFrame(json.loads(path.read_text())["rows"])
+        n_nodes = int(path.stem.split("_")[1])
+        names = rows["encoder"] + ", " + rows["graphs"].astype(str) + " graph(s)"
+        found[f"{n_nodes:,} nodes, s"] = rows["seconds"].set_axis(names).map(number)
+    if not found:
+        return None
+    return table(pd.DataFrame(found).rename_axis("encoder").reset_index().fillna("–"))
+
+
+def graphs(results: Results) -> str | None:
+    content = results.content("graphs")
+    if content is None:
+        return None
+    lines = [
+        {
+            "case": case,
+            "seconds": number(row["seconds"]),
+            "memory, GB": number(row["peak_gb"]),
+            "nodes": f"{row['n_nodes']:,}",
+            "edges": f"{row['n_edges']:,}",
+        }
+        for case, row in content["cases"].items()
+    ]
+    return table(pd.DataFrame(lines))
+
+
+def import_time(results: Results) -> str | None:
+    frame = results.rows("import_time")
+    if frame is None:
+        return None
+    more = (frame["txpert"] / frame["scvi"]).median()
+    return (
+        f"Median of {len(frame)} runs: `import scvi` {number(frame['scvi'].median())} s, "
+        f"`import txpert` {number(frame['txpert'].median())} s, which imports scvi too; "
+        f"median ratio of pairs {number(more)}."
+    )

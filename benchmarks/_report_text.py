@@ -1,0 +1,105 @@
+"""What RESULTS.md says around tables and figures; braces stand for numbers of _report_scaling."""
+
+from __future__ import annotations
+
+HEAD = """
+# What things cost
+
+Written by `benchmarks/report.py` from the JSON files in `benchmarks/results/`, which the other
+scripts in `benchmarks/` make. Every section ends with the versions and the machine. Times are of
+CPU cores: no GPU was available for measuring, so a column for it is missing. The machine was
+shared, so the clock can show more than the work takes; "of the processor" is what that took.
+"""
+
+TEXT = {
+    "Training": """
+Simulated screens (`tx.datasets.simulate_k562_like`), split by perturbation. The first two models
+are the network alone and differ only in what a row is: the mean of a condition or a cell. The
+others are the whole default, the blend included. "To 99%" is the time until the validation
+Pearson Δ first comes within 1% of the best of the same seed on condition means. Memory is the peak
+beyond the data. Means need fewer rows for an epoch, so they come to the same score sooner.
+""",
+    "Training beside GEARS": """
+The same data, the same thread. What counts is the time to the best epoch: an epoch of one tool is
+not an epoch of the other.
+""",
+    "How cost grows": """
+One axis at a time around a middle setting, on synthetic data and one thread (`scaling.py` says
+which). The bound, dashed, is what the least work takes at the speed that this machine reaches in
+large matrix products and copies; formulas stand in `benchmarks/_scaling_cases.py`. A power of 1 is
+growth in proportion; the table has it between the first and the last two points. Seconds are the
+least of up to five repeats.
+""",
+    "scaling_training": """
+An epoch is forward and backward of the default network (GAT), in minibatches of 128 perturbations.
+
+- **Edges** decide. At {training_edges_most} edges an epoch of one step takes
+  {training_edges_seconds} s, {training_edges_ratio} times the bound. The linear maps run as matrix
+  products; attention instead fetches a row of 256 numbers for each edge and layer, does little
+  arithmetic on it and adds it up where it belongs. Profiles show most of its time in these
+  fetches, in additive scatters and in products with as few columns as there are heads: small
+  pieces that stay in the cache but use a few percent of what it can deliver. Growth
+  is less than in proportion, for the linear maps are there with few edges too.
+- **Nodes** bring 20 edges each. At {training_nodes_most} nodes a good half of the time is
+  attention, the rest linear maps, dropout and concatenation; in all {training_nodes_ratio} times
+  the bound. With more than about 128 × 20 nodes the last layer works on the neighbourhood of the
+  targets only, so curve and bound flatten.
+- **Genes** cost next to nothing: the low-rank decoder has 32 directions, and encoding does not
+  depend on genes.
+- **Perturbations** of one minibatch share the encoder, which reaches most nodes even from few
+  targets: so up to 128 cost grows slowly. From there on there are more steps, and it grows in
+  proportion.
+""",
+    "scaling_prediction": """
+The default model (network and blend), when it remembers its walks on the graph.
+
+The embeddings of all nodes, made once per call, are a fixed cost, so every curve starts flat;
+their attention over edges is most of the distance from the bound there. With more than some
+hundred perturbations cost grows with them: the general path goes through labels one by one in
+Python, which takes about a quarter of the time at 2,000. Batches cost only the copying of Δ to
+each of them: Δ is worked out once, since the default model has the same in all. Genes
+lengthen those copies and the matrix products, which are a small part up to a few thousand. The
+bound counts the encoder, the matrix products and one writing of the result; we take
+{predict_perturbations_ratio} times it at {predict_perturbations_most} perturbations,
+{predict_batches_ratio} times at {predict_batches_most} batches and {predict_genes_ratio} times at
+{predict_genes_most} genes.
+""",
+    "scaling_passes": """
+- **Cells** (`tx.pp.pseudobulk`, sparse, in memory): growth is in proportion once the table of
+  conditions, which is written whatever the number of cells, no longer counts. Reading the cells
+  once is all that is needed; at {pseudobulk_cells_most} cells we take {pseudobulk_cells_ratio}
+  times as long. About four tenths of that are adding the sums of 4,096 cells to the table at
+  scattered places, four tenths the sparse product that makes them (SciPy counts its entries
+  first), the rest is cutting out rows and labels: bound by scattered access, not by bandwidth.
+- **Training perturbations** (`KernelBaseline`, closed form): with few the walks over the graph
+  count, which grow in proportion. From some hundreds on it is the likelihood of the variances:
+  products and factors of matrices with as many rows as perturbations, in double precision, so up
+  to the third power. That ends at 1,000 rows, evenly spaced ones of more, where the curve bends
+  back, and less than the bound does: four tenths of the time at 2,000 are dense products of the
+  kernels with the indicator of targets, which sparse ones would save. At
+  {kernel_perturbations_most} perturbations {kernel_perturbations_seconds} s is
+  {kernel_perturbations_ratio} times the bound. As matrix products do most of the work, that is
+  much nearer than the passes over cells; fewer rows or evaluations would help most.
+""",
+    "Cells on disk": """
+`tx.pp.pseudobulk` of raw counts that are normalised in the pass (2,000 genes, a tenth not zero,
+2,000 perturbations × 10 batches). Cost grows in proportion to cells or, where the table of means
+weighs, more slowly; memory does not grow, for only a block of rows and that table are held. The
+bound is reading values and columns once at the speed of memory. The distance from it is decoding,
+normalisation and scattered sums.
+""",
+    "Evaluation and prediction": """
+Scores: 500 perturbations × 100 cells × 5,000 genes, from cells in memory to Pearson Δ, MSE and
+retrieval. Prediction: 2,000 perturbations × 48 batches; the encoder runs once. Memory includes the
+result. Times are medians.
+""",
+    "Encoders": """
+Seconds of a training step (forward, backward, optimiser) of the paper's model: 64 conditions,
+5,000 genes, 20 incoming edges per node. Attention costs by edge and layer; encoders whose weights
+are fixed (`gcn`, `sgc`, `hybrid_bmp`) are sparse products and several times cheaper.
+""",
+    "Building graphs": """
+Full-size inputs, each in a process of its own; memory is the peak of that process.
+""",
+    "Import": "",
+}

@@ -1,0 +1,113 @@
+"""The scaling benchmark counts work, and the report shows whatever results there are."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+THREADS = {"TXPERT_THREADS": "1", "OMP_NUM_THREADS": "1"}
+ENVIRONMENT = {
+    "python": "3.11",
+    "machine": "x86_64",
+    "cores": 2,
+    "threads": 1,
+    "txpert": "0.1.0",
+    "torch": "2.13.0",
+    "numpy": "2.4",
+}
+
+
+@pytest.fixture(scope="module")
+def bounds():
+    spec = importlib.util.spec_from_file_location("_bounds", BENCHMARKS / "_bounds.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["_bounds"] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["_bounds"]
+
+
+def run(script, *options):
+    command = [sys.executable, str(BENCHMARKS / script), *map(str, options)]
+    return subprocess.run(
+        command, check=True, env=os.environ | THREADS, capture_output=True, text=True
+    )
+
+
+def put(folder, name, rows, **more):
+    content = {"environment": ENVIRONMENT, "rows": rows, **more}
+    (folder / f"{name}.json").write_text(json.dumps(content))
+
+
+def report(folder):
+    output = folder / "RESULTS.md"
+    run("report.py", "--results", folder, "--figures", folder / "figures", "--output", output)
+    return output.read_text()
+
+
+def test_phases_wait_for_each_other_and_take_the_longer_of_arithmetic_and_transfer(bounds):
+    rates = {"float32": 2.0, "float64": 1.0, "memory": 4.0, "cache": 8.0}
+    arithmetic = bounds.Phase(flops=6e9, n_bytes=8e9)
+    transfer = bounds.Phase(flops=1e9, n_bytes=8e9, dtype="float64")
+    cached = bounds.Phase(n_bytes=8e9, place="cache")
+    assert bounds.bound_seconds([arithmetic], rates) == 3
+    assert bounds.bound_seconds([arithmetic, transfer, cached], rates) == 3 + 2 + 1
+
+
+def test_repeats_end_with_the_budget(bounds):
+    called = []
+    assert bounds.repeated(lambda: called.append(1), repeats=4)["repeats"] == 4
+    assert bounds.repeated(lambda: called.append(1), repeats=4, budget=0)["repeats"] == 1
+    assert len(called) == 5
+
+
+@pytest.mark.slow
+def test_without_results_the_report_says_what_is_missing(tmp_path):
+    text = report(tmp_path)
+    assert "no GPU" in text
+    assert "## " not in text
+
+
+@pytest.mark.slow
+def test_the_report_shows_what_was_stored(tmp_path):
+    curve = [[1.0, 0.3], [2.0, 0.5]]
+    fit = {"seed": 0, "seconds": 2.5, "best_validation": 0.5, "test_pearson_delta": 0.4}
+    fit |= {"peak_memory_mb": 10.0, "broken_off": False, "curve": curve}
+    slow = fit | {"model": "network, cells", "curve": [[1.0, 0.2]]}
+    put(tmp_path, "training_medium", [fit | {"model": "network, condition means"}, slow])
+    gears = {"seed": 0, "seconds_to_best": 12.0, "best_epoch": 3}
+    put(tmp_path, "gears_time", [gears | {"tool": "GEARS"}, gears | {"tool": "txpert"}])
+    put(tmp_path, "import_time", [{"scvi": 2.0, "txpert": 3.0}])
+    passes = {"form": "h5ad", "seconds": 2.0, "cpu_seconds": 1.5, "megabytes": 70.0}
+    put(tmp_path, "streaming", [passes | {"cells": n} for n in (1_000, 2_000)])
+    text = report(tmp_path)
+    assert "| network, condition means | 1 | 2.5 | 2 | 0.5 | 0.4 | 10 | 0 |" in text
+    assert "| network, cells | 1 | 2.5 | – (not in 1) |" in text
+    assert "| GEARS | 1 | 12 |" in text
+    assert "median ratio of pairs 1.5" in text
+    assert "numpy 2.4; x86_64, 2 cores, 1 thread(s)" in text
+    assert "![Seconds of pseudobulk against cells](figures/streaming.png)" in text
+    assert (tmp_path / "figures" / "training.png").stat().st_size < 60_000
+
+
+@pytest.mark.slow
+def test_scaling_goes_on_where_it_stopped_and_is_reported(tmp_path):
+    run("scaling.py", "--quick", "--only", "pseudobulk", "kernel", "--results", tmp_path)
+    first = json.loads((tmp_path / "scaling.json").read_text())["rows"]
+    run("scaling.py", "--quick", "--results", tmp_path)
+    content = json.loads((tmp_path / "scaling.json").read_text())
+    rows = content["rows"]
+    assert rows[: len(first)] == first
+    assert {row["question"] for row in rows} == {"training", "pseudobulk", "predict", "kernel"}
+    assert all(0 < row["bound_seconds"] < row["cpu_seconds"] for row in rows)
+    assert all(rate > 0 for rate in content["rates"].values())
+    cells = {row["value"]: row["gigabytes"] for row in rows if row["axis"] == "cells"}
+    assert cells[100] < cells[200]
+    text = report(tmp_path)
+    assert "| nodes (20 edges each) | 20 … 30 |" in text
+    assert (tmp_path / "figures" / "scaling_passes.png").exists()
