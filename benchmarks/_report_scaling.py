@@ -35,7 +35,8 @@ def scaling(results: Results) -> str | None:
         return None
     rates = results.content("scaling")["rates"]
     parts = [
-        f"Measured in the same call: matrix products {number(rates['float32'])} GFLOP/s in single "
+        "Rates in the last call (rows of earlier calls have their bounds by the rates of those): "
+        f"matrix products {number(rates['float32'])} GFLOP/s in single "
         f"and {number(rates['float64'])} in double precision, copies {number(rates['memory'])} "
         f"GB/s in memory and {number(rates['cache'])} in the cache (read and written)."
     ]
