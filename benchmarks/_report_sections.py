@@ -113,11 +113,21 @@ def gears(results: Results) -> str | None:
     frame = results.rows("gears_time")
     if frame is None:
         return None
-    wanted = ["seconds_to_best", "seconds_per_epoch", "best_epoch", "n_epochs", "seconds"]
-    shown = [name for name in wanted if name in frame]
+    shown = {
+        "seconds_to_best": "seconds to best",
+        "cpu_seconds_to_best": "of the processor",
+        "best_epoch": "best epoch",
+        "n_epochs": "epochs",
+        "seconds": "seconds in all",
+        "test_pearson_delta": "test Pearson Δ",
+    }
     lines = [
         {"tool": tool, "fits": len(part)}
-        | {name.replace("_", " "): spread(part[name].astype(float)) for name in shown}
+        | {
+            title: spread(part[name].astype(float))
+            for name, title in shown.items()
+            if name in part
+        }
         for tool, part in frame.groupby("tool", sort=False)
     ]
     return table(pd.DataFrame(lines))

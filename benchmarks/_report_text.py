@@ -17,11 +17,15 @@ Simulated screens (`tx.datasets.simulate_k562_like`), split by perturbation. The
 are the network alone and differ only in what a row is: the mean of a condition or a cell. The
 others are the whole default, the blend included. "To 99%" is the time until the validation
 Pearson Δ first comes within 1% of the best of the same seed on condition means. Memory is the peak
-beyond the data. Means need fewer rows for an epoch, so they come to the same score sooner.
+beyond the data. Means need fewer rows for an epoch, so they come to the same score sooner. Seconds
+are of the processor, on one thread. Nearly all of them pass in the encoder, which runs over the
+whole graph in each step; so the number of steps decides, not that of rows.
 """,
     "Training beside GEARS": """
-The same data, the same thread. What counts is the time to the best epoch: an epoch of one tool is
-not an epoch of the other.
+The same cells, split and graph, one thread (`gears_time.py`). What counts is the time to a tool's
+own best epoch, by its own validation score: an epoch of one is not an epoch of the other. GEARS'
+score hardly moves after its second epoch, so which is its best is partly chance; already the
+second is behind TxPert's best by a factor of eleven.
 """,
     "How cost grows": """
 One axis at a time around a middle setting, on synthetic data and one thread (`scaling.py` says
@@ -75,8 +79,7 @@ bound counts the encoder, the matrix products and one writing of the result; we 
   count, which grow in proportion. From some hundreds on it is the likelihood of the variances:
   products and factors of matrices with as many rows as perturbations, in double precision, so up
   to the third power. That ends at 1,000 rows, evenly spaced ones of more, where the curve bends
-  back, and less than the bound does: four tenths of the time at 2,000 are dense products of the
-  kernels with the indicator of targets, which sparse ones would save. At
+  back. At
   {kernel_perturbations_most} perturbations {kernel_perturbations_seconds} s is
   {kernel_perturbations_ratio} times the bound. As matrix products do most of the work, that is
   much nearer than the passes over cells; fewer rows or evaluations would help most.
