@@ -35,6 +35,16 @@ AXES: dict[str, list[dict[str, Any]]] = {
 }
 QUICK: dict[str, list[dict[str, Any]]] = {"size": [{"n": n} for n in (10, 20)]}
 BASELINES = ["general", "neighbours", "ridge"]
+HEADERS = {
+    "n": "perturbations",
+    "wrong": "edges wrong",
+    "pearson_delta": "Pearson Δ",
+    "best pearson_delta": "best baseline",
+    "sd pearson_delta": "sd of difference",
+    "best retrieval": "best baseline",
+    "sd retrieval": "sd of difference",
+    "relative_mse": "MSE / general's",
+}
 
 
 def screen(cell: dict[str, Any], seed: int) -> tuple[ad.AnnData, tx.graph.KnowledgeGraph]:
@@ -97,6 +107,21 @@ def verdicts(rows: list[dict]) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
+def write_table(table: pd.DataFrame, results: Path) -> None:
+    """Write the verdicts to grid.md."""
+    head = "# Grid of screens\n\nWritten by `benchmarks/grid.py`, which says what they are.\n"
+    rows = [[_text(value) for value in row] for row in table.itertuples(index=False)]
+    lines = [[HEADERS.get(name, name) for name in table], ["---"] * table.shape[1], *rows]
+    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    (results / "grid.md").write_text(f"{head}\n{text}\n")
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if value >= 5 else f"{value:.3f}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--axes", nargs="+", choices=AXES, default=list(AXES))
@@ -120,10 +145,7 @@ def main() -> None:
         table = verdicts(rows)
         store("grid", rows, folder=arguments.results, verdicts=table.to_dict("records"))
         print(table.tail(1).round(3).to_string(), flush=True)
-    lines = [list(table), ["---"] * table.shape[1], *table.round(3).astype(str).to_numpy()]
-    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    head = "# Grid of screens\n\nWritten by `benchmarks/grid.py`, which says what they are.\n"
-    (arguments.results / "grid.md").write_text(f"{head}\n{text}\n")
+    write_table(table, arguments.results)
 
 
 if __name__ == "__main__":
