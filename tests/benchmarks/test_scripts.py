@@ -97,4 +97,4 @@ def test_the_grid_tells_where_a_baseline_wins(tmp_path):
     }
     assert [line["n"] for line in content["verdicts"]] == [10, 20]
     assert all(line["seconds"] > 0 for line in content["verdicts"])
-    assert "| 20 | medium | 0.3 |" in (tmp_path / "grid.md").read_text()
+    assert "| 20 | medium | 0.300 |" in (tmp_path / "grid.md").read_text()
