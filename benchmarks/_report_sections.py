@@ -168,6 +168,7 @@ def evaluation(results: Results) -> str | None:
             "seconds": number(row["seconds"]),
             "range": f"{number(row['fastest'])} to {number(row['slowest'])}",
             "of the processor": number(row["cpu_seconds"]),
+            "first time": number(row.get("first_seconds", np.nan)),
             "memory, MB": number(row["megabytes"]),
         }
         for _, row in frame.iterrows()
