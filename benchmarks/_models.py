@@ -50,14 +50,15 @@ def networks(
     """Return TxPert, an MLP on gene embeddings in scLAMBDA's place, perhaps the paper's best."""
     train = {"enable_progress_bar": False, **train}
     txpert = partial(tx.tl.fit_txpert, graphs=graph, train=train)
+    others = partial(tx.tl.fit_txpert, graphs=graph, train={"lr": 1e-3, **train})
     models = {
         "TxPert": txpert,
         "MLP on gene embeddings": partial(
-            txpert, **PAPER | {"encoder": "embedding", "node_inputs": features}
+            others, **PAPER | {"encoder": "embedding", "node_inputs": features}
         ),
     }
     if paper:
-        models["the paper's Hybrid-BMP"] = partial(txpert, encoder="hybrid_bmp", **PAPER)
+        models["the paper's Hybrid-BMP"] = partial(others, encoder="hybrid_bmp", **PAPER)
     return models
 
 

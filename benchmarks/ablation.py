@@ -30,6 +30,7 @@ FITS: dict[str, dict[str, Any]] = {
     "learned node inputs only": {"node_inputs": "learned"},
     "delta decoding": {"decoding": "delta"},
     "encoder hybrid_bmp": {"encoder": "hybrid_bmp"},
+    "encoder GAT": {"encoder": "gat"},
     "encoder embedding (MLP)": {"encoder": "embedding", "node_inputs": "spectral"},
 }
 PATHS = {

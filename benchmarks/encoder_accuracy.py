@@ -31,6 +31,7 @@ VARIANTS = {
     "sgc": {"encoder": "sgc"},
     "gcn": {"encoder": "gcn"},
     "hybrid_bmp": {"encoder": "hybrid_bmp"},
+    "bmp": {"encoder": "bmp"},
     "gat": {"encoder": "gat"},
     "gat, edge weights": {"encoder": tx.nn.EncoderConfig("gat", {"edge_weights": True})},
     "gat, learned + spectral": {"encoder": "gat", "node_inputs": ["learned", "spectral"]},

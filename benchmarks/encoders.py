@@ -24,6 +24,7 @@ CASES = [
     ("gat_hybrid", 2),
     ("gat_mlg", 2),
     ("hybrid_bmp", 1),
+    ("bmp", 1),
     ("gcn", 1),
     ("sgc", 1),
     ("embedding", 0),

@@ -7,10 +7,9 @@ papalexi: each of the 20 knocked-out genes left out in turn. singles: the same f
 of Norman's K562 cells. doubles: its doubles whose two parts are both measured singly. lines: each
 glioblastoma line left out in turn, its controls kept. FOLDER holds papalexi.h5ad,
 norman_mcfaline.h5ad and string_links.tsv.gz. TxPert, "neighbours" and "kernel" see STRING among
-the targets; those called "all of STRING", the ridge and the MLP see all of it (TxPert by its
-kernels and by an MLP on spectral coordinates, since a GAT over 17,000 genes takes long). --paper
-adds the paper's Hybrid-BMP. Finished runs are kept in results/real_data/; a second call goes on
-where the first stopped.
+the targets; those called "all of STRING", the ridge and the MLP see all of it. --paper adds the
+paper's Hybrid-BMP. Finished runs are kept in results/real_data/; a second call goes on where the
+first stopped.
 """
 
 from __future__ import annotations
@@ -97,14 +96,12 @@ def models(adata: ad.AnnData, whole: tx.graph.KnowledgeGraph, paper: bool) -> di
     graph, top = whole.restrict(targets).top_k(20), whole.top_k(20)
     features = tx.graph.spectral_embedding(top).reindex(targets).dropna()
     fit = tx.tl.fit_baseline
-    reading = {"encoder": "embedding", "node_inputs": "spectral"}
     return {
         **networks(graph, paper=paper, features=[features]),
         "TxPert, all of STRING": partial(
             tx.tl.fit_txpert,
             graphs=[graph, renamed(top, "all of STRING")],
             train={"enable_progress_bar": False},
-            **reading,
         ),
         **baselines(graph, features),
         "neighbours, all of STRING": partial(fit, kind="neighbours", graphs=top),

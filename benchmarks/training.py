@@ -49,6 +49,7 @@ FITS = {
     MEANS: Recipe(NETWORK),
     "network, cells": Recipe(NETWORK, CELLS),
     "default": Recipe(),
+    "default, GAT": Recipe({"encoder": "gat"}),
     "default, Exphormer, two graphs": Recipe({"encoder": "exphormer"}, n_graphs=2),
 }
 COLUMNS = ["seconds", "to_99_percent", "best_validation", "test_pearson_delta", "peak_memory_mb"]

@@ -9,6 +9,7 @@ import txpert as tx
 
 PERTURBATIONS = ["GENE3", "GENE5+GENE9", "GENE40"]
 OPTIONS = {
+    "bmp": {"n_input": 8, "n_hidden": 8},
     "embedding": {"n_hidden": 8},
     "exphormer": {"n_layers": 2, "n_channels": 4, "seed": 3},
     "gat": {"n_layers": 2, "n_channels": 4, "n_input": 8},

@@ -11,7 +11,8 @@ import pytest
         {"name": "exphormer", "options": {"n_layers": 1, "n_heads": 2, "dropout": 0.0}},
         "gcn",
         "sgc",
-        "hybrid_bmp",
+        {"name": "hybrid_bmp", "options": {"dropout": 0.0}},
+        {"name": "bmp", "options": {"dropout": 0.0}},
     ],
 )
 @pytest.mark.parametrize("decoding", ["low_rank", "direct"])

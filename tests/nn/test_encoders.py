@@ -9,6 +9,7 @@ N_NODES = 41  # no other size in the encoders below
 GAT = {"n_layers": 2, "n_channels": 4, "n_input": 6}
 FEATURES = torch.randn(N_NODES, 3, generator=torch.Generator().manual_seed(9))
 CASES = {
+    "bmp": ("bmp", {"n_input": 6, "n_hidden": 7}),
     "embedding": ("embedding", {"n_hidden": 7}),
     "exphormer": ("exphormer", {"n_layers": 2, "n_channels": 4}),
     "exphormer-local": ("exphormer", {"n_layers": 2, "n_channels": 4, "local": True}),
@@ -29,10 +30,12 @@ CASES = {
 }
 REGISTERED = set(ENCODERS)
 ONE_WAY = ["gat", "gat_hybrid", "gat_mlg", "gcn", "sgc"]
-NEED_GRAPHS = ["gat_hybrid", "gat_mlg", "hybrid_bmp"]
+NEED_GRAPHS = ["bmp", "gat_hybrid", "gat_mlg", "hybrid_bmp"]
 WITHOUT_GRAPHS = ["embedding", "none"]
 WEIGHTED = [case for case in CASES if case.endswith("weighted")] + ["gcn", "sgc"]
 PARTIAL = [
+    "bmp",
+    "hybrid_bmp",
     "embedding",
     "none",
     "gat",

@@ -7,6 +7,7 @@ import torch
 from torch_geometric.nn import GCNConv, SGConv
 
 from txpert.nn import (
+    BMPEncoder,
     GATHybridEncoder,
     GATMLGEncoder,
     GCNEncoder,
@@ -51,6 +52,19 @@ def test_hybrid_bmp_by_hand(random_graph):
         a[graph.edges[1], graph.edges[0]] = 1
     expected = model.mlp(a @ model.sources() + a.T @ model.targets())
     torch.testing.assert_close(model(), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_bmp_by_hand(random_graph):
+    """An edge in two graphs counts twice, and the sums keep the size of a row."""
+    graphs = [random_graph(), random_graph(seed=1), random_graph()]
+    features = torch.randn(41, 3, generator=torch.Generator().manual_seed(3))
+    model = BMPEncoder(graphs, Nodes(41, features=(features,)), 5).eval()
+    a = torch.zeros(41, 41)
+    for graph in graphs:
+        a[graph.edges[1], graph.edges[0]] += 1
+    into, out_of = (m / m.norm(dim=1, keepdim=True).clamp(min=1e-9) for m in (a, a.T))
+    sums = into @ model.sources() + out_of @ model.targets() + model.own()
+    torch.testing.assert_close(model(), model.mlp(sums), atol=1e-5, rtol=1e-5)
 
 
 def test_hybrid_weighs_the_graphs_of_each_node(random_graph):

@@ -98,9 +98,11 @@ class PerturbationSplitter(pl.LightningDataModule):
 
     def trained_nodes(self, n_nodes: int) -> Tensor:
         """Return which nodes are targets of a training perturbation, ``(n_nodes,)``."""
-        trained = torch.zeros(n_nodes + 1, dtype=torch.bool)
-        trained[torch.from_numpy(self.training.positions.ravel())] = True
-        return trained[:n_nodes]
+        return _targeted(self.training.positions, n_nodes)
+
+    def validation_nodes(self, n_nodes: int) -> Tensor:
+        """Return the nodes that are targets of a validation perturbation, sorted, ``(n,)``."""
+        return _targeted(self.validation.positions, n_nodes).nonzero().flatten()
 
     def training_effects(self) -> Tensor:
         """Return Δ of the training perturbations of one gene, or of all if there are none.
@@ -135,6 +137,12 @@ class PerturbationSplitter(pl.LightningDataModule):
 
 def _in_training(table: ConditionTable) -> npt.NDArray[np.bool_]:
     return (table.obs[SPLIT] == TRAIN).to_numpy()
+
+
+def _targeted(positions: npt.NDArray[np.int64], n_nodes: int) -> Tensor:
+    targeted = torch.zeros(n_nodes + 1, dtype=torch.bool)
+    targeted[torch.from_numpy(positions.ravel())] = True
+    return targeted[:n_nodes]
 
 
 def _controls(table: ConditionTable) -> npt.NDArray[np.bool_]:

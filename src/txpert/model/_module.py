@@ -119,19 +119,34 @@ class TxPertModule(BaseModuleClass):
         self.register_buffer("paths", edges, persistent=False)
         self.register_buffer("described", nodes.described(), persistent=False)
         self.register_buffer("trained", torch.zeros(nodes.n, dtype=torch.bool))
+        self._known = self.trained.clone(), self.described  # with nothing trained
         self._embeds_some = "wanted" in inspect.signature(self.encoder.forward).parameters
 
     def ignores_batch(self, matching: Matching) -> bool:
         """Return whether all batches of a cell line have the same predicted Δ."""
         return self.decoding != "direct" and (self.reads == "none" or matching == "cell_line")
 
-    def embed(self) -> Tensor:
-        """Return the embeddings of all nodes, ``(n_nodes, n_latent)``."""
-        embeddings = self.encoder()
+    def embed(self, wanted: Tensor | None = None) -> Tensor:
+        """Return the embeddings of the nodes, ``(n_nodes, n_latent)``.
+
+        Parameters
+        ----------
+        wanted
+            Positions of the nodes needed. If the encoder can do with some, those of others are
+            left undefined.
+        """
+        embeddings = self.encoder() if wanted is None else self._embed_some(wanted)
         if self.training or not self.trained.any():
             return embeddings
         mean = embeddings[self.trained].mean(dim=0)
         return torch.where(self._informed()[:, None], embeddings, mean)
+
+    def _embed_some(self, wanted: Tensor) -> Tensor:
+        if not self._embeds_some:
+            return self.encoder()
+        nodes = torch.cat([wanted, self.trained.nonzero().flatten()]).unique()
+        some = self.encoder(nodes)
+        return some.new_zeros(len(self.trained), some.shape[1]).index_copy(0, nodes, some)
 
     def _informed(self) -> Tensor:
         """Return which nodes draw on something that training has touched, ``(n_nodes,)``.
@@ -139,9 +154,13 @@ class TxPertModule(BaseModuleClass):
         Training touches the rows of its targets and of the nodes upstream of them, and what is
         made of given features.
         """
-        source, target = self.paths
-        touched = reachable(self.trained, target, source)
-        return reachable(touched | self.described, source, target)
+        trained, informed = self._known
+        if trained.device != self.trained.device or not torch.equal(trained, self.trained):
+            source, target = self.paths
+            touched = reachable(self.trained, target, source)
+            informed = reachable(touched | self.described, source, target)
+            self._known = self.trained.clone(), informed
+        return informed
 
     def targets(self, embeddings: Tensor, perturbation: Tensor) -> tuple[Tensor, Tensor]:
         """Look up the embeddings of each perturbation's targets.

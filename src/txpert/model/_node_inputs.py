@@ -15,6 +15,8 @@ NodeInput = str | pd.DataFrame | Mapping[str, Any]
 NodeInputs = NodeInput | Sequence[NodeInput]
 
 _SPECTRAL_COMPONENTS = 64
+_FEATURE_SIZE = 0.1
+"""Standard deviation of features: about that of learned rows, which larger ones would drown."""
 
 
 def read_node_inputs(
@@ -60,7 +62,7 @@ def feature_genes(node_inputs: Sequence[str | Mapping[str, Any]]) -> list[str]:
 
 
 def make_nodes(node_inputs: Sequence[str | Mapping[str, Any]], nodes: pd.Index) -> Nodes:
-    """Line features up with the nodes: centred, of unit variance overall, 0 where unknown."""
+    """Line features up with the nodes: centred, scaled as a whole, 0 where unknown."""
     tables = []
     for item in node_inputs:
         if isinstance(item, str):
@@ -68,7 +70,7 @@ def make_nodes(node_inputs: Sequence[str | Mapping[str, Any]], nodes: pd.Index) 
         position = nodes.get_indexer(pd.Index(item["genes"].astype(object)))
         values = item["features"] - item["features"].mean(axis=0)
         table = np.zeros((len(nodes), values.shape[1]), dtype=np.float32)
-        table[position] = values / (values.std() or 1.0)
+        table[position] = _FEATURE_SIZE * values / (values.std() or 1.0)
         tables.append(torch.from_numpy(table))
     return Nodes(len(nodes), learned=LEARNED in node_inputs, features=tuple(tables))
 

@@ -35,6 +35,8 @@ class TxPertTrainingPlan(TrainingPlan):
     validation_delta
         Observed Δ of each perturbation × cell line of the validation set, ``(n_groups,
         n_genes)``.
+    validation_nodes
+        Nodes that these perturbations target.
     lr, weight_decay
         Of AdamW.
     warmup_steps
@@ -49,6 +51,7 @@ class TxPertTrainingPlan(TrainingPlan):
         module: TxPertModule,
         *,
         validation_delta: Tensor,
+        validation_nodes: Tensor,
         lr: float = 1e-3,
         weight_decay: float = 0.0,
         warmup_steps: int = 50,
@@ -62,6 +65,7 @@ class TxPertTrainingPlan(TrainingPlan):
         constant = set(dict(self.named_buffers())) - set(self.state_dict())
         self._ddp_params_and_buffers_to_ignore = sorted(constant)
         self.validation_delta = validation_delta.numpy()
+        self.validation_nodes = validation_nodes
         self.warmup_steps = warmup_steps
         if similarity is not None:
             self.loss_kwargs |= {
@@ -92,7 +96,7 @@ class TxPertTrainingPlan(TrainingPlan):
 
     def on_validation_epoch_start(self) -> None:
         """Run the encoder once for all validation batches."""
-        self._embeddings = self.module.embed()
+        self._embeddings = self.module.embed(self.validation_nodes.to(self.device))
         self._delta_sum = torch.zeros(self.validation_delta.shape, device=self.device)
         self._n_cells = torch.zeros(len(self.validation_delta), device=self.device)
 

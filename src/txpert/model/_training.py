@@ -84,7 +84,7 @@ class TrainableModelClass(PredictingModelClass):
         self,
         max_epochs: int | None = None,
         *,
-        lr: float = 1e-3,
+        lr: float = 2e-3,
         batch_size: int = 128,
         unit: Unit | None = None,
         controls: Controls = "averaged",
@@ -253,6 +253,7 @@ class TrainableModelClass(PredictingModelClass):
         plan = self._training_plan_cls(
             self.module,
             validation_delta=splitter.validation.observed_delta(),
+            validation_nodes=splitter.validation_nodes(len(self.nodes)),
             lr=options.lr,
             **options.plan_kwargs,
         )

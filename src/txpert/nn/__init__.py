@@ -1,4 +1,5 @@
 from ._basal import BasalMLP
+from ._bmp import BMPEncoder
 from ._combination import (
     CombinationName,
     InteractionCombination,
@@ -24,6 +25,7 @@ from ._similarity import Similarity, delta_similarity
 
 __all__ = [
     "ENCODERS",
+    "BMPEncoder",
     "BasalMLP",
     "CombinationName",
     "Decoder",

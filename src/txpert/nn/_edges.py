@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
 from torch_geometric.utils import add_remaining_self_loops, coalesce
+
+from ._precision import in_float32
 
 _BLOCK_EDGES = 1_024
 """Edges worked on at once on a CPU: their features stay in its cache."""
@@ -55,6 +57,36 @@ def adjacency(edges: Tensor, weight: Tensor, n_nodes: int) -> Tensor:
     """Return the sparse matrix that sums what comes in, target × source."""
     size = (n_nodes, n_nodes)
     return torch.sparse_coo_tensor(edges.flip(0), weight, size, check_invariants=True).coalesce()
+
+
+def neighbour_sums(
+    matrix: Tensor, rows: Callable[[Tensor | None], Tensor], wanted: Tensor | None = None
+) -> Tensor:
+    """Sum the rows of each node's neighbours, making no more rows than are needed.
+
+    Parameters
+    ----------
+    matrix
+        Sparse, target × source.
+    rows
+        Returns the rows of all nodes (``None``) or of some, given sorted and each once.
+    wanted
+        Nodes whose sums are returned; ``None`` for all.
+
+    Returns
+    -------
+    ``(n_wanted, n_columns)``.
+    """
+    if wanted is None:
+        return in_float32(torch.sparse.mm, matrix, rows(None))
+    some = matrix.index_select(0, wanted).coalesce()
+    target, source = some.indices()
+    needed, source = source.unique(return_inverse=True)
+    at, size = torch.stack([target, source]), (len(wanted), len(needed))
+    some = torch.sparse_coo_tensor(
+        at, some.values(), size, device=at.device, is_coalesced=True, check_invariants=False
+    )
+    return in_float32(torch.sparse.mm, some, rows(needed))
 
 
 def normalised_adjacency(graphs: Sequence[GraphTensors], n_nodes: int) -> Tensor:

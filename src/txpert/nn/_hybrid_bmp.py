@@ -6,10 +6,16 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.utils import coalesce
 
-from ._edges import GraphTensors, adjacency, both_ways, join_edges, require_graphs
+from ._edges import (
+    GraphTensors,
+    adjacency,
+    both_ways,
+    join_edges,
+    neighbour_sums,
+    require_graphs,
+)
 from ._mlp import node_mlp, reset_layers
 from ._nodes import Nodes
-from ._precision import in_float32
 from ._registry import register_encoder
 
 
@@ -71,8 +77,8 @@ class HybridBMPEncoder(nn.Module):
         """Return the edges of all graphs and their reverses, ``(2, n_edges)``."""
         return both_ways(self.incoming.indices().flip(0))
 
-    def forward(self) -> Tensor:
-        """Return the embeddings of all nodes, ``(n_nodes, n_latent)``."""
-        into = in_float32(torch.sparse.mm, self.incoming, self.sources())
-        out_of = in_float32(torch.sparse.mm, self.outgoing, self.targets())
+    def forward(self, wanted: Tensor | None = None) -> Tensor:
+        """Return the embeddings of all nodes, or of those wanted, ``(n_nodes, n_latent)``."""
+        into = neighbour_sums(self.incoming, self.sources, wanted)
+        out_of = neighbour_sums(self.outgoing, self.targets, wanted)
         return self.mlp(into + out_of)
