@@ -1,9 +1,9 @@
 """What scaling.py times, and the least work in it.
 
-- training, for each layer with width w = 256, d inputs, m nodes wanted, n needed for them and e
-  edges: 6 w d (n + m) FLOPs in the linear maps (2 forward, 4 backward); for the edges 18 w e
-  FLOPs, and 16 w e bytes from the cache (a source's row is read forward and backward, its
-  gradient read and written); 6 d 64 FLOPs per target for the last map; and in the decoder
+- training: for the e edges into or out of the targets of a minibatch and rows of w = 128 numbers,
+  4 w e FLOPs and 12 w e bytes from the cache (a row is read, its gradient read and written); 6
+  FLOPs (2 forward, 4 backward) per target and weight of the MLP; 16 w bytes per node, for the
+  gradients of all rows in two tables, which are set to zero and read; and in the decoder
   6 · 32 · genes FLOPs and 24 · genes bytes (two profiles and the prediction, forward and
   backward) per row.
 - pseudobulk: 8 bytes (value, column) per entry that is not zero, and 12 per condition and gene
@@ -37,7 +37,7 @@ from txpert.baselines import KernelBaseline, _variances
 from txpert.model import TxPertModule
 from txpert.nn import GraphTensors, Nodes
 
-BATCH_SIZE, PER_NODE, WIDTH, RANK, N_KERNELS, MOST_ROWS = 128, 20, 256, 32, 8, 1_000
+BATCH_SIZE, PER_NODE, WIDTH, RANK, N_KERNELS, MOST_ROWS = 128, 20, 128, 32, 8, 1_000
 Setting = dict[str, int]
 Case = tuple[Callable[[], Any], Callable[[], list[Phase]]]
 """What is timed, and the work in it, which may be asked for afterwards only."""
@@ -81,18 +81,20 @@ def step_work(module: TxPertModule, targets: torch.Tensor, n_genes: int) -> Iter
 def encoder_work(
     module: TxPertModule, wanted: torch.Tensor | None, *, backward: bool
 ) -> Iterator[Phase]:
-    """Yield the work of the layers of a GAT; wanted nodes of ``None`` are all."""
-    encoder = module.encoder
-    passes, rows = (3, 4) if backward else (1, 1)
-    hops = encoder.edges.hops(wanted, len(encoder.stack.layers))
-    for layer, hop in zip(encoder.stack.layers, hops, strict=True):
-        needed = len(hop.own) if hop.needed is None else len(hop.needed)
-        n_edges, n_in = len(hop.source), layer.from_source.in_features
-        yield Phase(flops=2 * passes * WIDTH * n_in * (needed + len(hop.own)))
-        moved = 4 * rows * WIDTH * n_edges
-        yield Phase(flops=6 * passes * WIDTH * n_edges, n_bytes=moved, place="cache")
-    n_out = encoder.edges.n_nodes if wanted is None else len(wanted)
-    yield Phase(flops=2 * passes * encoder.stack.n_output * module.n_latent * n_out)
+    """Yield the work of message passing; wanted nodes of ``None`` are all."""
+    passes, moved = (3, 3) if backward else (1, 1)
+    n_nodes = len(module.trained)
+    n_out = n_nodes if wanted is None else len(wanted)
+    for matrix in (module.encoder.incoming, module.encoder.outgoing):
+        rows = matrix if wanted is None else matrix.index_select(0, wanted).coalesce()
+        n_edges = rows.indices().shape[1]
+        flops = 2 * min(passes, 2) * WIDTH * n_edges
+        yield Phase(flops=flops, n_bytes=4 * moved * WIDTH * n_edges, place="cache")
+    for layer in module.encoder.modules():
+        if isinstance(layer, torch.nn.Linear):
+            yield Phase(flops=2 * passes * layer.weight.numel() * n_out)
+    if backward:
+        yield Phase(n_bytes=16 * WIDTH * n_nodes)
 
 
 def pseudobulk(setting: Setting) -> Case:

@@ -142,6 +142,16 @@ def test_training_embeds_the_targets_only_with_the_same_result():
         torch.testing.assert_close(some[name], every[name])
 
 
+@pytest.mark.parametrize("encoder", [{"name": "bmp"}, {"name": "gcn"}, GAT])
+def test_validation_embeds_the_nodes_it_needs_with_the_same_result(encoder):
+    """3 → 4 is apart from what is trained, so 4 has the mean of the trained nodes."""
+    net = module(edges=((0, 1, 3), (1, 2, 4)), encoder=EncoderConfig.of(encoder)).eval()
+    net.trained[[0, 1]] = True
+    wanted = torch.tensor([2, 4])
+    torch.testing.assert_close(net.embed(wanted)[wanted], net.embed()[wanted])
+    torch.testing.assert_close(net.embed(wanted)[4], net.embed()[:2].mean(0))
+
+
 def test_similarity_is_added_for_perturbed_rows_alone():
     net = module()
     control = torch.ones(2, 9)
@@ -192,6 +202,7 @@ def test_nodes_that_training_said_nothing_about():
     ("encoder", "options"),
     [
         ("exphormer", {"n_layers": 1, "n_channels": 4}),
+        ("bmp", {"n_input": 4, "n_hidden": 4}),
         ("hybrid_bmp", {"n_input": 4, "n_hidden": 4}),
     ],
 )

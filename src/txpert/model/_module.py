@@ -87,7 +87,7 @@ class TxPertModule(BaseModuleClass):
         graphs: Sequence[GraphTensors],
         nodes: Nodes,
         *,
-        encoder: str | EncoderConfig = "gat",
+        encoder: str | EncoderConfig = "bmp",
         basal: Basal | None = None,
         n_embedding: int = 0,
         decoding: Decoding = "low_rank",
