@@ -89,16 +89,17 @@ def test_ratios_compare_the_same_screen(script):
 def test_a_second_call_fits_only_what_is_not_there(script, monkeypatch, tmp_path):
     fitted = []
 
-    def compare(python, sizes, seed):
-        fitted.append((sizes["epochs"], seed))
+    def measure(tool, python, sizes, seed):
+        fitted.append((tool, sizes["epochs"], seed))
         row = dict.fromkeys([*script.COLUMNS, "n_cells", "test_pearson_delta"], 1.0)
-        return [row | {"tool": tool} for tool in script.BEST]
+        return row | {"tool": tool}
 
-    monkeypatch.setattr(script, "compare", compare)
+    monkeypatch.setattr(script, "measure", measure)
     monkeypatch.setattr(script, "quiet", lambda: None)
     for options in (["--seeds", "0"], ["--seeds", "0", "1"], ["--epochs", "2"]):
         arguments = ["gears_time.py", "--gears", "python", "--results", str(tmp_path), *options]
         monkeypatch.setattr(sys, "argv", arguments)
         script.main()
-    assert fitted == [(10, 0), (10, 1), (2, 0)]
+    settings = [(10, 0), (10, 1), (2, 0)]
+    assert fitted == [(tool, *these) for these in settings for tool in ("TxPert", "GEARS")]
     assert len(json.loads((tmp_path / "gears_time.json").read_text())["rows"]) == 6
