@@ -17,15 +17,19 @@ Simulated screens (`tx.datasets.simulate_k562_like`), split by perturbation. The
 are the network alone and differ only in what a row is: the mean of a condition or a cell. The
 others are the whole default, the blend included. "To 99%" is the time until the validation
 Pearson Δ first comes within 1% of the best of the same seed on condition means. Memory is the peak
-beyond the data. Means need fewer rows for an epoch, so they come to the same score sooner. Seconds
-are of the processor, on one thread. Nearly all of them pass in the encoder, which runs over the
-whole graph in each step; so the number of steps decides, not that of rows.
+beyond the data. Seconds are of the processor, on one thread, and begin before `setup_anndata`.
+
+Means come to that score after half the time of cells, and five of those seconds are the pass over
+the cells that makes the means. With the default encoder no more can be had from means: in a step it
+embeds the targets of its minibatch and nothing else, so 64 cells take 8 ms, and a tenth of an epoch
+of them (250 steps, after which the score is looked at) brings nearly as much as 20 epochs of means.
+Where a step runs over most of the graph, as with attention, the number of steps decides instead.
 """,
     "Training beside GEARS": """
 The same cells, split and graph, one thread (`gears_time.py`). What counts is the time to a tool's
 own best epoch, by its own validation score: an epoch of one is not an epoch of the other. GEARS'
-score hardly moves after its second epoch, so which is its best is partly chance; already the
-second is behind TxPert's best by a factor of eleven.
+score hardly moves after its second epoch, so which is its best is partly chance; but the end of its
+first epoch, too, comes later than all of TxPert's training.
 """,
     "How cost grows": """
 One axis at a time around a middle setting, on synthetic data and one thread (`scaling.py` says
@@ -35,34 +39,29 @@ growth in proportion; the table has it between the first and the last two points
 least of up to five repeats.
 """,
     "scaling_training": """
-An epoch is forward and backward of the default network (GAT), in minibatches of 128 perturbations.
+An epoch is forward and backward of the default network, in minibatches of 128 perturbations. A step
+takes milliseconds; about two of them go to calls of some nine hundred small operations of PyTorch.
 
-- **Edges** decide. At {training_edges_most} edges an epoch of one step takes
-  {training_edges_seconds} s, {training_edges_ratio} times the bound. The linear maps run as matrix
-  products; attention instead fetches a row of 256 numbers for each edge and layer, does little
-  arithmetic on it and adds it up where it belongs. Profiles show most of its time in these
-  fetches, in additive scatters and in products with as few columns as there are heads: small
-  pieces that stay in the cache but use a few percent of what it can deliver. Growth
-  is less than in proportion, for the linear maps are there with few edges too.
-- **Nodes** bring 20 edges each. At {training_nodes_most} nodes a good half of the time is
-  attention, the rest linear maps, dropout and concatenation; in all {training_nodes_ratio} times
-  the bound. With more than about 128 × 20 nodes the last layer works on the neighbourhood of the
-  targets only, so curve and bound flatten.
-- **Genes** cost next to nothing: the low-rank decoder has 32 directions, and encoding does not
-  depend on genes.
-- **Perturbations** of one minibatch share the encoder, which reaches most nodes even from few
-  targets: so up to 128 cost grows slowly. From there on there are more steps, and it grows in
-  proportion.
+- **Edges** into and out of the targets alone are looked at, so cost grows slowly: at
+  {training_edges_most} edges a step takes {training_edges_seconds} s, {training_edges_ratio} times the
+  bound. Profiles show the edges being picked and sorted, which the bound does not count, before
+  the sparse products.
+- **Nodes** bring 20 edges each. Their number by itself costs only the gradient of the learned rows,
+  which has a row for every node: most of the time at {training_nodes_most} nodes.
+- **Genes** cost little below a thousand. Then the passes of decoder and loss over (minibatch ×
+  genes) numbers take over. Each is at the speed of memory, but there are a dozen where three would
+  do, and growth comes near to proportion.
+- **Perturbations** of one minibatch share the calls; beyond 128 there are more steps, and cost
+  grows in proportion.
 """,
     "scaling_prediction": """
 The default model (network and blend), when it remembers its walks on the graph.
 
-The embeddings of all nodes, made once per call, are a fixed cost, so every curve starts flat;
-their attention over edges is most of the distance from the bound there. With more than some
-hundred perturbations cost grows with them: the general path goes through labels one by one in
-Python, which takes about a quarter of the time at 2,000. Batches cost only the copying of Δ to
-each of them: Δ is worked out once, since the default model has the same in all. Genes
-lengthen those copies and the matrix products, which are a small part up to a few thousand. The
+The embeddings of all nodes, made once per call, are a fixed cost, so every curve starts flat. With
+more than some hundred perturbations cost grows with them: labels are taken apart one by one in
+Python, which is a good third of the time at 2,000. Batches cost only the copying of Δ to each of
+them: Δ is worked out once, since the default model has the same in all. Genes lengthen those
+copies and the matrix products, which are a small part up to a few thousand. The
 bound counts the encoder, the matrix products and one writing of the result; we take
 {predict_perturbations_ratio} times it at {predict_perturbations_most} perturbations,
 {predict_batches_ratio} times at {predict_batches_most} batches and {predict_genes_ratio} times at
@@ -101,7 +100,7 @@ result is 3.8 GB (profile and Δ of 96,000 conditions): writing it is most of th
     "Encoders": """
 Seconds of a training step (forward, backward, optimiser) of the paper's model: 64 conditions,
 5,000 genes, 20 incoming edges per node. Attention costs by edge and layer; encoders whose weights
-are fixed (`gcn`, `sgc`, `hybrid_bmp`) are sparse products and several times cheaper.
+are fixed (`gcn`, `sgc`, `hybrid_bmp`, `bmp`) are sparse products and many times cheaper.
 """,
     "Building graphs": """
 Full-size inputs, each in a process of its own; memory is the peak of that process.

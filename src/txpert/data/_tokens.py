@@ -82,11 +82,15 @@ def measured_targets(
     Position of the label and of the gene, for each such target of each perturbation.
     """
     code, distinct = pd.factorize(np.asarray(labels, dtype=object))
-    column = [genes.get_indexer(pd.Index(parse_targets(d), dtype=object)) for d in distinct]
-    order = np.array([len(some) for some in column], dtype=np.int64)[code]
+    targets = [parse_targets(label) for label in distinct]
+    flat = [target for parts in targets for target in parts]
+    found = genes.get_indexer(pd.Index(flat, dtype=object)).astype(np.int64)
+    number = np.array([len(parts) for parts in targets], dtype=np.int64)
+    first = number.cumsum() - number
+    order = number[code]
     row = np.repeat(np.arange(len(code)), order)
-    flat = np.concatenate([column[i] for i in code]) if len(row) else np.zeros(0, np.int64)
-    return row[flat >= 0], flat[flat >= 0].astype(np.int64)
+    column = found[np.arange(len(row)) + np.repeat(first[code] - order.cumsum() + order, order)]
+    return row[column >= 0], column[column >= 0]
 
 
 def _unknown_targets(unknown: list[str], nodes: pd.Index) -> str:
