@@ -20,37 +20,39 @@ Pearson Δ first comes within 1% of the best of the same seed on condition means
 beyond the data. Seconds are of the processor, on one thread, and begin before `setup_anndata`.
 
 Means come to that score after half the time of cells, and five of those seconds are the pass over
-the cells that makes the means. With the default encoder no more can be had from means: in a step it
-embeds the targets of its minibatch and nothing else, so 64 cells take 8 ms, and a tenth of an epoch
-of them (250 steps, after which the score is looked at) brings nearly as much as 20 epochs of means.
-Where a step runs over most of the graph, as with attention, the number of steps decides instead.
+the cells that makes the means. With the default encoder that is all the lead they have: in a step
+it embeds the targets of its minibatch and nothing else, so 64 cells take 8 ms, and a tenth of an
+epoch of them (250 steps, after which the score is looked at) brings nearly as much as 20 epochs
+of means. Where a step runs over most of the graph, as with attention, the number of steps decides
+instead.
 """,
     "Training beside GEARS": """
 The same cells, split and graph, one thread (`gears_time.py`). What counts is the time to a tool's
 own best epoch, by its own validation score: an epoch of one is not an epoch of the other. GEARS'
-score hardly moves after its second epoch, so which is its best is partly chance; but the end of its
-first epoch, too, comes later than all of TxPert's training.
+score hardly moves after its second epoch, so which is its best is partly chance; but the end of
+its first epoch, too, comes later than all of TxPert's training.
 """,
     "How cost grows": """
 One axis at a time around a middle setting, on synthetic data and one thread (`scaling.py` says
 which). The bound, dashed, is what the least work takes at the speed that this machine reaches in
-large matrix products and copies; formulas stand in `benchmarks/_scaling_cases.py`. A power of 1 is
-growth in proportion; the table has it between the first and the last two points. Seconds are the
-least of up to five repeats.
+large matrix products and copies; formulas stand in `benchmarks/_scaling_cases.py`. A power of 1
+is growth in proportion; the table has it between the first and the last two points. Seconds are
+the least of up to five repeats.
 """,
     "scaling_training": """
-An epoch is forward and backward of the default network, in minibatches of 128 perturbations. A step
-takes milliseconds; about two of them go to calls of some nine hundred small operations of PyTorch.
+An epoch is forward and backward of the default network, in minibatches of 128 perturbations. A
+step takes milliseconds; about two of them go to calls of some nine hundred small operations of
+PyTorch.
 
 - **Edges** into and out of the targets alone are looked at, so cost grows slowly: at
-  {training_edges_most} edges a step takes {training_edges_seconds} s, {training_edges_ratio} times the
-  bound. Profiles show the edges being picked and sorted, which the bound does not count, before
-  the sparse products.
-- **Nodes** bring 20 edges each. Their number by itself costs only the gradient of the learned rows,
-  which has a row for every node: most of the time at {training_nodes_most} nodes.
+  {training_edges_most} edges a step takes {training_edges_seconds} s, {training_edges_ratio}
+  times the bound. Profiles show the edges being picked and sorted, which the bound does not
+  count, before the sparse products.
+- **Nodes** bring 20 edges each. Their number by itself costs only the gradient of the learned
+  rows, which has a row for every node: most of the time at {training_nodes_most} nodes.
 - **Genes** cost little below a thousand. Then the passes of decoder and loss over (minibatch ×
-  genes) numbers take over. Each is at the speed of memory, but there are a dozen where three would
-  do, and growth comes near to proportion.
+  genes) numbers take over. Each is at the speed of memory, but there are a dozen where three
+  would do, and growth comes near to proportion.
 - **Perturbations** of one minibatch share the calls; beyond 128 there are more steps, and cost
   grows in proportion.
 """,
