@@ -30,7 +30,7 @@ CASES = {
 }
 REGISTERED = set(ENCODERS)
 ONE_WAY = ["gat", "gat_hybrid", "gat_mlg", "gcn", "sgc"]
-NEED_GRAPHS = ["bmp", "gat_hybrid", "gat_mlg", "hybrid_bmp"]
+NEED_GRAPHS = ["gat_hybrid", "gat_mlg", "hybrid_bmp"]
 WITHOUT_GRAPHS = ["embedding", "none"]
 WEIGHTED = [case for case in CASES if case.endswith("weighted")] + ["gcn", "sgc"]
 PARTIAL = [

@@ -55,13 +55,14 @@ def test_hybrid_bmp_by_hand(random_graph):
 
 
 def test_bmp_by_hand(random_graph):
-    """An edge in two graphs counts twice, and the sums keep the size of a row."""
+    """An edge in two graphs counts twice, a self-loop once; sums keep the size of a row."""
     graphs = [random_graph(), random_graph(seed=1), random_graph()]
     features = torch.randn(41, 3, generator=torch.Generator().manual_seed(3))
     model = BMPEncoder(graphs, Nodes(41, features=(features,)), 5).eval()
     a = torch.zeros(41, 41)
     for graph in graphs:
         a[graph.edges[1], graph.edges[0]] += 1
+    a.fill_diagonal_(1)
     into, out_of = (m / m.norm(dim=1, keepdim=True).clamp(min=1e-9) for m in (a, a.T))
     sums = into @ model.sources() + out_of @ model.targets() + model.own()
     torch.testing.assert_close(model(), model.mlp(sums), atol=1e-5, rtol=1e-5)

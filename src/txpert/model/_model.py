@@ -65,8 +65,7 @@ class TxPertModel(TrainableModelClass):
     encoder
         Perturbation encoder: one of :data:`txpert.nn.ENCODERS` by name, such as ``"gat"``,
         ``"exphormer"`` or ``"none"``, or with options, such as
-        ``tx.nn.EncoderConfig("gat", {"n_layers": 2})``. The default is ``"bmp"``, and ``"none"``
-        without graphs.
+        ``tx.nn.EncoderConfig("gat", {"n_layers": 2})``.
     node_inputs
         What the encoder knows of each gene besides the graphs: ``"learned"`` gives it a row to
         learn, ``"spectral"`` coordinates on the graphs
@@ -126,7 +125,7 @@ class TxPertModel(TrainableModelClass):
         adata: AnnData | MuData | None = None,
         graphs: Graphs = (),
         *,
-        encoder: str | EncoderConfig | Mapping[str, Any] | None = None,
+        encoder: str | EncoderConfig | Mapping[str, Any] = "bmp",
         node_inputs: NodeInputs | None = None,
         basal: Basal | LatentModel | Mapping[str, Any] | None = None,
         matching: Matching = "batch",
@@ -147,6 +146,7 @@ class TxPertModel(TrainableModelClass):
         self.matching = matching
         if prediction not in get_args(Prediction):
             raise ValueError(f"prediction must be 'blended' or 'network', not {prediction!r}.")
+        config = EncoderConfig.of(encoder).seeded(settings.seed or 0)
         self._embedding = ControlEmbedding.of(basal, self._obsm_embedding())
         reads: Any = "embedding" if self._embedding is not None else basal
         self._data: tuple[Screen, ConditionTable] | None = None
@@ -161,8 +161,6 @@ class TxPertModel(TrainableModelClass):
                 basal = ControlEmbedding.to_dict(self.conditions.controls)
         self._anchors = targets
         self.graphs = read_graphs(graphs)
-        config = EncoderConfig.of(encoder or ("bmp" if self.graphs else "none"))
-        config = config.seeded(settings.seed or 0)
         self._node_inputs = node_inputs = read_node_inputs(node_inputs, self.graphs)
         described = feature_genes(node_inputs)
         loading = extra_nodes is not None

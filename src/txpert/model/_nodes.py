@@ -84,8 +84,8 @@ def warn_of_isolated(
         shown = ", ".join(lonely[:10]) + (", …" if len(lonely) > 10 else "")
         warnings.warn(
             f"No graph has an edge into {len(lonely)} of the {len(targets)} perturbed genes: "
-            f"{shown}. They become isolated nodes: predictions for those trained on rest on "
-            "their own cells alone, and those for unseen ones on the mean effect. A graph "
+            f"{shown}. They become isolated nodes: those trained on are learned from their own "
+            "cells alone, and predictions for unseen ones fall back to the mean effect. A graph "
             "made for chosen genes, as by tx.graph.go(genes), must be asked for the targets too.",
             UserWarning,
             stacklevel=settings.warnings_stacklevel,

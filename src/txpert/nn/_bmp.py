@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.utils import coalesce, scatter
+from torch_geometric.utils import add_self_loops, coalesce, remove_self_loops, scatter
 
 from ._edges import (
     GraphTensors,
@@ -12,7 +12,6 @@ from ._edges import (
     both_ways,
     join_edges,
     neighbour_sums,
-    require_graphs,
 )
 from ._mlp import node_mlp, reset_layers
 from ._nodes import Nodes
@@ -29,17 +28,18 @@ class BMPEncoder(nn.Module):
         + \textstyle\sum_k F_k W_k), \qquad
         D_{ii} = \big(\textstyle\sum_j A_{ij}^2\big)^{-1/2},
 
-    where :math:`A_{ij}` is the number of graphs that have an edge :math:`j \to i`,
-    :math:`\bar D` is to :math:`A^\top` what D is to A, the two tables :math:`H` hold a row per
-    gene, and :math:`F_k` are the features given. :class:`HybridBMPEncoder` of the paper, which
-    this is made from, has neither the roots, without which hubs have embeddings many times the
-    size of others', nor the gene's own features. No gene has a learned row that acts on itself:
-    what is learned of it is what it does to its neighbours, and so serves genes never perturbed.
+    where :math:`A_{ij}` is the number of graphs that have an edge :math:`j \to i`, with
+    :math:`A_{ii} = 1`, :math:`\bar D` is to :math:`A^\top` what D is to A, the two tables
+    :math:`H` hold a row per gene, and :math:`F_k` are the features given.
+    :class:`HybridBMPEncoder` of the paper, which this is made from, has no roots, without which
+    hubs have embeddings many times the size of others', no features of the gene's own, and no
+    self-loops. These tie a gene to its neighbours: what a row learns of the gene's own effect
+    serves the neighbours too, which decides where perturbations are few.
 
     Parameters
     ----------
     graphs
-        Graphs over the nodes, at least one; weights are not used.
+        Graphs over the nodes; weights are not used.
     nodes
         The genes.
     n_latent
@@ -66,9 +66,10 @@ class BMPEncoder(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        require_graphs(graphs, "bmp")
         edges = join_edges(graphs)
-        edges, number = coalesce(edges, torch.ones(edges.shape[1]), num_nodes=nodes.n)
+        number = torch.ones(edges.shape[1])
+        edges, number = coalesce(*remove_self_loops(edges, number), num_nodes=nodes.n)
+        edges, number = add_self_loops(edges, number, num_nodes=nodes.n)
         self.register_buffer("incoming", _scaled(edges, number, nodes.n), persistent=False)
         self.register_buffer("outgoing", _scaled(edges.flip(0), number, nodes.n), persistent=False)
         self.sources = nodes.rows(n_input)
