@@ -35,6 +35,7 @@ VARIANTS = {
     "bmp, learned + spectral": {"encoder": "bmp", "node_inputs": ["learned", "spectral"]},
     "gat": {"encoder": "gat"},
     "gat, edge weights": {"encoder": tx.nn.EncoderConfig("gat", {"edge_weights": True})},
+    "gat, learned + spectral": {"encoder": "gat", "node_inputs": ["learned", "spectral"]},
     "gat_hybrid": {"encoder": "gat_hybrid"},
     "gat_mlg": {"encoder": "gat_mlg"},
     "exphormer": {"encoder": "exphormer"},
