@@ -61,7 +61,7 @@ The default model (network and blend), when it remembers its walks on the graph.
 
 The embeddings of all nodes, made once per call, are a fixed cost, so every curve starts flat. With
 more than some hundred perturbations cost grows with them: labels are taken apart one by one in
-Python, which is a good third of the time at 2,000. Batches cost only the copying of Δ to each of
+Python, which is a good part of the time at 2,000. Batches cost only the copying of Δ to each of
 them: Δ is worked out once, since the default model has the same in all. Genes lengthen those
 copies and the matrix products, which are a small part up to a few thousand. The
 bound counts the encoder, the matrix products and one writing of the result; we take
