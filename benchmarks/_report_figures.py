@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 MEASURED, BOUND = "#1f5a99", "#999999"
-COLOURS = ("#1f5a99", "#d1741f", "#3a8f5c", "#8a4fa3")
+COLOURS = ("#1f5a99", "#d1741f", "#3a8f5c", "#8a4fa3", "#b3a125", "#555555")
 STYLE = {
     "font.size": 9,
     "axes.spines.top": False,
