@@ -44,18 +44,18 @@ the least of up to five repeats.
 """,
     "scaling_training": """
 An epoch is forward and backward of the default network, in minibatches of 128 perturbations. A
-step takes milliseconds; about two of them go to calls of some nine hundred small operations of
-PyTorch.
+step takes milliseconds; one or two of them go to calls of some nine hundred small operations
+of PyTorch.
 
 - **Edges** into and out of the targets alone are looked at, so cost grows slowly: at
   {training_edges_most} edges a step takes {training_edges_seconds} s, {training_edges_ratio}
   times the bound. Profiles show the edges being picked and sorted, which the bound does not
   count, before the sparse products.
 - **Nodes** bring 20 edges each. Their number by itself costs only the gradient of the learned
-  rows, which has a row for every node: most of the time at {training_nodes_most} nodes.
+  rows, which has a row for every node: a good third of the time at {training_nodes_most} nodes.
 - **Genes** cost little below a thousand. Then the passes of decoder and loss over (minibatch ×
   genes) numbers take over. Each is at the speed of memory, but there are a dozen where three
-  would do, and growth comes near to proportion.
+  would do.
 - **Perturbations** of one minibatch share the calls; beyond 128 there are more steps, and cost
   grows in proportion.
 """,
