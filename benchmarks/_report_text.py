@@ -54,8 +54,7 @@ of PyTorch.
 - **Nodes** bring 20 edges each. Their number by itself costs only the gradient of the learned
   rows, which has a row for every node: a good third of the time at {training_nodes_most} nodes.
 - **Genes** cost little below a thousand. Then the passes of decoder and loss over (minibatch ×
-  genes) numbers take over. Each is at the speed of memory, but there are a dozen where three
-  would do.
+  genes) numbers take over: about a dozen, where three would do.
 - **Perturbations** of one minibatch share the calls; beyond 128 there are more steps, and cost
   grows in proportion.
 """,
