@@ -11,7 +11,7 @@ from typing import Any
 import _report_figures as figures
 import numpy as np
 import pandas as pd
-from _tables import _line
+from _tables import _line, to_99_percent
 
 SIZES = ("medium", "full")
 
@@ -83,11 +83,7 @@ def training(results: Results) -> str | None:
         return None
     parts = []
     for size, frame in found.items():
-        best = frame[frame["model"] == "network, condition means"].set_index("seed")
-        aim = 0.99 * frame["seed"].map(best["best_validation"])
-        pairs = zip(frame["curve"], aim, strict=True)
-        reached = [next((t for t, r in curve if r >= a), np.nan) for curve, a in pairs]
-        frame = frame.assign(to_99=reached)
+        frame = frame.assign(to_99=to_99_percent(frame))
         lines = []
         for model, part in frame.groupby("model", sort=False):
             missed = int(part["to_99"].isna().sum())

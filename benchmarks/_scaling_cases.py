@@ -82,14 +82,14 @@ def encoder_work(
     module: TxPertModule, wanted: torch.Tensor | None, *, backward: bool
 ) -> Iterator[Phase]:
     """Yield the work of message passing; wanted nodes of ``None`` are all."""
-    passes, moved = (3, 3) if backward else (1, 1)
+    passes = 3 if backward else 1
     n_nodes = len(module.trained)
     n_out = n_nodes if wanted is None else len(wanted)
     for matrix in (module.encoder.incoming, module.encoder.outgoing):
         rows = matrix if wanted is None else matrix.index_select(0, wanted).coalesce()
         n_edges = rows.indices().shape[1]
         flops = 2 * min(passes, 2) * WIDTH * n_edges
-        yield Phase(flops=flops, n_bytes=4 * moved * WIDTH * n_edges, place="cache")
+        yield Phase(flops=flops, n_bytes=4 * passes * WIDTH * n_edges, place="cache")
     for layer in module.encoder.modules():
         if isinstance(layer, torch.nn.Linear):
             yield Phase(flops=2 * passes * layer.weight.numel() * n_out)

@@ -14,6 +14,7 @@ import txpert as tx
 METRICS = ["pearson_delta", "retrieval", "mse"]
 COSTS = ["seconds", "peak_memory_mb"]
 ALL = "all"
+MEANS = "network, condition means"
 KEYS = ["seed", "fold", "perturbation", "cell_line"]
 HEADERS = {
     "pearson_delta": "Pearson Δ",
@@ -154,3 +155,11 @@ def _line(cells: Iterable[Any]) -> str:
 def _told(value: Any) -> bool:
     """Whether a value says something: NaN and an empty text do not."""
     return value == value and value != "" and value is not None
+
+
+def to_99_percent(frame: pd.DataFrame) -> pd.Series:
+    """Return when fits of training.py came within 1% of the best of their seed on means."""
+    best = frame[frame["model"] == MEANS].set_index("seed")["best_validation"]
+    pairs = zip(frame["curve"], 0.99 * frame["seed"].map(best), strict=True)
+    reached = [next((t for t, r in curve if r >= aim), np.nan) for curve, aim in pairs]
+    return pd.Series(reached, frame.index, dtype=float)

@@ -1,7 +1,7 @@
 """How long training takes: on condition means, on cells, and the default with several encoders.
 
 python benchmarks/training.py [--size medium] [--seeds 0 1 2] [--minutes 40] [--only NAME …]
-    [--results FOLDER]
+    [--profile] [--results FOLDER]
 
 Simulated screens of tx.datasets.simulate_k562_like, split by perturbation. The first two fits are
 of the network alone and differ in nothing but the unit; the others are of the whole default, the
@@ -9,13 +9,16 @@ blend included. "to_99_percent" is the time until the validation Pearson Δ firs
 the best that the network reached on condition means. Seconds are of the processor, with one thread
 those that a free core takes, whatever else runs beside. A fit is broken off after so many minutes
 by the clock; the table says where. Memory is the peak beyond the data. Finished fits are kept in
-FOLDER/training_SIZE.json; a second call goes on where the first stopped.
+FOLDER/training_SIZE.json; a second call goes on where the first stopped. --profile fits once and
+prints the functions that take longest instead.
 """
 
 from __future__ import annotations
 
 import argparse
+import cProfile
 import json
+import pstats
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +29,7 @@ import lightning.pytorch as pl
 import pandas as pd
 import scvi
 from _common import RESULTS, mean_sd, quiet, store
+from _tables import MEANS, to_99_percent
 
 import txpert as tx
 from txpert._benchmark._memory import peak_memory, reset_peak
@@ -44,7 +48,6 @@ class Recipe:
 
 NETWORK = {"prediction": "network"}
 CELLS = {"unit": "cell", "batch_size": 64, "val_check_interval": 0.1}
-MEANS = "network, condition means"
 FITS = {
     MEANS: Recipe(NETWORK),
     "network, cells": Recipe(NETWORK, CELLS),
@@ -106,13 +109,12 @@ def fit(name: str, size: str, seed: int, minutes: int) -> dict[str, Any]:
     }
 
 
-def times(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return the rows with the time to 99% of what condition means reached."""
-    best = {row["seed"]: row["best_validation"] for row in rows if row["model"] == MEANS}
-    for row in rows:
-        aim = 0.99 * best.get(row["seed"], float("nan"))
-        row["to_99_percent"] = next((t for t, score in row["curve"] if score >= aim), None)
-    return pd.DataFrame(rows).astype({"to_99_percent": float})
+def profile(name: str, size: str, seed: int, minutes: int) -> None:
+    """Print the functions of the package and of torch that a fit spends its time in."""
+    with cProfile.Profile() as seen:
+        fit(name, size, seed, minutes)
+    names = r"txpert/(data|model|metrics|nn|baselines)|_svd|automatic\.py|adam\.py|run_backward"
+    pstats.Stats(seen).sort_stats("cumulative").print_stats(names, 40)
 
 
 def main() -> None:
@@ -121,9 +123,13 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--minutes", type=int, default=40)
     parser.add_argument("--only", nargs="+", choices=FITS, default=list(FITS))
+    parser.add_argument("--profile", action="store_true", help="print where the time goes")
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     quiet()
+    if arguments.profile:
+        profile(arguments.only[0], arguments.size, arguments.seeds[0], arguments.minutes)
+        return
     name = f"training_{arguments.size}"
     kept = arguments.results / f"{name}.json"
     rows = json.loads(kept.read_text())["rows"] if kept.exists() else []
@@ -133,7 +139,8 @@ def main() -> None:
                 found = fit(model, arguments.size, seed, arguments.minutes)
                 rows.append({"model": model, "seed": seed, **found})
                 store(name, rows, folder=arguments.results)
-    frame = times(rows)
+    frame = pd.DataFrame(rows)
+    frame["to_99_percent"] = to_99_percent(frame)
     print(mean_sd(frame, ["model"], COLUMNS).to_string())
     print(frame.groupby("model", sort=False)["broken_off"].sum().to_string())
 

@@ -216,6 +216,15 @@ def test_messages_that_run_both_ways_inform_both_ends(encoder, options):
     torch.testing.assert_close(embeddings[3:], raw[2].expand(3, -1))
 
 
+def test_gradients_can_follow_a_prediction():
+    net = module().eval()
+    net.trained[1] = True
+    with torch.inference_mode():
+        net.embed()
+    net.embed().sum().backward()
+    assert net.encoder.nodes.learned.grad.abs().sum() > 0
+
+
 def test_direct_decoding_starts_from_the_controls():
     mean = torch.arange(9.0)
     assert torch.equal(module(mean_control=mean).decoder.output.bias, mean)

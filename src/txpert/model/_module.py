@@ -119,7 +119,7 @@ class TxPertModule(BaseModuleClass):
         self.register_buffer("paths", edges, persistent=False)
         self.register_buffer("described", nodes.described(), persistent=False)
         self.register_buffer("trained", torch.zeros(nodes.n, dtype=torch.bool))
-        self._known = self.trained.clone(), self.described  # with nothing trained
+        self._known = self.trained.clone(), self.described
         self._embeds_some = "wanted" in inspect.signature(self.encoder.forward).parameters
 
     def ignores_batch(self, matching: Matching) -> bool:
@@ -148,6 +148,7 @@ class TxPertModule(BaseModuleClass):
         some = self.encoder(nodes)
         return some.new_zeros(len(self.trained), some.shape[1]).index_copy(0, nodes, some)
 
+    @torch.inference_mode(mode=False)  # what is kept must do for later gradients
     def _informed(self) -> Tensor:
         """Return which nodes draw on something that training has touched, ``(n_nodes,)``.
 

@@ -52,7 +52,7 @@ class TxPertTrainingPlan(TrainingPlan):
         *,
         validation_delta: Tensor,
         validation_nodes: Tensor,
-        lr: float = 1e-3,
+        lr: float = 2e-3,
         weight_decay: float = 0.0,
         warmup_steps: int = 50,
         similarity: Similarity | None = None,
