@@ -66,7 +66,8 @@ def test_walks_are_remembered_and_forgotten_without_a_trace(random_graph, monkey
     for genes, expected in zip(asked, anew, strict=True):
         for one, other in zip(kernels.between(genes, anchors[2:]), expected, strict=True):
             np.testing.assert_allclose(one, other, atol=1e-6)
-    assert [len(genes) for genes in walked] == [10 + 2, 10 + 8, 1, 10 + 10]
+    of_given_graph = walked[::2]
+    assert [len(genes) for genes in of_given_graph] == [10 + 2, 10 + 8, 1, 10 + 10]
 
 
 def test_unknown_genes_are_like_no_other(kernels):

@@ -21,10 +21,11 @@ _MOST_KEPT = 4_000
 class GeneKernels:
     r"""Says how alike genes are, by graphs and by features.
 
-    For each graph and each time t there are two kernels: the rows of K from
-    :func:`txpert.graph.diffusion_kernel`, and :math:`K_{pq} / \sqrt{K_{pp} K_{qq}}`, in which a
-    gene with many neighbours is as like them as one with few. Features have their inner product,
-    after centring. Genes without edges or features are like no other.
+    For each graph, as given and refined (:meth:`txpert.graph.KnowledgeGraph.refine`), and each
+    time t there are two kernels: the rows of K from :func:`txpert.graph.diffusion_kernel`, and
+    :math:`K_{pq} / \sqrt{K_{pp} K_{qq}}`, in which a gene with many neighbours is as like them as
+    one with few. Features have their inner product, after centring. Genes without edges or
+    features are like no other.
 
     Parameters
     ----------
@@ -47,14 +48,16 @@ class GeneKernels:
         features: Mapping[str, pd.DataFrame],
         anchors: pd.Index,
     ) -> None:
-        self._graphs = [graph for graph in graphs if graph.n_edges]
+        given = [graph for graph in graphs if graph.n_edges]
+        self._graphs = given + [graph.refine() for graph in given]
         self._features = {name: _centred(frame) for name, frame in features.items()}
         self.anchors = anchors
         self._genes = anchors[:0]
         self._walks = [_no_walks(len(anchors)) for _ in self._graphs]
         self.names = [
-            f"{graph.name}, {form} {time:g}"
-            for graph in self._graphs
+            f"{graph.name}{state}, {form} {time:g}"
+            for state in ("", " refined")
+            for graph in given
             for time in _TIMES
             for form in ("walks of", "scaled walks of")
         ] + list(features)

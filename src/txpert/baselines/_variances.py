@@ -21,6 +21,8 @@ _STARTS = 0.01, 0.3
 _BOUNDS = np.array([6.0, 3.0, 6.0])
 """What those logarithms may differ by from what is expected."""
 _MAX_ROWS = 1_000
+_TOLERANCE = 1e-6
+"""Relative change of the cost at which to stop: less moves no prediction."""
 
 
 def fit_variances(
@@ -83,24 +85,29 @@ def fit_variances(
     centred = y - np.outer(trend, trend @ y / (trend @ trend))
     if np.linalg.norm(centred) <= 1e-6 * np.linalg.norm(y):
         return variances(expected)
+    limits = np.stack([-bounds, bounds], axis=1)
+    options = {"ftol": _TOLERANCE}
     found = []
     for start in _STARTS:
         x = expected.copy()
         x[-1] = np.log(start / _OWN)
-        limits = np.stack([-bounds, bounds], axis=1)
-        found.append(minimize(cost, x, jac=True, method="L-BFGS-B", bounds=limits))
+        found.append(
+            minimize(cost, x, jac=True, method="L-BFGS-B", bounds=limits, options=options)
+        )
     return variances(min(found, key=lambda result: result.fun).x)
 
 
 def _deviance(covariance: Array, trend: Array, squares: Array) -> tuple[float, Array]:
     """Return −2 × the restricted log-likelihood per gene, and its gradient by the covariance."""
     factor = linalg.cholesky(covariance, lower=True)
-    inverse = linalg.cho_solve((factor, True), np.eye(len(trend)))
+    inverse = np.tril(linalg.lapack.dpotri(factor, lower=True)[0])
+    inverse += np.tril(inverse, -1).T
     along = inverse @ trend
     precision = trend @ along
     projector = inverse - np.outer(along, along) / precision
     free = len(trend) - 1
     residual = float(np.vdot(projector, squares))
     log_determinant = 2 * np.log(np.diagonal(factor)).sum() + np.log(precision)
-    gradient = projector - free / residual * (projector @ squares @ projector)
+    single = projector.astype(np.float32)
+    gradient = projector - free / residual * (single @ squares.astype(np.float32) @ single)
     return free * np.log(residual) + log_determinant, gradient

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from . import _ablations, _filters, _reports, _storage
+from . import _ablations, _filters, _refine, _reports, _storage
 from ._arrays import EdgeArrays, concatenate
 from ._edge_table import Negative, edges_from_table
 from ._files import FilePath
@@ -181,6 +181,7 @@ class KnowledgeGraph:
     match = _filters.match
     reverse = _filters.reverse
     normalize = _filters.normalize
+    refine = _refine.refine
     rewire = _ablations.rewire
     drop = _ablations.drop
     coverage = _reports.coverage

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from functools import partial
 from typing import Any
 
 import lightning.pytorch as pl
@@ -59,9 +60,8 @@ class TxPertTrainingPlan(TrainingPlan):
         similarity_weight: float = 0.01,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            module, optimizer="AdamW", lr=lr, weight_decay=weight_decay, eps=1e-8, **kwargs
-        )
+        adamw = partial(torch.optim.AdamW, lr=lr, weight_decay=weight_decay, fused=True)
+        super().__init__(module, optimizer="Custom", optimizer_creator=adamw, **kwargs)
         constant = set(dict(self.named_buffers())) - set(self.state_dict())
         self._ddp_params_and_buffers_to_ignore = sorted(constant)
         self.validation_delta = validation_delta.numpy()

@@ -3,8 +3,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from scipy import sparse
 from torch import Tensor, nn
-from torch_geometric.utils import add_self_loops, coalesce, remove_self_loops, scatter
+from torch_geometric.utils import (
+    add_self_loops,
+    coalesce,
+    from_scipy_sparse_matrix,
+    remove_self_loops,
+    scatter,
+    to_scipy_sparse_matrix,
+)
+
+from txpert.graph import refine_adjacency
 
 from ._edges import (
     GraphTensors,
@@ -28,13 +38,14 @@ class BMPEncoder(nn.Module):
         + \textstyle\sum_k F_k W_k), \qquad
         D_{ii} = \big(\textstyle\sum_j A_{ij}^2\big)^{-1/2},
 
-    where :math:`A_{ij}` is the number of graphs that have an edge :math:`j \to i`, with
-    :math:`A_{ii} = 1`, :math:`\bar D` is to :math:`A^\top` what D is to A, the two tables
-    :math:`H` hold a row per gene, and :math:`F_k` are the features given.
-    :class:`HybridBMPEncoder` of the paper, which this is made from, has no roots, without which
-    hubs have embeddings many times the size of others', no features of the gene's own, and no
-    self-loops. These tie a gene to its neighbours: what a row learns of the gene's own effect
-    serves the neighbours too, which decides where perturbations are few.
+    where A is refined (:func:`txpert.graph.refine_adjacency`) from the number of graphs that have
+    an edge :math:`j \to i` and scaled to a mean of 1, with :math:`A_{ii} = 1`, :math:`\bar D` is
+    to :math:`A^\top` what D is to A, the two tables :math:`H` hold a row per gene, and
+    :math:`F_k` are the features given. :class:`HybridBMPEncoder` of the paper, which this is made
+    from, takes all edges as they are. It has no roots, without which hubs have embeddings many
+    times the size of others', no features of the gene's own, and no self-loops. These tie a gene
+    to its neighbours: what a row learns of the gene's own effect serves the neighbours too, which
+    decides where perturbations are few.
 
     Parameters
     ----------
@@ -66,12 +77,10 @@ class BMPEncoder(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        edges = join_edges(graphs)
-        number = torch.ones(edges.shape[1])
-        edges, number = coalesce(*remove_self_loops(edges, number), num_nodes=nodes.n)
-        edges, number = add_self_loops(edges, number, num_nodes=nodes.n)
-        self.register_buffer("incoming", _scaled(edges, number, nodes.n), persistent=False)
-        self.register_buffer("outgoing", _scaled(edges.flip(0), number, nodes.n), persistent=False)
+        edges, weight = _refined(join_edges(graphs), nodes.n)
+        edges, weight = add_self_loops(edges, weight, num_nodes=nodes.n)
+        self.register_buffer("incoming", _scaled(edges, weight, nodes.n), persistent=False)
+        self.register_buffer("outgoing", _scaled(edges.flip(0), weight, nodes.n), persistent=False)
         self.sources = nodes.rows(n_input)
         self.targets = nodes.rows(n_input)
         self.own = nodes.given().rows(n_input) if nodes.features else None
@@ -93,7 +102,16 @@ class BMPEncoder(nn.Module):
         return self.mlp(into + out_of + own)
 
 
-def _scaled(edges: Tensor, number: Tensor, n_nodes: int) -> Tensor:
+def _refined(edges: Tensor, n_nodes: int) -> tuple[Tensor, Tensor]:
+    """Return the refined edges and their weights, with a mean of 1; repeated edges count."""
+    number = torch.ones(edges.shape[1])
+    edges, number = coalesce(*remove_self_loops(edges, number), num_nodes=n_nodes)
+    given = to_scipy_sparse_matrix(edges.flip(0), number, n_nodes)
+    found, weight = from_scipy_sparse_matrix(refine_adjacency(sparse.csr_array(given)))
+    return found.flip(0), weight / weight.mean()
+
+
+def _scaled(edges: Tensor, weight: Tensor, n_nodes: int) -> Tensor:
     """Return the matrix whose sums have the size of a row, if rows are at random."""
-    squares = scatter(number**2, edges[1], dim_size=n_nodes)
-    return adjacency(edges, number / squares[edges[1]].sqrt(), n_nodes)
+    squares = scatter(weight**2, edges[1], dim_size=n_nodes)
+    return adjacency(edges, weight / squares[edges[1]].sqrt(), n_nodes)
