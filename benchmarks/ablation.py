@@ -13,8 +13,10 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import anndata as ad
 import pandas as pd
@@ -25,13 +27,20 @@ import txpert as tx
 
 WRONG = 0.3
 SCORES = ["pearson_delta", "retrieval", "mse"]
+UNREFINED = "edges as given"
 FITS: dict[str, dict[str, Any]] = {
     "default": {},
+    UNREFINED: {},
     "learned node inputs only": {"node_inputs": "learned"},
     "delta decoding": {"decoding": "delta"},
     "encoder hybrid_bmp": {"encoder": "hybrid_bmp"},
     "encoder GAT": {"encoder": "gat"},
     "encoder embedding (MLP)": {"encoder": "embedding", "node_inputs": "spectral"},
+}
+OF_UNREFINED = {
+    ", kernel path alone": "kernel path alone",
+    ", network path alone": "network path alone",
+    "": "default",
 }
 PATHS = {
     "general path": {"kernel": 0, "network": 0, "scale": 1},
@@ -40,18 +49,30 @@ PATHS = {
 }
 
 
-def made_of(model: tx.TxPertModel) -> Iterator[tuple[str, dict[str, Any] | None]]:
-    """Yield what a trained model's prediction can be made of, as ``blend_``."""
+@contextmanager
+def edges_as_given() -> Iterator[None]:
+    """Do without the refining of graphs."""
+    with (
+        patch.object(tx.graph.KnowledgeGraph, "refine", lambda graph: graph),
+        patch("txpert.nn._bmp.refine_adjacency", lambda given: given),
+    ):
+        yield
+
+
+def made_of(model: tx.TxPertModel) -> dict[str, dict[str, Any]]:
+    """Return what a trained model's prediction can be made of, as ``blend_``."""
     full = model.blend_
-    no_target = full | {"target": 0.0}
-    for name, weights in PATHS.items():
-        yield f"{name} alone", no_target | {"weights": {"new": weights}}
-    yield "kernel path, target's change", full | {"weights": {"new": PATHS["kernel path"]}}
-    yield "without the target's change", no_target
-    weights = full["weights"]["new"]
-    yield "without the scale", full | {"weights": {"new": weights | {"scale": 1}}}
-    yield "without the network", full | {"weights": {"new": weights | {"network": 0}}}
-    yield "default", full
+    no_target, weights = full | {"target": 0.0}, full["weights"]["new"]
+    alone = {
+        f"{name} alone": no_target | {"weights": {"new": only}} for name, only in PATHS.items()
+    }
+    return alone | {
+        "kernel path, target's change": full | {"weights": {"new": PATHS["kernel path"]}},
+        "without the target's change": no_target,
+        "without the scale": full | {"weights": {"new": weights | {"scale": 1}}},
+        "without the network": full | {"weights": {"new": weights | {"network": 0}}},
+        "default": full,
+    }
 
 
 def score(adata: ad.AnnData, model: tx.TxPertModel) -> dict[str, float]:
@@ -71,11 +92,16 @@ def fit(seed: int) -> list[dict[str, Any]]:
         scvi.settings.seed = seed
         tx.TxPertModel.setup_anndata(adata)
         start = time.perf_counter()
-        model = tx.TxPertModel(adata, graphs=[graph], **options)
-        model.train(enable_progress_bar=False)
+        with edges_as_given() if name == UNREFINED else nullcontext():
+            model = tx.TxPertModel(adata, graphs=[graph], **options)
+            model.train(enable_progress_bar=False)
         seconds = time.perf_counter() - start
-        parts = made_of(model) if name == "default" else [(name, model.blend_)]
-        for part, blend in parts:
+        parts = made_of(model)
+        if name == UNREFINED:
+            parts = {f"{UNREFINED}{part}": parts[of] for part, of in OF_UNREFINED.items()}
+        elif name != "default":
+            parts = {name: parts["default"]}
+        for part, blend in parts.items():
             model.blend_ = blend
             rows.append({"seed": seed, "model": part, "seconds": seconds, **score(adata, model)})
     return rows

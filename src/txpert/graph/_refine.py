@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from ._arrays import EdgeArrays, concatenate
+from ._arrays import EdgeArrays
 
 if TYPE_CHECKING:
     from ._knowledge_graph import KnowledgeGraph
@@ -62,33 +62,24 @@ def refine_adjacency(given: sparse.csr_array) -> sparse.csr_array:
     rows = given + sparse.eye_array(len(n_sources), dtype=np.float32)
     length = np.sqrt(rows.power(2).sum(axis=1))
     unit = sparse.csr_array(sparse.diags_array(1 / length) @ rows)
-    parts = []
+    blocks = []
     for start in range(0, len(n_sources), _BLOCK):
         block = slice(start, start + _BLOCK)
-        likeness = unit[block] @ unit.T
-        added = _most_alike(_edges(likeness, start), k)
-        parts += [
-            _edges(likeness * given[block], start),
-            added._replace(weight=_ADDED * added.weight),
-        ]
-    edges = concatenate(parts)
-    return sparse.csr_array((edges.weight, (edges.target, edges.source)), shape=given.shape)
+        likeness = sparse.csr_array(unit[block] @ unit.T)
+        likeness.setdiag(0, k=start)
+        likeness.data = likeness.data.round(_DECIMALS)
+        blocks.append(likeness * given[block] + _ADDED * _most_alike(likeness, k))
+    return sparse.csr_array(sparse.vstack(blocks, format="csr"))
 
 
-def _edges(rows: sparse.sparray, start: int) -> EdgeArrays:
-    """Return the entries off the diagonal, of rows whose first is number ``start``."""
-    entries = rows.tocoo()
-    target, source = (position.astype(np.int64) for position in entries.coords)
-    edges = EdgeArrays(source, target + start, entries.data)
-    return edges.take(edges.source != edges.target)
-
-
-def _most_alike(edges: EdgeArrays, k: int) -> EdgeArrays:
-    """Keep the k heaviest edges into each target, without those no heavier than the next one."""
-    weight = edges.weight.round(_DECIMALS)
-    order = np.lexsort((-weight, edges.target))
-    target, weight = edges.target[order], weight[order]
-    next_one = np.arange(len(target)) - np.searchsorted(target, target) == k
-    limit = np.zeros(target.max(initial=0) + 1, dtype=weight.dtype)
-    limit[target[next_one]] = weight[next_one]
-    return edges.take(order[weight > limit[target]])
+def _most_alike(likeness: sparse.csr_array, k: int) -> sparse.csr_array:
+    """Keep the k largest entries of each row, without those no larger than the next one."""
+    n_entries = np.diff(likeness.indptr)
+    limit = np.zeros(len(n_entries), dtype=likeness.dtype)
+    for row in np.flatnonzero(n_entries > k):
+        entries = likeness.data[likeness.indptr[row] : likeness.indptr[row + 1]]
+        limit[row] = np.partition(entries, len(entries) - k - 1)[len(entries) - k - 1]
+    kept = likeness.copy()
+    kept.data[kept.data <= np.repeat(limit, n_entries)] = 0
+    kept.eliminate_zeros()
+    return kept
