@@ -79,9 +79,8 @@ bound counts the encoder, the matrix products and one writing of the result; we 
   first), the rest is cutting out rows and labels: bound by scattered access, not by bandwidth.
 - **Training perturbations** (`KernelBaseline`, closed form): with few the walks over the graph
   count, which grow in proportion. From some hundreds on it is the likelihood of the variances:
-  products and factors of matrices with as many rows as perturbations, in double precision, so up
-  to the third power. That ends at 1,000 rows, evenly spaced ones of more, where the curve bends
-  back. At
+  products and factors of matrices with as many rows as perturbations, so up to the third power.
+  That ends at 1,000 rows, evenly spaced ones of more, where the curve bends back. At
   {kernel_perturbations_most} perturbations {kernel_perturbations_seconds} s is
   {kernel_perturbations_ratio} times the bound. As matrix products do most of the work, that is
   much nearer than the passes over cells; fewer rows or evaluations would help most.
