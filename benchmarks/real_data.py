@@ -39,7 +39,7 @@ def read(folder: Path, name: str) -> ad.AnnData:
     adata = ad.read_h5ad(folder / f"{name}.h5ad")
     adata.obs["control"] = adata.obs["perturbation"] == "control"
     if "counts" not in adata.layers:
-        tx.pp.normalize(adata, target_sum=float(np.median(adata.X.sum(axis=1))))
+        tx.pp.normalize(adata, target_sum=float(np.median(np.asarray(adata.X.sum(axis=1)))))
     return adata
 
 
