@@ -23,10 +23,9 @@ Means come to that score after half the time of cells. With the default encoder 
 larger lead: a step embeds the targets of its minibatch and nothing else, so a tenth of an epoch
 of cells (250 steps, after which the score is looked at) takes two seconds and brings nearly as
 much as 20 epochs of means. Where a step runs over most of the graph, as with attention, the
-number of steps decides instead. `training.py --size full --profile` (one fit on means, seed 0, 17
-s from `setup_anndata` on): 3.3 s are the pass over the cells, 1.6 the decomposition that the
-decoder starts from, 7.5 training steps (3.7 forward, 2.0 backward, 1.3 AdamW), 1.5 the
-correlations of validation.
+number of steps decides instead. The default takes half as long again as its network: walks on the
+graph as given and refined, and the likelihood of their variances. Cells, GAT and Exphormer are of
+a version before graphs were refined and AdamW ran fused.
 """,
     "Training beside GEARS": """
 The same cells, split and graph, one thread (`gears_time.py`). What counts is the time to a tool's
