@@ -19,13 +19,12 @@ others are the whole default, the blend included. "To 99%" is the time until the
 Pearson Δ first comes within 1% of the best of the same seed on condition means. Memory is the peak
 beyond the data. Seconds are of the processor, on one thread, and begin before `setup_anndata`.
 
-Means come to that score after half the time of cells. With the default encoder they have no
-larger lead: a step embeds the targets of its minibatch and nothing else, so a tenth of an epoch
-of cells (250 steps, after which the score is looked at) takes two seconds and brings nearly as
-much as 20 epochs of means. Where a step runs over most of the graph, as with attention, the
+Means come to that score in a third of the time that cells take (one seed of these). The lead is no
+larger since a step of the default encoder embeds the targets of its minibatch and nothing else,
+which costs little on cells too. Where a step runs over most of the graph, as with attention, the
 number of steps decides instead. The default takes half as long again as its network: walks on the
-graph as given and refined, and the likelihood of their variances. Cells, GAT and Exphormer are of
-a version before graphs were refined and AdamW ran fused.
+graph as given and refined, and the likelihood of their variances. GAT and Exphormer are of a
+version before graphs were refined and AdamW ran fused.
 """,
     "Training beside GEARS": """
 The same cells, split and graph, one thread (`gears_time.py`). What counts is the time to a tool's
