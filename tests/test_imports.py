@@ -12,7 +12,7 @@ import txpert
 
 ROOT = Path(txpert.__file__).parent
 ORDER = [
-    {"_constants", "_compat"},
+    {"_constants", "_compat", "_refined"},
     {"graph", "nn", "metrics"},
     {"data"},
     {"baselines"},

@@ -30,7 +30,7 @@ def pairs(names, source, target):
 
 @pytest.mark.parametrize("block", [7, 10_000])
 def test_refined_by_hand(noisy, monkeypatch, block):
-    monkeypatch.setattr("txpert.graph._refine._BLOCK", block)
+    monkeypatch.setattr("txpert._refined._BLOCK", block)
     given = dense(noisy) > 0
     likeness = cosine_similarity(given + np.eye(len(given)))
     np.fill_diagonal(likeness, 0)

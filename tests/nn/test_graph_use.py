@@ -7,7 +7,7 @@ import torch
 from scipy import sparse
 from torch_geometric.nn import GCNConv, SGConv
 
-from txpert.graph import refine_adjacency
+from txpert._refined import refine_adjacency
 from txpert.nn import (
     BMPEncoder,
     GATHybridEncoder,

@@ -17,7 +17,6 @@ from ._interop import (
 from ._joint import SupraGraph, Union, share_nodes, supra_graph, union
 from ._knowledge_graph import KnowledgeGraph
 from ._names import map_genes
-from ._refine import refine_adjacency
 from ._reports import coverage_table, overlap
 from ._screen import from_screen
 from ._sets import from_gmt, reactome
@@ -46,7 +45,6 @@ __all__ = [
     "map_genes",
     "overlap",
     "reactome",
-    "refine_adjacency",
     "share_nodes",
     "sources",
     "spectral_embedding",

@@ -14,7 +14,7 @@ from torch_geometric.utils import (
     to_scipy_sparse_matrix,
 )
 
-from txpert.graph import refine_adjacency
+from txpert._refined import refine_adjacency
 
 from ._edges import (
     GraphTensors,
@@ -38,14 +38,14 @@ class BMPEncoder(nn.Module):
         + \textstyle\sum_k F_k W_k), \qquad
         D_{ii} = \big(\textstyle\sum_j A_{ij}^2\big)^{-1/2},
 
-    where A is refined (:func:`txpert.graph.refine_adjacency`) from the number of graphs that have
-    an edge :math:`j \to i` and scaled to a mean of 1, with :math:`A_{ii} = 1`, :math:`\bar D` is
-    to :math:`A^\top` what D is to A, the two tables :math:`H` hold a row per gene, and
-    :math:`F_k` are the features given. :class:`HybridBMPEncoder` of the paper, which this is made
-    from, takes all edges as they are. It has no roots, without which hubs have embeddings many
-    times the size of others', no features of the gene's own, and no self-loops. These tie a gene
-    to its neighbours: what a row learns of the gene's own effect serves the neighbours too, which
-    decides where perturbations are few.
+    where A is refined (:meth:`txpert.graph.KnowledgeGraph.refine`) from the number of graphs that
+    have an edge :math:`j \to i` and scaled to a mean of 1, with :math:`A_{ii} = 1`,
+    :math:`\bar D` is to :math:`A^\top` what D is to A, the two tables :math:`H` hold a row per
+    gene, and :math:`F_k` are the features given. :class:`HybridBMPEncoder` of the paper, which
+    this is made from, takes all edges as they are. It has no roots, without which hubs have
+    embeddings many times the size of others', no features of the gene's own, and no self-loops.
+    These tie a gene to its neighbours: what a row learns of the gene's own effect serves the
+    neighbours too, which decides where perturbations are few.
 
     Parameters
     ----------
