@@ -22,7 +22,7 @@ _BOUNDS = np.array([6.0, 3.0, 6.0])
 """What those logarithms may differ by from what is expected."""
 _MAX_ROWS = 1_000
 _TOLERANCE = 1e-6
-"""Relative change of the cost at which to stop: less moves no prediction."""
+"""Relative change of the cost at which to stop."""
 
 
 def fit_variances(
