@@ -46,7 +46,7 @@ def test_the_gains_are_the_metrics():
         expected = tx.metrics.pearson_delta(blended, part.observed).sum()
         for line in ("one", "other"):
             rows = part.cell_line == line
-            expected += 0.5 * tx.metrics.retrieval(blended[rows], part.observed[rows]).sum()
+            expected += tx.metrics.retrieval(blended[rows], part.observed[rows]).sum()
         assert gains[i, j] == pytest.approx(expected, abs=1e-5)
 
 

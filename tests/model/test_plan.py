@@ -1,9 +1,12 @@
+import math
+
 import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
 
 import txpert as tx
+from txpert.model._training import _best_epoch
 
 
 def test_best_weights_are_kept_and_their_score_is_reproduced(adata, make_model):
@@ -97,3 +100,18 @@ def test_weights_do_not_decay_and_the_rate_warms_up(adata, make_model):
 def test_strategies_that_leave_the_model_untrained_are_refused(adata, make_model, strategy):
     with pytest.raises(ValueError, match=r"notebook.*script with strategy='ddp'"):
         make_model(adata, train={"accelerator": "cpu", "devices": 2, "strategy": strategy})
+
+
+@pytest.mark.parametrize(
+    ("curves", "best"),
+    [
+        ([{1: 0.5, 2: 0.1}, {1: 0.1, 2: 0.2, 3: 0.6}], 3),
+        ([{1: 0.5, 2: 0.1}, {1: 0.1, 2: 0.2, 3: 0.3}], 1),
+        ([{5: 0.1, 10: 0.3}], 10),
+        ([{1: math.nan, 2: 0.1}, {1: math.nan, 2: 0.0, 3: math.nan}], 2),
+        ([{1: math.nan, 2: math.nan}], 1),
+    ],
+    ids=["one stopped", "no signal in one", "each fifth epoch", "undefined at first", "undefined"],
+)
+def test_the_number_of_epochs_is_best_on_average_over_folds(curves, best):
+    assert _best_epoch(curves) == best

@@ -150,18 +150,18 @@ class FitCheckpoint(pl.Callback):
         """Take up what :meth:`state_dict` returned."""
         self._loaded = state_dict
 
-    def finish(self, model: BaseModelClass, n_epochs: int) -> None:
+    def finish(self, model: BaseModelClass, scores: dict[int, float]) -> None:
         """Write the outcome of the fit in place of its state."""
-        outcome = state_of(model) | {"n_epochs": n_epochs}
+        outcome = state_of(model) | {"scores": scores}
         rank_zero_only(write)({"outcome": outcome}, self.path)
 
-    def restore(self, model: BaseModelClass, device: torch.device) -> int:
-        """Put the outcome of the fit into the model; return the epochs its weights are of."""
+    def restore(self, model: BaseModelClass, device: torch.device) -> dict[int, float]:
+        """Put the outcome of the fit into the model; return its validation scores."""
         restore(model, self.outcome)
         model.module.eval()
         model.to_device(device)
         model.is_trained_ = True
-        return self.outcome["n_epochs"]
+        return self.outcome["scores"]
 
 
 class CheckpointIO(TorchCheckpointIO):

@@ -141,17 +141,15 @@ class BestWeights(pl.Callback):
 
     def __init__(self, module: TxPertModule) -> None:
         self.module = module
-        self.best_score = -float("inf")
-        self.n_epochs = 0
+        self.scores: dict[int, float] = {}
         self._weights: dict[str, Tensor] | None = None
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep the weights if this epoch is the best so far."""
         score = float(trainer.callback_metrics[MONITOR])
-        if score > self.best_score:
-            self.best_score = score
-            self.n_epochs = trainer.current_epoch + 1
+        if score > np.nanmax([-np.inf, *self.scores.values()]):
             self._weights = copy.deepcopy(self.module.state_dict())
+        self.scores[trainer.current_epoch + 1] = score
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Put the best weights back."""
@@ -164,13 +162,12 @@ class BestWeights(pl.Callback):
         self._restore()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best epoch and its weights, for a checkpoint."""
-        return {"score": self.best_score, "n_epochs": self.n_epochs, "weights": self._weights}
+        """Return the scores by epoch and the best weights, for a checkpoint."""
+        return {"scores": self.scores, "weights": self._weights}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up what :meth:`state_dict` returned."""
-        self.best_score, self.n_epochs = state_dict["score"], state_dict["n_epochs"]
-        self._weights = state_dict["weights"]
+        self.scores, self._weights = state_dict["scores"], state_dict["weights"]
 
     def _restore(self) -> None:
         if self._weights is not None:

@@ -61,12 +61,10 @@ class Weights:
     scale: float = 1.0
 
 
-_RETRIEVAL = 0.5
-"""What retrieval counts for beside Pearson Δ."""
 _STEPS = np.arange(17) / 10
 _MOST = 300
 _CAUTION = 10.0
-"""What it costs to move a weight by 1: so many perturbations that gain a Pearson Δ of 1."""
+"""What it costs to move a weight by 1: so many perturbations that gain a score of 1."""
 _DOUBT = 100
 """Number of held-out perturbations whose effects have the expected size, taken for granted."""
 
@@ -76,7 +74,7 @@ def stack(held_out: HeldOut, expected: Weights) -> Weights:
 
     .. math::
 
-        (a, b) = \arg\max \sum_P \Big(r(D_P, \Delta_P) + \tfrac{1}{2} R_P(D)\Big)
+        (a, b) = \arg\max \sum_P \big(r(D_P, \Delta_P) + R_P(D)\big)
         - 10\,\big((a - a_0)^2 + (b - b_0)^2\big), \qquad
         D = G + a\,(K - G) + b\,(N - G),
 
@@ -144,5 +142,5 @@ def _gains(
             own = np.diagonal(along)
             correlation = np.divide(own, size, out=np.zeros_like(size), where=size > 0)
             found = ((own[:, None] >= along) & others).sum(axis=1) / number
-            gains[i, j] = correlation.sum() + _RETRIEVAL * found.sum()
+            gains[i, j] = correlation.sum() + found.sum()
     return gains

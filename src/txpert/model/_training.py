@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -105,8 +105,9 @@ class TrainableModelClass(PredictingModelClass):
         (:func:`txpert.model.stack`).
 
         Without validation perturbations some training perturbations are held out first, in turn,
-        to find the number of epochs and the weights, and the network is trained anew on all:
-        with fewer than 100 perturbations a fifth five times, else a fifth once.
+        to find the weights and the number of epochs that is best on average, and the network is
+        trained anew on all: with fewer than 100 perturbations a fifth five times, else a fifth
+        once.
 
         Parameters
         ----------
@@ -188,21 +189,21 @@ class TrainableModelClass(PredictingModelClass):
     def _cross_fit(self, screen: Screen, table: ConditionTable, options: TrainingOptions) -> None:
         """Find epochs and weights on perturbations held out in turn; train on all of them."""
         initial = {name: value.clone() for name, value in self.module.state_dict().items()}
-        epochs: list[int] = []
+        curves: list[dict[int, float]] = []
         held_out: list[HeldOut] = []
         for part in _folds(table):
             cells = hold_out(pd.Series(screen.split), screen.perturbation, part)
             conditions = hold_out(table.obs[SPLIT], table.obs[PERTURBATION], part)
             of_fold = replace(table, obs=table.obs.assign(**{SPLIT: conditions}))
-            n_epochs = self._fit(replace(screen, split=cells), of_fold, options)
+            curve = self._fit(replace(screen, split=cells), of_fold, options)
             held_out.append(self._held_out(of_fold, self._simple_paths(of_fold)))
-            if n_epochs is None:
+            if curve is None:
                 break
-            epochs.append(n_epochs)
+            curves.append(curve)
             self.module.load_state_dict(initial)
         else:
-            if epochs:
-                options = replace(options, max_epochs=int(np.median(epochs)))
+            if any(curves):
+                options = replace(options, max_epochs=_best_epoch(curves))
             self._fit(screen, table, options)
         self._blend_by(held_out, table, self._simple_paths(table))
 
@@ -224,8 +225,10 @@ class TrainableModelClass(PredictingModelClass):
     def _simple_paths(self, table: ConditionTable) -> Blend:
         return Blend.fit(_training_rows(table), self._kernels)
 
-    def _fit(self, screen: Screen, table: ConditionTable, options: TrainingOptions) -> int | None:
-        """Train the network; return the epochs its weights are of, None after Ctrl-C."""
+    def _fit(
+        self, screen: Screen, table: ConditionTable, options: TrainingOptions
+    ) -> dict[int, float] | None:
+        """Train the network; return its validation scores by epoch, None after Ctrl-C."""
         splitter = self._data_splitter_cls(
             screen,
             table,
@@ -275,15 +278,20 @@ class TrainableModelClass(PredictingModelClass):
             return fit.restore(self, runner.device)
         if not run(runner):
             return None
-        n_epochs = best.n_epochs if validated else max_epochs
         if fit is not None:
-            fit.finish(self, n_epochs)
-        return n_epochs
+            fit.finish(self, best.scores)
+        return best.scores
 
 
 def _training_rows(table: ConditionTable) -> ConditionTable:
     rows = table.over_batches()
     return rows.subset(((rows.obs[SPLIT] == TRAIN) & ~rows.obs[CONTROL]).to_numpy())
+
+
+def _best_epoch(curves: Sequence[Mapping[int, float]]) -> int:
+    """Return the epoch of the best mean score; a fold that has stopped keeps its last one."""
+    means = pd.DataFrame(dict(enumerate(curves))).sort_index().ffill().mean(axis=1)
+    return int(means.index.to_numpy()[means.fillna(-np.inf).argmax()])
 
 
 def _folds(table: ConditionTable) -> list[dict[str, str]]:
