@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import txpert as tx
-from txpert.model._training import _best_epoch
+from txpert.model._folds import best_epoch
 
 
 def test_best_weights_are_kept_and_their_score_is_reproduced(adata, make_model):
@@ -114,4 +114,4 @@ def test_strategies_that_leave_the_model_untrained_are_refused(adata, make_model
     ids=["one stopped", "no signal in one", "each fifth epoch", "undefined at first", "undefined"],
 )
 def test_the_number_of_epochs_is_best_on_average_over_folds(curves, best):
-    assert _best_epoch(curves) == best
+    assert best_epoch(curves) == best

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,19 +20,15 @@ from txpert.data import (
     Unit,
     average_over_batches,
     hold_out,
-    parse_targets,
-    split_by_fold,
 )
 from txpert.nn import LowRankDecoder
 
 from ._blend import Blend, across_lines
 from ._checkpoints import Checkpoints, describe
+from ._folds import best_epoch, folds
 from ._plan import BestWeights, TxPertTrainingPlan, early_stopping, refuse_subprocesses, run
 from ._prediction import PredictingModelClass
 from ._stacking import HeldOut
-
-_FEW, _FOLDS = 100, 5
-"""With fewer perturbations each fifth is held out in turn, with more only the first."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +187,7 @@ class TrainableModelClass(PredictingModelClass):
         initial = {name: value.clone() for name, value in self.module.state_dict().items()}
         curves: list[dict[int, float]] = []
         held_out: list[HeldOut] = []
-        for part in _folds(table):
+        for part in folds(table):
             cells = hold_out(pd.Series(screen.split), screen.perturbation, part)
             conditions = hold_out(table.obs[SPLIT], table.obs[PERTURBATION], part)
             of_fold = replace(table, obs=table.obs.assign(**{SPLIT: conditions}))
@@ -203,7 +199,7 @@ class TrainableModelClass(PredictingModelClass):
             self.module.load_state_dict(initial)
         else:
             if any(curves):
-                options = replace(options, max_epochs=_best_epoch(curves))
+                options = replace(options, max_epochs=best_epoch(curves))
             self._fit(screen, table, options)
         self._blend_by(held_out, table, self._simple_paths(table))
 
@@ -286,23 +282,3 @@ class TrainableModelClass(PredictingModelClass):
 def _training_rows(table: ConditionTable) -> ConditionTable:
     rows = table.over_batches()
     return rows.subset(((rows.obs[SPLIT] == TRAIN) & ~rows.obs[CONTROL]).to_numpy())
-
-
-def _best_epoch(curves: Sequence[Mapping[int, float]]) -> int:
-    """Return the epoch of the best mean score; a fold that has stopped keeps its last one."""
-    means = pd.DataFrame(dict(enumerate(curves))).sort_index().ffill().mean(axis=1)
-    return int(means.index.to_numpy()[means.fillna(-np.inf).argmax()])
-
-
-def _folds(table: ConditionTable) -> list[dict[str, str]]:
-    """Return splits that hold some of the training perturbations out; none if they are few."""
-    trained = (table.obs[SPLIT] == TRAIN) & ~table.obs[CONTROL]
-    labels = sorted(table.obs.loc[trained, PERTURBATION].astype(str).unique())
-    n_targets = len({target for label in labels for target in parse_targets(label)})
-    if n_targets < 2 * _FOLDS:
-        return []
-    n_used = _FOLDS if len(labels) < _FEW else 1
-    seed = settings.seed or 0
-    return [
-        split_by_fold(labels, fold, _FOLDS, val_fraction=0.0, seed=seed) for fold in range(n_used)
-    ]
