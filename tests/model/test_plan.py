@@ -1,4 +1,5 @@
 import math
+from types import SimpleNamespace
 
 import lightning.pytorch as pl
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 
 import txpert as tx
 from txpert.model._folds import best_epoch
+from txpert.model._plan import MONITOR, BestWeights
 
 
 def test_best_weights_are_kept_and_their_score_is_reproduced(adata, make_model):
@@ -15,6 +17,18 @@ def test_best_weights_are_kept_and_their_score_is_reproduced(adata, make_model):
     assert score.idxmax() != score.index[-1]
     summary = tx.tl.evaluate(adata, model, split="val")
     assert summary.loc["TxPert", "pearson_delta"] == pytest.approx(score.max(), abs=1e-4)
+
+
+def test_the_best_of_several_validations_in_an_epoch_is_kept():
+    module = torch.nn.Linear(1, 1)
+    best = BestWeights(module)
+    for epoch, score in ((0, 0.1), (1, 0.5), (1, math.nan), (1, 0.3), (2, 0.4)):
+        torch.nn.init.constant_(module.weight, score)
+        trainer = SimpleNamespace(current_epoch=epoch, callback_metrics={MONITOR: score})
+        best.on_validation_end(trainer, None)
+    best.on_fit_end(None, None)
+    assert module.weight.item() == 0.5
+    assert best.scores == {1: 0.1, 2: 0.5, 3: 0.4}
 
 
 def test_early_stopping_watches_pearson_delta(adata, make_model):

@@ -145,11 +145,11 @@ class BestWeights(pl.Callback):
         self._weights: dict[str, Tensor] | None = None
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Keep the weights if this epoch is the best so far."""
-        score = float(trainer.callback_metrics[MONITOR])
+        """Keep the weights if they are the best so far, and the best score of the epoch."""
+        score, epoch = float(trainer.callback_metrics[MONITOR]), trainer.current_epoch + 1
         if score > np.nanmax([-np.inf, *self.scores.values()]):
             self._weights = copy.deepcopy(self.module.state_dict())
-        self.scores[trainer.current_epoch + 1] = score
+        self.scores[epoch] = float(np.fmax(score, self.scores.get(epoch, np.nan)))
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Put the best weights back."""
