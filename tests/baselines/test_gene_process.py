@@ -6,9 +6,10 @@ from scipy.optimize import check_grad
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel
 
-from txpert.baselines import Effects, GeneKernels, GeneProcess, _gene_kernels
+from txpert.baselines import Effects, GeneKernels, GeneProcess
 from txpert.baselines._variances import _deviance, fit_variances
 from txpert.graph import KnowledgeGraph
+from txpert.graph._diffusion import Diffusion
 
 ANCHORS = pd.Index([f"P{i}" for i in range(40)], dtype=object)
 
@@ -43,7 +44,7 @@ def test_kernels_are_diffusions_plain_and_scaled(random_graph, kernels):
 def test_genes_outside_the_anchors_are_compared_the_same_way(random_graph, monkeypatch):
     graph = random_graph()
     inside = GeneKernels([graph], {}, ANCHORS).between(ANCHORS[30:], ANCHORS[:30])
-    monkeypatch.setattr("txpert.baselines._gene_kernels._BLOCK", 3)
+    monkeypatch.setattr("txpert.graph._diffusion._BLOCK", 3)
     outside = GeneKernels([graph], {}, ANCHORS[:30]).between(ANCHORS[30:], ANCHORS[:30])
     for one, other in zip(inside, outside, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
@@ -56,18 +57,18 @@ def test_walks_are_remembered_and_forgotten_without_a_trace(random_graph, monkey
     monkeypatch.setattr("txpert.baselines._gene_kernels._MOST_KEPT", 9)
     kernels = GeneKernels([graph], {}, anchors)
     walked = []
-    original = _gene_kernels.diffusion_kernel
+    original = Diffusion.blocks
 
-    def count(graph, genes, times):
-        walked.append(list(genes))
-        return original(graph, genes, times)
+    def count(diffusion, start):
+        walked.append(len(start))
+        return original(diffusion, start)
 
-    monkeypatch.setattr(_gene_kernels, "diffusion_kernel", count)
+    monkeypatch.setattr(Diffusion, "blocks", count)
     for genes, expected in zip(asked, anew, strict=True):
         for one, other in zip(kernels.between(genes, anchors[2:]), expected, strict=True):
             np.testing.assert_allclose(one, other, atol=1e-6)
     of_given_graph = walked[::2]
-    assert [len(genes) for genes in of_given_graph] == [10 + 2, 10 + 8, 1, 10 + 10]
+    assert of_given_graph == [8 + 2, 8, 8 + 10]  # the third time all are known
 
 
 def test_unknown_genes_are_like_no_other(kernels):

@@ -7,13 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from txpert.graph import KnowledgeGraph, diffusion_kernel
+from txpert.graph import KnowledgeGraph
+from txpert.graph._diffusion import Diffusion
 
 Array = npt.NDArray[np.floating]
 
 _TIMES = (2.0, 4.0, 8.0, 16.0)
-_BLOCK = 256
-"""Genes walked from at a time, which bounds the memory."""
 _MOST_KEPT = 4_000
 """Genes besides the anchors whose walks are remembered."""
 
@@ -49,11 +48,12 @@ class GeneKernels:
         anchors: pd.Index,
     ) -> None:
         given = [graph for graph in graphs if graph.n_edges]
-        self._graphs = given + [graph.refine() for graph in given]
+        used = given + [graph.refine() for graph in given]
+        self._diffusions = [Diffusion([graph], _TIMES) for graph in used]
         self._features = {name: _centred(frame) for name, frame in features.items()}
         self.anchors = anchors
         self._genes = anchors[:0]
-        self._walks = [_no_walks(len(anchors)) for _ in self._graphs]
+        self._walks = [_no_walks(len(anchors)) for _ in self._diffusions]
         self.names = [
             f"{graph.name}{state}, {form} {time:g}"
             for state in ("", " refined")
@@ -76,7 +76,7 @@ class GeneKernels:
         -------
         One matrix per kernel, ``(len(left), len(right))``.
         """
-        self._walk(left)
+        self._walk(left.append(right))
         row, of_right = self._genes.get_indexer(left), self._genes.get_indexer(right)
         column = self.anchors.get_indexer(right)
         kernels = []
@@ -90,17 +90,17 @@ class GeneKernels:
         return kernels
 
     def _walk(self, genes: pd.Index) -> None:
-        """Walk from the genes, and from the anchors, if this has not been done."""
-        wanted = self.anchors.append(genes).unique()
+        """Walk from the genes, if this has not been done."""
+        wanted = genes.unique()
         new = wanted.difference(self._genes, sort=False)
         if len(new):
             if len(self._genes) + len(new) > len(self.anchors) + _MOST_KEPT:
                 self._genes = self._genes[:0]
-                self._walks = [_no_walks(len(self.anchors)) for _ in self._graphs]
+                self._walks = [_no_walks(len(self.anchors)) for _ in self._diffusions]
                 new = wanted
             self._genes = self._genes.append(new)
-            for graph, of_graph in zip(self._graphs, self._walks, strict=True):
-                found = _walks(graph, new, self.anchors)
+            for diffusion, of_graph in zip(self._diffusions, self._walks, strict=True):
+                found = _walks(diffusion, new, self.anchors)
                 of_graph[:] = [a.followed_by(b) for a, b in zip(of_graph, found, strict=True)]
 
 
@@ -120,22 +120,19 @@ def _no_walks(n_anchors: int) -> list[Walks]:
     return [empty] * len(_TIMES)
 
 
-def _walks(graph: KnowledgeGraph, genes: pd.Index, anchors: pd.Index) -> list[Walks]:
+def _walks(diffusion: Diffusion, genes: pd.Index, anchors: pd.Index) -> list[Walks]:
     """Return the kernel of each time; genes that the graph lacks are like no other."""
     found = [
         Walks(np.zeros((len(genes), len(anchors)), np.float32), np.ones(len(genes), np.float32))
         for _ in _TIMES
     ]
-    for start in range(0, len(genes), _BLOCK):
-        rows = diffusion_kernel(graph, genes[start : start + _BLOCK], _TIMES)
-        for time, walks in zip(_TIMES, found, strict=True):
-            frame = rows[time]
-            place, itself = genes.get_indexer(frame.index), frame.columns.get_indexer(frame.index)
-            column = frame.columns.get_indexer(anchors)
-            known = np.flatnonzero(column >= 0)
-            values = frame.to_numpy()
-            walks.kernel[np.ix_(place, known)] = values[:, column[known]]
-            walks.own[place] = values[np.arange(len(values)), itself]
+    node, end = (diffusion.nodes.get_indexer(index) for index in (genes, anchors))
+    row, column = np.flatnonzero(node >= 0), np.flatnonzero(end >= 0)
+    for block, ended in diffusion.blocks(node[row]):
+        some = row[block]
+        for walks, values in zip(found, ended, strict=True):
+            walks.kernel[np.ix_(some, column)] = values[end[column]].T
+            walks.own[some] = values[node[some], np.arange(len(some))]
     return found
 
 

@@ -20,7 +20,7 @@ _SPREAD = np.array([2.0, 1.0, 1.0])
 _STARTS = 0.01, 0.3
 _BOUNDS = np.array([6.0, 3.0, 6.0])
 """What those logarithms may differ by from what is expected."""
-_MAX_ROWS = 1_000
+_MAX_ROWS = 750
 _TOLERANCE = 1e-6
 """Relative change of the cost at which to stop."""
 
@@ -54,7 +54,7 @@ def fit_variances(
 
     Returns
     -------
-    :math:`v_1, \dots, v_K, v_0`. With more than 1,000 rows, evenly spaced ones are looked at.
+    :math:`v_1, \dots, v_K, v_0`. With more than 750 rows, evenly spaced ones are looked at.
     """
     if len(y) > _MAX_ROWS:
         rows = np.linspace(0, len(y) - 1, _MAX_ROWS).astype(int)

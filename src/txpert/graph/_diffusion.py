@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +12,60 @@ from ._knowledge_graph import KnowledgeGraph
 from ._spectral import _normalised
 
 FloatArray = npt.NDArray[np.floating]
+IntArray = npt.NDArray[np.integer]
 
-# Genes diffused at a time, which bounds the memory besides the result.
-_BLOCK = 256
+_BLOCK = 64
+"""Genes diffused at a time, which bounds the memory besides the result."""
 _NEGLIGIBLE = 1e-9
+
+
+class Diffusion:
+    """Random walks on graphs, as in :func:`diffusion_kernel`, prepared once for many starts.
+
+    Attributes
+    ----------
+    nodes
+        Nodes of any of the graphs, sorted.
+    """
+
+    def __init__(self, graphs: Sequence[KnowledgeGraph], times: Sequence[float]) -> None:
+        shared = share_nodes(graphs)
+        self.nodes = shared[0].nodes
+        mean = sum(_normalised(graph) for graph in shared) / len(shared)
+        self._twice = (2 * mean).astype(np.float32)
+        self._coefficients = _chebyshev(np.asarray(times, dtype=float))
+
+    def blocks(self, start: IntArray) -> Iterator[tuple[slice, FloatArray]]:
+        """Walk from some of the nodes at a time.
+
+        Parameters
+        ----------
+        start
+            Positions of nodes.
+
+        Yields
+        ------
+        Which of them, and where their walks end, ``(n_times, n_nodes, n_starts)``.
+        """
+        for first in range(0, len(start), _BLOCK):
+            block = slice(first, first + _BLOCK)
+            yield block, self._walk(start[block])
+
+    def _walk(self, start: IntArray) -> FloatArray:
+        walk = np.zeros((len(self.nodes), len(start)), dtype=np.float32)
+        walk[start, np.arange(len(start))] = 1
+        before = self._twice @ walk
+        before *= 0.5
+        ended = np.zeros((self._coefficients.shape[1], *walk.shape), dtype=np.float32)
+        term = np.empty_like(walk)
+        for weights in self._coefficients:
+            for total, weight in zip(ended, weights, strict=True):
+                if weight > _NEGLIGIBLE:
+                    total += np.multiply(walk, np.float32(weight), out=term)
+            further = self._twice @ walk
+            further -= before
+            before, walk = walk, further
+        return ended
 
 
 def diffusion_kernel(
@@ -67,29 +117,13 @@ def diffusion_kernel(
     for time in times:
         if not 0 < time < np.inf:
             raise ValueError(f"times must be positive numbers, not {time}.")
-    shared = share_nodes(graphs)
-    nodes = shared[0].nodes
-    matrix = (sum(_normalised(graph) for graph in shared) / len(shared)).astype(np.float32)
+    diffusion = Diffusion(graphs, times)
+    nodes = diffusion.nodes
     chosen = pd.Index(dict.fromkeys(genes), dtype=object)
     chosen = chosen[chosen.isin(nodes)]
-    start = nodes.get_indexer(chosen)
-    coefficients = _chebyshev(np.asarray(times, dtype=float))
     rows = np.empty((len(times), len(chosen), len(nodes)), dtype=np.float32)
-    for first in range(0, len(chosen), _BLOCK):
-        block = start[first : first + _BLOCK]
-        walk = np.zeros((len(nodes), len(block)), dtype=np.float32)
-        walk[block, np.arange(len(block))] = 1
-        before, ended = matrix @ walk, np.zeros((len(times), *walk.shape), dtype=np.float32)
-        term = np.empty_like(walk)
-        for weights in coefficients:
-            for total, weight in zip(ended, weights, strict=True):
-                if weight > _NEGLIGIBLE:
-                    total += np.multiply(walk, np.float32(weight), out=term)
-            further = matrix @ walk
-            further *= 2
-            further -= before
-            before, walk = walk, further
-        rows[:, first : first + len(block)] = ended.transpose(0, 2, 1)
+    for block, ended in diffusion.blocks(nodes.get_indexer(chosen)):
+        rows[:, block] = ended.transpose(0, 2, 1)
     index = chosen.rename("gene")
     return {t: pd.DataFrame(row, index, nodes) for t, row in zip(times, rows, strict=True)}
 
