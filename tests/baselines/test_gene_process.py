@@ -119,12 +119,15 @@ def test_the_gradient(random_graph):
 def test_the_stronger_the_signal_the_less_is_shrunk(random_graph):
     graph = random_graph()
     kernels = GeneKernels([graph], {}, ANCHORS)
-    total = []
+    total, explained = [], []
     for signal in (0.1, 1.0, 10.0):
         smooth, noise = drawn(graph, signal)
         effects = effects_of(smooth + noise + 3, np.full(40, 50))
-        total.append(GeneProcess.fit(effects, kernels).variances.sum())
+        process = GeneProcess.fit(effects, kernels)
+        total.append(process.variances.sum())
+        explained.append(process.explained)
     assert total[0] < 1 < total[1] < 8 < total[2]
+    assert explained[0] < 0.3 < 0.5 < explained[1] < 0.8 < 0.9 < explained[2] < 1
 
 
 def test_the_graph_that_made_the_effects_is_trusted_and_a_random_one_is_not(random_graph):

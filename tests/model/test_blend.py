@@ -73,7 +73,14 @@ def test_the_network_is_trusted_as_far_as_it_was_tested():
     assert expected("new") == Weights(1, 0)
     assert expected("new", 10).network == pytest.approx(0.15)
     assert expected("new", 2_000) == Weights(0.7, 0.3)
+    assert expected("new", 2_000, explained=0.1).network == pytest.approx(0.03)
     assert expected("measured", 100) == expected("composed", 100) == Weights(0, 0)
+
+
+def test_what_graphs_do_not_explain_takes_more_evidence():
+    part = held_out(n=20, a=0.2, b=0.8, noise=0.0)
+    found = [stack(part, Weights(1, 0), trust).network for trust in (0.001, 0.1, 1.0)]
+    assert found[0] == 0 < found[1] < found[2]
 
 
 def test_without_evidence_the_size_is_that_of_the_expected_weights():
@@ -280,7 +287,9 @@ def test_each_kind_of_perturbation_has_weights_of_its_own(adata, graph):
     n_genes = blend.effects.delta.shape[1]
     part = held_out(n_genes=n_genes)
     weighed = blend.weigh(part)
-    assert weighed.weights == {"new": stack(part, expected("new", 200))}
+    explained = blend.process.explained
+    assert 0 < explained < 1
+    assert weighed.weights == {"new": stack(part, expected("new", 200, explained), explained)}
     far = np.full((4, n_genes), 7.0, dtype=np.float32)
     delta, lengths = weighed.delta(labels, far)
     np.testing.assert_allclose(delta[:2], blend.simple(labels)[0][:2])

@@ -78,6 +78,12 @@ class GeneProcess:
         named = pd.Series(variances, index=[*kernels.names, OWN])
         return cls(targets, named, scales, mean.astype(np.float32), weights.astype(np.float32))
 
+    @property
+    def explained(self) -> float:
+        """Share of the variance of measured effects that the kernels account for."""
+        kernels = self.variances.iloc[:-1].sum()
+        return float(kernels / (kernels + self.variances[OWN] + 1))
+
     def effects(self, asked: pd.Index, kernels: GeneKernels) -> FloatArray:
         """Return the posterior mean of b + f + g of genes, ``(n_asked, n_genes)``."""
         same = asked.to_numpy()[:, None] == self.targets.to_numpy()

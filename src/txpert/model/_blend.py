@@ -19,17 +19,20 @@ Array = npt.NDArray[np.float32]
 _MOST_LINES = 5
 _NETWORK, _ENOUGH = 0.3, 20
 """Expected weight of the network for new perturbations, once so many of them were held out."""
+_LEAST = 1e-3
+"""Where kernels explain nothing, the network is trusted so far nevertheless."""
 
 
-def expected(kind: str, n_held_out: int = 0) -> Weights:
+def expected(kind: str, n_held_out: int = 0, explained: float = 1.0) -> Weights:
     """Return the weights to start from, which few held-out perturbations hardly move.
 
     What was measured keeps its Δ. What was not has the kernel path's, which shrinks by itself
-    where kernels say little; the network is trusted as far as it could be tested.
+    where kernels say little. The network, which has the same graphs to go by, is trusted as far as
+    these explain effects, and as far as it could be tested.
     """
     if kind != "new":
         return Weights(0, 0)
-    network = _NETWORK * min(n_held_out / _ENOUGH, 1)
+    network = _NETWORK * explained * min(n_held_out / _ENOUGH, 1)
     return Weights(1 - network, network)
 
 
@@ -89,7 +92,8 @@ class Blend:
         weights = {}
         for kind in np.unique(held_out.kinds):
             some = held_out.of_kind(kind)
-            weights[str(kind)] = stack(some, expected(kind, len(some.kinds)))
+            trust = max(self.process.explained, _LEAST) if kind == "new" else 1.0
+            weights[str(kind)] = stack(some, expected(kind, len(some.kinds), trust), trust)
         return replace(self, weights=weights)
 
     def simple(self, labels: Sequence[str]) -> tuple[Array, Array]:

@@ -69,19 +69,20 @@ _DOUBT = 100
 """Number of held-out perturbations whose effects have the expected size, taken for granted."""
 
 
-def stack(held_out: HeldOut, expected: Weights) -> Weights:
+def stack(held_out: HeldOut, expected: Weights, trust: float = 1.0) -> Weights:
     r"""Choose how far to follow the kernel path and the network instead of the general one.
 
     .. math::
 
         (a, b) = \arg\max \sum_P \big(r(D_P, \Delta_P) + R_P(D)\big)
-        - 10\,\big((a - a_0)^2 + (b - b_0)^2\big), \qquad
+        - \frac{10}{h} \big((a - a_0)^2 + (b - b_0)^2\big), \qquad
         D = G + a\,(K - G) + b\,(N - G),
 
     with the Pearson correlation r across genes and the retrieval R among the held-out
     perturbations of the same cell line (:func:`txpert.metrics.retrieval`), over a grid from 0 to
     1.6. Both are blind to the size of effects, so that neither strong perturbations nor noise
-    speak for all. With few held out, the weights stay near the expected ones. Then
+    speak for all. With few held out, or little trust h, the weights stay near the expected ones.
+    Then
 
     .. math:: s = \frac{\sum_P \langle D_P, \Delta_P + \kappa E_P / n \rangle}
                        {\sum_P \langle D_P, D_P + \kappa D_P / n \rangle}
@@ -97,13 +98,15 @@ def stack(held_out: HeldOut, expected: Weights) -> Weights:
         chosen on evenly spaced ones.
     expected
         :math:`(a_0, b_0)`.
+    trust
+        h, above 0: how much of what is held out can be more than chance, from 0 to 1.
     """
     a, b = expected.kernel, expected.network
     some = held_out.thinned(_MOST)
     if _terms(some)[1:].any():
         gain = _gains(_terms(some), some.observed, some.cell_line)
         moved = (_STEPS - a)[:, None] ** 2 + (_STEPS - b) ** 2
-        best = np.unravel_index((gain - _CAUTION * moved).argmax(), gain.shape)
+        best = np.unravel_index((gain - _CAUTION / trust * moved).argmax(), gain.shape)
         a, b = _STEPS[best[0]], _STEPS[best[1]]
     terms = _terms(held_out)
     blended = np.tensordot([1, a, b], terms, axes=1)
