@@ -8,7 +8,13 @@ import pytest
 import scvi
 
 import txpert as tx
-from txpert.baselines import GeneKernels, GeneralBaseline, KernelBaseline, TargetEffect
+from txpert.baselines import (
+    GeneKernels,
+    GeneProcess,
+    GeneralBaseline,
+    KernelBaseline,
+    TargetEffect,
+)
 from txpert.data import ConditionTable
 from txpert.model import Blend, HeldOut, Weights, across_lines, stack
 from txpert.model._blend import expected
@@ -189,6 +195,8 @@ def test_blended_models_save_and_load(adata, make_model, decoding, tmp_path):
         np.testing.assert_allclose(loaded.predict(PERTURBATIONS).X, expected, atol=2e-6)
         expected_text = "1.00 × (general + 0.4 (kernel - general) + 0.3 (network - general))"
         assert expected_text in loaded.summary_string
+        explained = GeneProcess.from_dict(model.blend_["process"]).explained
+        assert f"Kernels explain {explained:.0%} of the variance" in loaded.summary_string
 
 
 def test_controls_are_predicted_to_be_controls(blended):

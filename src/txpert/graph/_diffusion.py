@@ -62,7 +62,7 @@ class Diffusion:
             for total, weight in zip(ended, weights, strict=True):
                 if weight > _NEGLIGIBLE:
                     total += np.multiply(walk, np.float32(weight), out=term)
-            further = self._twice @ walk
+            further = self._twice @ walk  # 2 S T_n − T_(n−1) of the start
             further -= before
             before, walk = walk, further
         return ended

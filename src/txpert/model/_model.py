@@ -13,7 +13,7 @@ from mudata import MuData
 from scvi import settings
 
 from txpert._constants import N_CELLS, PERTURBATION
-from txpert.baselines import GeneKernels
+from txpert.baselines import GeneKernels, GeneProcess
 from txpert.data import (
     ConditionTable,
     Embed,
@@ -200,7 +200,10 @@ class TxPertModel(TrainableModelClass):
             f"{w['network']:.1f} (network - general))"
             for kind, w in self.blend_["weights"].items()
         ]
-        return "\n".join([super().summary_string, "Prediction of perturbations that are", *blends])
+        explained = GeneProcess.from_dict(self.blend_["process"]).explained
+        kernels = f"Kernels explain {explained:.0%} of the variance of effects in training."
+        head = "Prediction of perturbations that are"
+        return "\n".join([super().summary_string, kernels, head, *blends])
 
     def _obsm_embedding(self) -> Embed | None:
         arguments = self.registry["setup_args"]
