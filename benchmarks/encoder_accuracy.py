@@ -2,7 +2,7 @@
 
 python benchmarks/encoder_accuracy.py --data FOLDER [--only papalexi simulated] [--seeds 0 1 2]
 
-papalexi: each of the 20 targets left out in turn, STRING links among targets and measured genes.
+papalexi: each of the 20 targets left out in turn, with the STRING links among them.
 simulated: 600 perturbations with the paper's split; the graphs are copies of the true one with 30%
 and 60% of the edges wrong. Encoders are compared within the paper's model (direct decoding, the
 network alone); the last rows have low-rank decoding. FOLDER holds papalexi.h5ad and
@@ -22,6 +22,7 @@ import anndata as ad
 import pandas as pd
 import scvi
 from _common import PAPER, RESULTS, environment, mean_sd, quiet
+from real_data import read, string
 
 import txpert as tx
 
@@ -55,14 +56,9 @@ Case = tuple[ad.AnnData, list[tx.graph.KnowledgeGraph]]
 
 def papalexi(folder: Path, seed: int) -> Iterator[Case]:
     """Yield the screen once per target, its split column set."""
-    adata = ad.read_h5ad(folder / "papalexi.h5ad")
-    adata.obs["control"] = adata.obs["perturbation"] == "control"
-    tx.pp.normalize(adata)
+    adata = read(folder, "papalexi")
     targets = sorted(set(adata.obs["perturbation"]) - {"control"})
-    links = tx.graph.KnowledgeGraph.from_edges(
-        folder / "string_links.tsv.gz", name="string", weight="combined_score", directed=False
-    )
-    graph = links.restrict(targets).top_k(20)
+    graph = string(folder).restrict(targets).top_k(20)
     for target in targets:
         part = adata.obs["perturbation"].map(lambda p, t=target: "test" if p == t else "train")
         adata.obs["split"] = part.astype(object).mask(adata.obs["control"])
