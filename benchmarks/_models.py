@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,9 @@ import pandas as pd
 from _common import PAPER
 
 import txpert as tx
+
+PAPERS = {"hybrid_bmp": "the paper's Hybrid-BMP", "gat": "the paper's GAT"}
+"""Models of the paper by encoder."""
 
 
 def known(adata: ad.AnnData, seed: int, *, predictor: Any) -> Any:
@@ -45,9 +49,13 @@ def baselines(graph: tx.graph.KnowledgeGraph, features: pd.DataFrame | None) -> 
 
 
 def networks(
-    graph: tx.graph.KnowledgeGraph, *, paper: bool, features: Any = "spectral", **train: Any
+    graph: tx.graph.KnowledgeGraph,
+    *,
+    paper: Sequence[str] | None,
+    features: Any = "spectral",
+    **train: Any,
 ) -> dict[str, Any]:
-    """Return TxPert, an MLP on gene embeddings in scLAMBDA's place, perhaps the paper's best."""
+    """Return TxPert, an MLP on gene embeddings in scLAMBDA's place, and some of the paper's."""
     train = {"enable_progress_bar": False, **train}
     txpert = partial(tx.tl.fit_txpert, graphs=graph, train=train)
     others = partial(tx.tl.fit_txpert, graphs=graph, train={"lr": 1e-3, **train})
@@ -57,8 +65,8 @@ def networks(
             others, **PAPER | {"encoder": "embedding", "node_inputs": features}
         ),
     }
-    if paper:
-        models["the paper's Hybrid-BMP"] = partial(others, encoder="hybrid_bmp", **PAPER)
+    for encoder in paper or ():
+        models[PAPERS[encoder]] = partial(others, encoder=encoder, **PAPER)
     return models
 
 

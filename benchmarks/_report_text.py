@@ -22,8 +22,8 @@ beyond the data. Seconds are of the processor, on one thread, and begin before `
 Means come to that score in a third of the time that cells take (one seed of these). The lead is no
 larger since a step of the default encoder embeds the targets of its minibatch and nothing else,
 which costs little on cells too. Where a step runs over most of the graph, as with attention, the
-number of steps decides instead. The default takes a third as long again as its network: walks on the
-graph as given and refined, and the likelihood of their variances.
+number of steps decides instead. The default takes a third as long again as its network: walks on
+the graph as given and refined, and the likelihood of their variances.
 """,
     "Training beside GEARS": """
 The same cells, split and graph, one thread (`gears_time.py`). What counts is the time to a tool's

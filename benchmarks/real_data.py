@@ -1,7 +1,7 @@
 """All models on small real screens, by tx.benchmark (seeds 0-2).
 
 python benchmarks/real_data.py --data FOLDER [--only papalexi singles doubles lines]
-    [--seeds 0 1 2] [--paper] [--jobs 1] [--results FOLDER]
+    [--seeds 0 1 2] [--paper hybrid_bmp gat] [--jobs 1] [--results FOLDER]
 
 papalexi: each of the 20 knocked-out genes left out in turn. singles: the same for the single genes
 of Norman's K562 cells. doubles: its doubles whose two parts are both measured singly. lines: each
@@ -9,14 +9,15 @@ glioblastoma line left out in turn, its controls kept. FOLDER holds papalexi.h5a
 norman_mcfaline.h5ad and string_links.tsv.gz. papalexi, with a median of 188 counts over its 299
 genes, is scaled to the median; the others come normalised. All models see the 20 strongest STRING
 links of each gene, those called "among the targets" only the links between the screen's targets.
---paper adds the paper's Hybrid-BMP. Finished runs are kept in results/real_data/; a second call
-goes on where the first stopped.
+--paper adds models of the paper. Finished runs are kept in results/real_data/; a second call goes
+on where the first stopped.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 from _common import RESULTS, quiet, store
-from _models import baselines, networks
+from _models import PAPERS, baselines, networks
 from _tables import markdown, rows_of, summary
 
 import txpert as tx
@@ -88,7 +89,9 @@ def string(folder: Path) -> tx.graph.KnowledgeGraph:
     )
 
 
-def models(adata: ad.AnnData, whole: tx.graph.KnowledgeGraph, paper: bool) -> dict[str, Any]:
+def models(
+    adata: ad.AnnData, whole: tx.graph.KnowledgeGraph, paper: Sequence[str] | None
+) -> dict[str, Any]:
     labels = adata.obs["perturbation"].astype(str).unique()
     targets = sorted({target for label in labels for target in label.split("+")} - {"control"})
     graph, among = whole.top_k(20), whole.restrict(targets).top_k(20)
@@ -158,7 +161,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=SCREENS, default=list(SCREENS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--models", nargs="+", help="leave the others out; by default all")
-    parser.add_argument("--paper", action="store_true", help="the paper's Hybrid-BMP too")
+    parser.add_argument("--paper", nargs="+", choices=PAPERS, help="these of the paper's too")
     parser.add_argument("--jobs", type=int, default=1, help="fits at a time")
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()

@@ -1,7 +1,8 @@
 """All three tasks on simulated screens: TxPert, GEARS, every baseline, oracles and ceilings.
 
 python benchmarks/tasks.py [--only unseen_perturbation unseen_combination unseen_cell_line]
-    [--size medium] [--seeds 0 1 2] [--gears PYTHON] [--paper] [--jobs 1] [--results FOLDER]
+    [--size medium] [--seeds 0 1 2] [--gears PYTHON] [--paper hybrid_bmp gat] [--jobs 1]
+    [--results FOLDER]
 
 medium: tx.datasets.simulate_k562_like("medium"), about 600 perturbations and 2,000 genes, with 150
 doubles for combinations and four cell lines for the line task. full: 160,000 cells × 5,000 genes,
@@ -10,10 +11,10 @@ tiny: a minute, to see that all is well. The graph handed to the models is the t
 its edges wrong.
 
 PYTHON is the interpreter of an environment with cell-gears (README.md says how to make one); GEARS
-is given few cells, or one fit would take hours, and the tables say how many. --paper adds the
-paper's best model for one cell line, Hybrid-BMP, to unseen perturbations. Finished runs are kept
-in FOLDER/tasks/; a second call goes on where the first stopped, and the tables have every seed
-that was ever finished.
+is given few cells, or one fit would take hours, and the tables say how many. --paper adds models
+of the paper to unseen perturbations: hybrid_bmp, its best for one cell line, and gat. Finished
+runs are kept in FOLDER/tasks/; a second call goes on where the first stopped, and the tables have
+every seed that was ever finished.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import anndata as ad
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from _common import RESULTS, quiet, store
-from _models import baselines, networks, oracles
+from _models import PAPERS, baselines, networks, oracles
 from _peers import Peer, with_reports
 from _tables import joined, markdown, rows_of, summary
 
@@ -85,7 +86,7 @@ def models(
     arguments: Arguments,
 ) -> dict[str, Any]:
     train = {"max_epochs": 2} if arguments.size == "tiny" else {}
-    paper = arguments.paper and task == "unseen_perturbation"
+    paper = arguments.paper if task == "unseen_perturbation" else None
     found = networks(graph, paper=paper, **train)
     if arguments.size == "full":
         del found["MLP on gene embeddings"]
@@ -159,9 +160,7 @@ def main() -> None:
     parser.add_argument("--size", choices=SCREENS, default="medium")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--models", nargs="+", help="leave the others out; by default all")
-    parser.add_argument(
-        "--paper", action="store_true", help="the paper's Hybrid-BMP too, where unseen"
-    )
+    parser.add_argument("--paper", nargs="+", choices=PAPERS, help="these too, where unseen")
     parser.add_argument("--gears", help="interpreter with cell-gears; without it no GEARS")
     parser.add_argument("--gears-cells", type=int, default=4, help="per perturbation")
     parser.add_argument("--gears-controls", type=int, default=200)
