@@ -99,7 +99,7 @@ def stack(held_out: HeldOut, expected: Weights, trust: float = 1.0) -> Weights:
     expected
         :math:`(a_0, b_0)`.
     trust
-        h, above 0: how much of what is held out can be more than chance, from 0 to 1.
+        h, above 0 and up to 1: the less, the more evidence it takes to leave the expected weights.
     """
     a, b = expected.kernel, expected.network
     some = held_out.thinned(_MOST)
