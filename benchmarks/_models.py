@@ -51,7 +51,7 @@ def baselines(graph: tx.graph.KnowledgeGraph, features: pd.DataFrame | None) -> 
 def networks(
     graph: tx.graph.KnowledgeGraph,
     *,
-    paper: Sequence[str] | None,
+    paper: Sequence[str],
     features: Any = "spectral",
     **train: Any,
 ) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def networks(
             others, **PAPER | {"encoder": "embedding", "node_inputs": features}
         ),
     }
-    for encoder in paper or ():
+    for encoder in paper:
         models[PAPERS[encoder]] = partial(others, encoder=encoder, **PAPER)
     return models
 

@@ -90,7 +90,7 @@ def string(folder: Path) -> tx.graph.KnowledgeGraph:
 
 
 def models(
-    adata: ad.AnnData, whole: tx.graph.KnowledgeGraph, paper: Sequence[str] | None
+    adata: ad.AnnData, whole: tx.graph.KnowledgeGraph, paper: Sequence[str]
 ) -> dict[str, Any]:
     labels = adata.obs["perturbation"].astype(str).unique()
     targets = sorted({target for label in labels for target in label.split("+")} - {"control"})
@@ -161,7 +161,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=SCREENS, default=list(SCREENS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--models", nargs="+", help="leave the others out; by default all")
-    parser.add_argument("--paper", nargs="+", choices=PAPERS, help="these of the paper's too")
+    parser.add_argument("--paper", nargs="+", choices=PAPERS, default=[])
     parser.add_argument("--jobs", type=int, default=1, help="fits at a time")
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()

@@ -86,7 +86,7 @@ def models(
     arguments: Arguments,
 ) -> dict[str, Any]:
     train = {"max_epochs": 2} if arguments.size == "tiny" else {}
-    paper = arguments.paper if task == "unseen_perturbation" else None
+    paper = arguments.paper if task == "unseen_perturbation" else []
     found = networks(graph, paper=paper, **train)
     if arguments.size == "full":
         del found["MLP on gene embeddings"]
@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument("--size", choices=SCREENS, default="medium")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--models", nargs="+", help="leave the others out; by default all")
-    parser.add_argument("--paper", nargs="+", choices=PAPERS, help="these too, where unseen")
+    parser.add_argument("--paper", nargs="+", choices=PAPERS, default=[], help="where unseen")
     parser.add_argument("--gears", help="interpreter with cell-gears; without it no GEARS")
     parser.add_argument("--gears-cells", type=int, default=4, help="per perturbation")
     parser.add_argument("--gears-controls", type=int, default=200)

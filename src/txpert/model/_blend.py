@@ -19,8 +19,6 @@ Array = npt.NDArray[np.float32]
 _MOST_LINES = 5
 _NETWORK, _ENOUGH = 0.3, 20
 """Expected weight of the network for new perturbations, once so many of them were held out."""
-_LEAST = 1e-3
-"""Where kernels explain nothing, the network is trusted so far nevertheless."""
 
 
 def expected(kind: str, n_held_out: int = 0, explained: float = 1.0) -> Weights:
@@ -92,7 +90,7 @@ class Blend:
         weights = {}
         for kind in np.unique(held_out.kinds):
             some = held_out.of_kind(kind)
-            trust = max(self.process.explained, _LEAST) if kind == "new" else 1.0
+            trust = self.process.explained if kind == "new" else 1.0
             weights[str(kind)] = stack(some, expected(kind, len(some.kinds), trust), trust)
         return replace(self, weights=weights)
 

@@ -74,8 +74,8 @@ def stack(held_out: HeldOut, expected: Weights, trust: float = 1.0) -> Weights:
 
     .. math::
 
-        (a, b) = \arg\max \sum_P \big(r(D_P, \Delta_P) + R_P(D)\big)
-        - \frac{10}{h} \big((a - a_0)^2 + (b - b_0)^2\big), \qquad
+        (a, b) = \arg\max h \sum_P \big(r(D_P, \Delta_P) + R_P(D)\big)
+        - 10\,\big((a - a_0)^2 + (b - b_0)^2\big), \qquad
         D = G + a\,(K - G) + b\,(N - G),
 
     with the Pearson correlation r across genes and the retrieval R among the held-out
@@ -99,21 +99,21 @@ def stack(held_out: HeldOut, expected: Weights, trust: float = 1.0) -> Weights:
     expected
         :math:`(a_0, b_0)`.
     trust
-        h, above 0 and up to 1: the less, the more evidence it takes to leave the expected weights.
+        h, from 0 to 1: what the held-out perturbations count, against the expected weights.
     """
     a, b = expected.kernel, expected.network
     some = held_out.thinned(_MOST)
     if _terms(some)[1:].any():
         gain = _gains(_terms(some), some.observed, some.cell_line)
         moved = (_STEPS - a)[:, None] ** 2 + (_STEPS - b) ** 2
-        best = np.unravel_index((gain - _CAUTION / trust * moved).argmax(), gain.shape)
+        best = np.unravel_index((trust * gain - _CAUTION * moved).argmax(), gain.shape)
         a, b = _STEPS[best[0]], _STEPS[best[1]]
     terms = _terms(held_out)
     blended = np.tensordot([1, a, b], terms, axes=1)
     guess = np.tensordot([1, expected.kernel, expected.network], terms, axes=1)
-    trust = _DOUBT / len(blended)
-    along = np.vdot(blended, held_out.observed) + trust * np.vdot(blended, guess)
-    size = (1 + trust) * np.vdot(blended, blended)
+    doubt = _DOUBT / len(blended)
+    along = np.vdot(blended, held_out.observed) + doubt * np.vdot(blended, guess)
+    size = (1 + doubt) * np.vdot(blended, blended)
     return Weights(float(a), float(b), float(max(along / size, 0)) if size else 1.0)
 
 
