@@ -34,7 +34,8 @@ from evaluation import trained
 from scipy import sparse, special
 
 import txpert as tx
-from txpert.baselines import KernelBaseline, _variances
+from txpert.baselines import KernelBaseline
+from txpert.effects import _variances
 from txpert.model import TxPertModule
 from txpert.nn import GraphTensors, Nodes
 

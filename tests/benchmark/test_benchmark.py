@@ -7,7 +7,7 @@ import pytest
 
 import txpert as tx
 from txpert.baselines import GeneralBaseline, MeanBaseline
-from txpert.tl._scoring import ALL_METRICS, METRICS
+from txpert.evaluation._scoring import ALL_METRICS, METRICS
 
 SMALL = {
     "encoder": {"name": "gat", "options": {"n_layers": 1, "n_channels": 8, "n_input": 8}},

@@ -7,7 +7,7 @@ import pytest
 
 import txpert as tx
 from txpert.baselines import StoredPrediction
-from txpert.tl._scoring import ALL_METRICS
+from txpert.evaluation._scoring import ALL_METRICS
 
 
 def test_the_truth_scores_perfectly_in_any_order(adata, bench, table_of, scores_of):

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import wilcoxon
 
 import txpert as tx
-from txpert.tl._scoring import ALL_METRICS
+from txpert.evaluation._scoring import ALL_METRICS
 
 NAN = np.nan
 SCORES = {

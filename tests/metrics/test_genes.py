@@ -5,13 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from txpert.metrics import (
-    de_auprc,
-    de_auroc,
-    direction_accuracy,
-    pearson_delta,
-    top_genes,
-)
+from txpert.metrics import de_auprc, de_auroc, direction_accuracy, pearson_delta, top_genes
 
 DE_METRICS = {de_auroc: roc_auc_score, de_auprc: average_precision_score}
 SCORES = hnp.arrays(

@@ -8,14 +8,9 @@ import pytest
 import scvi
 
 import txpert as tx
-from txpert.baselines import (
-    GeneKernels,
-    GeneProcess,
-    GeneralBaseline,
-    KernelBaseline,
-    TargetEffect,
-)
+from txpert.baselines import GeneralBaseline, KernelBaseline
 from txpert.data import ConditionTable
+from txpert.effects import GeneKernels, GeneProcess, TargetEffect
 from txpert.model import Blend, HeldOut, Weights, across_lines, stack
 from txpert.model._blend import expected
 from txpert.model._stacking import _gains

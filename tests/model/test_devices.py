@@ -2,7 +2,7 @@ import pytest
 import torch
 
 import txpert as tx
-from txpert.data import CONTROL_PROFILE, EXPRESSION, PERTURBATION, WEIGHT
+from txpert.model._torch_datasets import CONTROL_PROFILE, EXPRESSION, PERTURBATION, WEIGHT
 
 
 @pytest.mark.parametrize("encoder", [name for name in tx.nn.ENCODERS if name != "embedding"])

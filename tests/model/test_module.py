@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from txpert.data import CellDataset, ConditionDataset, ConditionTable, Screen, encode_targets
+from txpert.data import ConditionTable, Screen, encode_targets
 from txpert.model import TxPertModule
+from txpert.model._torch_datasets import CellDataset, ConditionDataset
 from txpert.nn import EncoderConfig, GraphTensors, Nodes
 
 KEYS = {n: n for n in ("perturbation", "control", "batch", "cell_line", "split")}

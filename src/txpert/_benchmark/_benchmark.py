@@ -9,7 +9,7 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, N_CELLS, PERTURBATION, SPLIT, UNS_KEY
-from txpert.pp._split import Task
+from txpert.splits import Task
 from txpert.tl import ceiling
 
 from ._fingerprint import fingerprint

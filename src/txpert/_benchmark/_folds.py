@@ -22,10 +22,12 @@ from txpert._constants import (
     UNS_KEY,
     VALIDATION,
 )
-from txpert.data import ConditionTable, Screen, check_log_normalised, split_hash
+from txpert._types import IntArray
+from txpert.data import ConditionTable, Screen, check_log_normalised
+from txpert.evaluation import HeldOut
 from txpert.pp import split, split_fold
+from txpert.splits import split_hash
 from txpert.tl._fit import BENCHMARK_KEY, TEST_PERTURBATIONS
-from txpert.tl._scoring import HeldOut
 
 GROUP = "group"
 Labels = npt.NDArray[np.object_]
@@ -74,7 +76,7 @@ class Bench:
     adata: AnnData
     screen: Screen
     table: ConditionTable
-    condition: npt.NDArray[np.int64]
+    condition: IntArray
 
     @classmethod
     def read(cls, adata: AnnData, keys: Mapping[str, str | None], layer: str | None) -> Bench:
@@ -212,5 +214,5 @@ def _or_none(values: Labels) -> Labels:
     return kept
 
 
-def _take(values: Any, rows: npt.NDArray[np.int64]) -> Any:
+def _take(values: Any, rows: IntArray) -> Any:
     return values.iloc[rows] if isinstance(values, pd.DataFrame) else values[rows]

@@ -12,9 +12,8 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert.baselines import StoredPrediction
-from txpert.tl import fit_baseline
-from txpert.tl._fit import check_baseline
-from txpert.tl._scoring import Predictor
+from txpert.evaluation import Predictor
+from txpert.tl._fit import check_baseline, fit_baseline
 
 Recipe: TypeAlias = Callable[[AnnData, int], Predictor]
 Model: TypeAlias = str | Recipe | StoredPrediction | AnnData

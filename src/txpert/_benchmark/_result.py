@@ -8,7 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
-from txpert.tl._scoring import ALL_METRICS
+from txpert.evaluation import ALL_METRICS
 
 from ._summary import summarise
 

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 
+from txpert._types import FloatArray
 from txpert.data import ControlProfiles
-from txpert.tl._scoring import Predictor, predicted_delta
+from txpert.evaluation import Predictor, predicted_delta
 
 from ._memory import peak_memory, reset_peak
 from ._models import Recipe
@@ -56,7 +56,7 @@ class Answer:
         Where in the code.
     """
 
-    delta: npt.NDArray[np.floating] | None
+    delta: FloatArray | None
     seconds: float = float("nan")
     peak_memory_mb: float = float("nan")
     reason: str = ""
@@ -118,9 +118,7 @@ def _fit(recipe: Recipe, adata: AnnData, seed: int) -> Predictor:
             raise KeyboardInterrupt(str(warning)) from warning
 
 
-def _ask(
-    recipe: Recipe, adata: AnnData, question: Question, seed: int
-) -> npt.NDArray[np.floating]:
+def _ask(recipe: Recipe, adata: AnnData, question: Question, seed: int) -> FloatArray:
     import scvi
 
     logging.getLogger("lightning.fabric.utilities.seed").setLevel(logging.WARNING)

@@ -9,9 +9,14 @@ import numpy as np
 import pandas as pd
 
 from txpert._constants import CELL_LINE, PERTURBATION
-from txpert.tl._scoring import ALL_METRICS, HeldOut
+from txpert.evaluation import (
+    ALL_METRICS,
+    HeldOut,
+    check_prediction,
+    undefined_reasons,
+    without_rounding,
+)
 
-from ._check import check_prediction, undefined_reasons, without_rounding
 from ._folds import GROUP, Bench, Fold
 from ._processes import Run
 from ._run import Answer, describe

@@ -8,9 +8,9 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION
+from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable, ControlProfiles, canonical_label, parse_targets
-
-from ._training import Effects, FloatArray, IntArray, condition_table, training_rows
+from txpert.effects import Effects, condition_table, training_rows
 
 
 class Baseline(ABC):

@@ -5,12 +5,12 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import N_CELLS
+from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable, ControlProfiles, weighted_group_means
+from txpert.effects import Smoother, condition_table, rotated, training_rows
 
 from ._base import Baseline
 from ._ridge import check_penalty, least_loo_error
-from ._smoother import Smoother, rotated
-from ._training import FloatArray, IntArray, condition_table, training_rows
 
 
 class BatchOnlyBaseline(Baseline):

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+from txpert._types import FloatArray
+
 from ._base import EffectBaseline
-from ._training import FloatArray
 
 
 class GeneralBaseline(EffectBaseline):

@@ -6,13 +6,12 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from txpert._types import FloatArray
 from txpert.data import ConditionTable
+from txpert.effects import GeneKernels, GeneProcess
 from txpert.graph import KnowledgeGraph
 
 from ._base import AdditiveBaseline
-from ._gene_kernels import GeneKernels
-from ._gene_process import GeneProcess
-from ._training import FloatArray
 
 
 class KernelBaseline(AdditiveBaseline):

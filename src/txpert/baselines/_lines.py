@@ -9,11 +9,12 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import CELL_LINE, N_CELLS, PERTURBATION
+from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable, ControlProfiles, canonical_label, parse_targets
+from txpert.effects import Effects, condition_table, training_rows
 from txpert.metrics import pearson_delta
 
 from ._base import Baseline
-from ._training import Effects, FloatArray, IntArray, condition_table, training_rows
 
 
 class CellLineBaseline(Baseline):

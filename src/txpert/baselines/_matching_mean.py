@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from txpert._types import FloatArray
 from txpert.data import parse_targets
 
 from ._base import EffectBaseline
-from ._training import FloatArray
 
 
 class MatchingMeanBaseline(EffectBaseline):

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from txpert._types import FloatArray
+
 from ._base import EffectBaseline
-from ._training import FloatArray
 
 
 class MeanBaseline(EffectBaseline):

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from txpert._types import FloatArray
+
 from ._lines import CellLineBaseline
-from ._training import FloatArray
 
 
 class NearestCellLineBaseline(CellLineBaseline):

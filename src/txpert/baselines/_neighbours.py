@@ -7,11 +7,11 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
+from txpert._types import FloatArray
 from txpert.data import ConditionTable
 from txpert.graph import KnowledgeGraph, share_nodes, to_scipy
 
 from ._base import AdditiveBaseline
-from ._training import FloatArray
 
 # Tried in units of the median total weight of a perturbation's neighbours.
 _SHRINKAGES = np.append(np.logspace(-3, 3, 49), np.inf)

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable, ControlProfiles
+from txpert.effects import condition_table
 
 from ._base import Baseline
-from ._training import FloatArray, IntArray, condition_table
 
 
 class NoChangeBaseline(Baseline):

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from txpert._types import FloatArray
 from txpert.data import ConditionTable, parse_targets
+from txpert.effects import Smoother, penalties, rotated
 
 from ._base import EffectBaseline
-from ._smoother import Array, Smoother, penalties, rotated
-from ._training import FloatArray
 
 
 class RidgeBaseline(EffectBaseline):
@@ -100,13 +100,13 @@ class RidgeBaseline(EffectBaseline):
         rows = np.stack([self._row(label) for label in targets])
         return (order * self.mean_effect_ + rows @ self.coefficients_).astype(np.float32)
 
-    def _row(self, targets: tuple[str, ...]) -> Array:
+    def _row(self, targets: tuple[str, ...]) -> FloatArray:
         """Sum the centred features of targets; those without any add nothing."""
         known = self.features_.index.get_indexer(pd.Index(targets, dtype=object))
         return self.features_.to_numpy()[known[known >= 0]].sum(axis=0)
 
 
-def least_loo_error(smoother: Smoother, y: Array) -> float:
+def least_loo_error(smoother: Smoother, y: FloatArray) -> float:
     """Return the penalty with the least leave-one-out error; under three rows, the largest."""
     tried = penalties(smoother.scale)
     if len(y) < 3:
@@ -142,7 +142,7 @@ def _centred(features: pd.DataFrame, targets: list[str]) -> pd.DataFrame:
     return pd.DataFrame(values - values[held].mean(axis=0), index=features.index)
 
 
-def _principal(y: Array, number: int) -> Array:
+def _principal(y: FloatArray, number: int) -> FloatArray:
     """Return the leading principal components of the rows, shape ``(number, n_genes)``."""
     if not 1 <= number <= min(y.shape):
         raise ValueError(

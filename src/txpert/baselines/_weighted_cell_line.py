@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 from anndata import AnnData
 
+from txpert._types import FloatArray
 from txpert.data import ConditionTable
 
 from ._lines import CellLineBaseline
-from ._training import FloatArray
 
 
 class WeightedCellLineBaseline(CellLineBaseline):

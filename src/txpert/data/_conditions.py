@@ -3,14 +3,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
 from txpert._constants import ALL, BATCH, CELL_LINE, CONTROL, DELTA, N_CELLS, PERTURBATION, SPLIT
+from txpert._types import BoolArray, FloatArray, IntArray
 
-from ._controls import ControlProfiles, FloatArray, IntArray, condition_names
+from ._controls import ControlProfiles, condition_names
 from ._group_sums import group_sums, weighted_group_means
 from ._screen import Screen
 
@@ -116,7 +116,7 @@ class ConditionTable:
         conditions = [pd.Categorical(self.obs[name]) for name in (CELL_LINE, BATCH, PERTURBATION)]
         return np.searchsorted(_condition_codes(conditions), _condition_codes(_factors(screen)))
 
-    def subset(self, rows: npt.NDArray[np.bool_] | IntArray) -> ConditionTable:
+    def subset(self, rows: BoolArray | IntArray) -> ConditionTable:
         """Return some of the conditions; contexts stay whole."""
         return ConditionTable(
             self.obs.iloc[np.flatnonzero(rows) if rows.dtype == bool else rows],

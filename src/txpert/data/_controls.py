@@ -5,20 +5,18 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 from mudata import MuData
 
 from txpert._constants import ALL, BATCH, CELL_LINE, CONTROL, DELTA, N_CELLS, PERTURBATION
+from txpert._types import BoolArray, FloatArray, IntArray
 
 from ._group_sums import group_sums, weighted_group_means
 from ._matrix import expression_matrix
 from ._tokens import parse_targets
 from ._values import check_log_normalised
 
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
 Matching = Literal["batch", "cell_line"]
 Embed = Callable[[AnnData | MuData, IntArray], FloatArray]
 """Returns the embedding of some cells (by position), ``(n_cells, n_embedding)``."""
@@ -225,7 +223,7 @@ class ControlProfiles:
         obs.insert(0, PERTURBATION, np.repeat(np.asarray(labels, dtype=object), len(chosen)))
         return obs, context
 
-    def _among(self, column: str, wanted: str | Sequence[str] | None) -> npt.NDArray[np.bool_]:
+    def _among(self, column: str, wanted: str | Sequence[str] | None) -> BoolArray:
         values = self.obs[column].astype(str)
         if wanted is None:
             return np.ones(len(values), dtype=bool)

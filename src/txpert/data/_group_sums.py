@@ -10,12 +10,12 @@ import numpy.typing as npt
 from scipy import sparse
 from tqdm.auto import tqdm
 
+from txpert._types import FloatArray, IntArray, Matrix
+
 from ._cluster import compute_in_turn
-from ._matrix import SHOW_PROGRESS, Matrix, iter_chunks, row_slices
+from ._matrix import SHOW_PROGRESS, iter_chunks, row_slices
 from ._storage import REPEATED, has_repeated_entries, is_dask
 
-FloatArray = npt.NDArray[np.floating]
-IntArray = npt.NDArray[np.integer]
 Partial = tuple[IntArray, Matrix]
 
 
@@ -126,10 +126,10 @@ def _add(sums: FloatArray, present: IntArray, total: Matrix) -> None:
 
 
 def weighted_group_means(
-    values: npt.NDArray[np.float32],
-    group: npt.NDArray[np.integer],
+    values: FloatArray,
+    group: IntArray,
     weight: npt.NDArray[np.number],
-) -> npt.NDArray[np.float32]:
+) -> FloatArray:
     """Average the rows of each group by their weights.
 
     Parameters

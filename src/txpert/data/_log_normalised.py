@@ -3,10 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
-from ._matrix import Matrix
+from txpert._types import IntArray, Matrix
+
 from ._storage import is_dask
 from ._values import check_counts
 
@@ -29,7 +29,7 @@ class LogNormalised:
         self.target_sum = target_sum
         self.shape = counts.shape
 
-    def __getitem__(self, rows: slice | npt.NDArray[np.integer]) -> Matrix:
+    def __getitem__(self, rows: slice | IntArray) -> Matrix:
         """Return log1p of the normalised counts of some rows."""
         return log_normalise_rows(self.counts[rows], self.target_sum)
 

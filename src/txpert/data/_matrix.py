@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +11,9 @@ from anndata import AnnData
 from scipy import sparse
 from tqdm.auto import tqdm
 
-from ._storage import check_complete, is_dask, read_block
+from txpert._types import FloatArray, IntArray, Matrix
 
-Matrix = Any
-"""``ndarray``, scipy CSR/CSC, ``h5py.Dataset``, ``zarr.Array``, anndata's sparse dataset on disk,
-dask array of dense or CSR blocks, or :class:`LogNormalised` counts."""
+from ._storage import check_complete, is_dask, read_block
 
 SHOW_PROGRESS = 200_000
 """Rows from which a pass over the cells has a progress bar."""
@@ -72,7 +69,7 @@ def row_slices(matrix: Matrix, n_rows: int) -> Iterator[slice]:
         start += size
 
 
-def read_rows(matrix: Matrix, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
+def read_rows(matrix: Matrix, rows: IntArray) -> FloatArray:
     """Return the rows asked for, dense, in the order asked for, repeats included.
 
     Files on disk want rising, unique indices, so those are read and put back into order.

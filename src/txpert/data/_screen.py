@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 
@@ -21,9 +20,10 @@ from txpert._constants import (
     TRAIN,
     VALIDATION,
 )
+from txpert._types import BoolArray, FloatArray, Matrix
 
 from ._log_normalised import log_normalised
-from ._matrix import Matrix, expression_matrix, place
+from ._matrix import expression_matrix, place
 from ._tokens import canonical_label
 
 logger = logging.getLogger("txpert")
@@ -111,11 +111,11 @@ class Screen:
     X: Matrix
     genes: pd.Index
     perturbation: pd.Categorical
-    control: npt.NDArray[np.bool_]
+    control: BoolArray
     cell_line: pd.Categorical
     batch: pd.Categorical
     split: pd.Categorical | None
-    embedding: npt.NDArray[np.float32] | None = None
+    embedding: FloatArray | None = None
 
     @classmethod
     def from_anndata(
@@ -183,7 +183,7 @@ def _labels(column: pd.Series[Any]) -> pd.Categorical:
     return labels.rename_categories(str)
 
 
-def _control_flag(column: pd.Series[Any], perturbation: pd.Series[Any]) -> npt.NDArray[np.bool_]:
+def _control_flag(column: pd.Series[Any], perturbation: pd.Series[Any]) -> BoolArray:
     if not pd.api.types.is_bool_dtype(column) or column.isna().any():
         raise ValueError(
             f"The control flag, obs column {column.name!r}, must be True or False for every cell; "
@@ -200,7 +200,7 @@ def _control_flag(column: pd.Series[Any], perturbation: pd.Series[Any]) -> npt.N
 
 
 def _canonical(
-    labels: pd.Categorical, control: npt.NDArray[np.bool_], columns: Mapping[str, pd.Series[Any]]
+    labels: pd.Categorical, control: BoolArray, columns: Mapping[str, pd.Series[Any]]
 ) -> pd.Categorical:
     """Canonicalise the labels (once per category, not per cell) and check them by the flag."""
     categories = labels.categories

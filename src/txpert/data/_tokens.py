@@ -4,10 +4,10 @@ import difflib
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from txpert._constants import COMBINATION, CONTROL
+from txpert._types import IntArray
 
 CONTROL_LABELS = frozenset({CONTROL, "ctrl"})
 """Labels that mean "no target"; ``"ctrl"`` is how GEARS writes it, also within ``"A+ctrl"``."""
@@ -46,7 +46,7 @@ def join_targets(targets: Iterable[str]) -> str:
     return COMBINATION.join(sorted(targets)) or CONTROL
 
 
-def encode_targets(labels: Iterable[str], nodes: pd.Index) -> npt.NDArray[np.int64]:
+def encode_targets(labels: Iterable[str], nodes: pd.Index) -> IntArray:
     """Return the positions of each perturbation's targets among the nodes.
 
     Returns
@@ -72,9 +72,7 @@ def encode_targets(labels: Iterable[str], nodes: pd.Index) -> npt.NDArray[np.int
     return encoded
 
 
-def measured_targets(
-    labels: Iterable[str], genes: pd.Index
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def measured_targets(labels: Iterable[str], genes: pd.Index) -> tuple[IntArray, IntArray]:
     """Find the targets that are among the genes measured.
 
     Returns

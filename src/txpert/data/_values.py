@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from ._matrix import Matrix, row_slices
+from txpert._types import Matrix
+
+from ._matrix import row_slices
 from ._storage import in_memory, read_block
 
 _SAMPLED_ROWS = 1_000

@@ -8,12 +8,11 @@ from scipy import sparse
 from scipy.special import betainc
 
 from txpert._constants import TARGET_SUM
+from txpert._types import FloatArray, IntArray
 
 from ._parameters import SimulationParameters
 
-FloatArray = npt.NDArray[np.float64]
-Float32Array = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
+Float32Array = FloatArray
 
 _BLOCK = 1_000_000
 _LARGE_MEAN = 16.0

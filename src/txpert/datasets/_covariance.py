@@ -1,17 +1,15 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from txpert._constants import CELL_LINE, PERTURBATION
+from txpert._types import FloatArray
 from txpert.data import parse_targets
 from txpert.graph import KnowledgeGraph
 
 from ._effects import STRENGTH_SHAPE, STRESS_SIZE, graph_spread
 from ._parameters import SimulationParameters
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class EffectCovariance:
@@ -53,7 +51,7 @@ class EffectCovariance:
         return mean_squared * activity + own
 
 
-def _memberships(left: pd.DataFrame, right: pd.DataFrame) -> tuple[pd.Index, list[FloatArray]]:
+def _memberships(left: pd.DataFrame, right: pd.DataFrame) -> tuple[pd.Index, list[Any]]:
     """Return the targets of two lists of conditions, and which condition has which."""
     targets = [frame[PERTURBATION].astype(str).map(parse_targets) for frame in (left, right)]
     names = pd.Index(sorted({name for part in targets for label in part for name in label}))

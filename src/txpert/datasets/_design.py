@@ -3,11 +3,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+
+from txpert._types import BoolArray, FloatArray, IntArray
 
 from ._parameters import SimulationParameters
-
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Design:
     perturbation: IntArray
     batch: IntArray
     size: IntArray
-    confounded: npt.NDArray[np.bool_]
+    confounded: BoolArray
 
 
 def line_names(n_lines: int) -> list[str]:
@@ -94,7 +93,7 @@ def _draw_sizes(
 
 def _batch_shares(
     rng: np.random.Generator, n_perturbations: int, n_batches: int, settings: SimulationParameters
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+) -> tuple[FloatArray, BoolArray]:
     """Return the share of each perturbation's cells that each batch expects."""
     confounded = np.zeros(n_perturbations, dtype=bool)
     number = round(settings.confounded * n_perturbations)

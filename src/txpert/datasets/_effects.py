@@ -9,12 +9,11 @@ from scipy import sparse
 from scipy.special import gammaincinv, ndtr
 
 from txpert._constants import PERTURBATION
+from txpert._types import FloatArray, IntArray
 from txpert.data import join_targets
 from txpert.graph import KnowledgeGraph
 
 from ._parameters import SimulationParameters
-
-FloatArray = npt.NDArray[np.float64]
 
 ADDITIVE, SYNERGISTIC, BUFFERING = "additive", "synergistic", "buffering"
 STRESS_SIZE = 0.3
@@ -40,7 +39,7 @@ class Effects:
     """
 
     labels: list[str]
-    log_fold_change: npt.NDArray[np.float32]
+    log_fold_change: FloatArray
     essentiality: pd.DataFrame
     interactions: pd.DataFrame
 
@@ -159,7 +158,7 @@ def _draw_loadings(
 
 def _draw_doubles(
     rng: np.random.Generator, activity: FloatArray, n_doubles: int, settings: SimulationParameters
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.object_]]:
+) -> tuple[IntArray, IntArray, npt.NDArray[np.object_]]:
     """Draw pairs of targets and their kinds.
 
     Pairs whose targets act most alike are buffering, as within a pathway, where the second loss
@@ -201,8 +200,8 @@ def _interaction_factors(
 
 def _interaction_table(
     targets: npt.NDArray[np.object_],
-    first: npt.NDArray[np.int64],
-    second: npt.NDArray[np.int64],
+    first: IntArray,
+    second: IntArray,
     kind: npt.NDArray[np.object_],
 ) -> pd.DataFrame:
     pairs = {"first": targets[first], "second": targets[second]}

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 from scipy import linalg
 
 from txpert._constants import CELL_LINE, CONTROL, N_CELLS, PERTURBATION, SPLIT, TRAIN
+from txpert._types import FloatArray, IntArray
 from txpert.data import (
     ConditionTable,
     ControlProfiles,
@@ -22,8 +22,6 @@ from ._noisy_graph import simulated_graph
 from ._oracle import Oracle
 from ._parameters import SimulationParameters
 from ._truth import read_truth
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class GraphOracle(Oracle):
@@ -94,9 +92,7 @@ class GraphOracle(Oracle):
         prior = self._covariance(self._trained, self._trained)
         self._weights = _posterior_weights(prior, noise, delta)
 
-    def _effects(
-        self, conditions: pd.DataFrame, controls: ControlProfiles
-    ) -> npt.NDArray[np.float32]:
+    def _effects(self, conditions: pd.DataFrame, controls: ControlProfiles) -> FloatArray:
         if not controls.genes.equals(self.control_profiles.genes):
             raise ValueError("The controls must have the genes of the screen, in its order.")
         delta = self._covariance(conditions, self._trained) @ self._weights
@@ -107,7 +103,7 @@ class GraphOracle(Oracle):
 
 def _own_expression(
     conditions: pd.DataFrame, controls: ControlProfiles
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], FloatArray]:
+) -> tuple[IntArray, IntArray, FloatArray]:
     """Return row, column and control expression of every target that is measured."""
     lines = controls.obs[CELL_LINE].astype(str).to_numpy()
     code, names = pd.factorize(lines)
@@ -117,9 +113,7 @@ def _own_expression(
     return row, column, expression[line, column].astype(float)
 
 
-def _posterior_weights(
-    prior: FloatArray, noise: FloatArray, delta: npt.NDArray[np.float32]
-) -> FloatArray:
+def _posterior_weights(prior: FloatArray, noise: FloatArray, delta: FloatArray) -> FloatArray:
     """Return (K + b N)⁻¹ Δ with the size of the noise b of the highest marginal likelihood."""
     outer = delta.astype(float) @ delta.T.astype(float)
     mean_prior, best = np.diagonal(prior).mean(), (-np.inf, prior)

@@ -4,11 +4,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, DELTA, PERTURBATION
+from txpert._types import FloatArray
 from txpert.data import ConditionTable, ControlProfiles, canonical_label
 from txpert.pp import pseudobulk
 
@@ -45,9 +45,7 @@ class Oracle(ABC):
         return profiles.prediction_from_delta(obs, context, effects)
 
     @abstractmethod
-    def _effects(
-        self, conditions: pd.DataFrame, controls: ControlProfiles
-    ) -> npt.NDArray[np.float32]:
+    def _effects(self, conditions: pd.DataFrame, controls: ControlProfiles) -> FloatArray:
         """Return Δ of each perturbation and cell line, shape ``(n_conditions, n_genes)``."""
 
 
@@ -80,9 +78,7 @@ class TruthOracle(Oracle):
             pseudobulk(adata[adata.obs[CONTROL].to_numpy()], split_key=None)
         ).controls
 
-    def _effects(
-        self, conditions: pd.DataFrame, controls: ControlProfiles
-    ) -> npt.NDArray[np.float32]:
+    def _effects(self, conditions: pd.DataFrame, controls: ControlProfiles) -> FloatArray:
         column = self._truth.var_names.get_indexer(controls.genes)
         if (column == -1).any():
             raise KeyError(f"The gene {controls.genes[column == -1][0]!r} was not simulated.")

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION
+from txpert._types import FloatArray
 from txpert.graph import KnowledgeGraph, go, go_genes
 
 from ._counts import draw_counts
@@ -14,8 +14,6 @@ from ._design import Design, draw_design, line_names
 from ._effects import Effects, draw_effects
 from ._parameters import SimulationParameters
 from ._truth import TRUTH, describe_truth
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def simulate(

@@ -4,11 +4,11 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import CELL_LINE, CONTROL, DELTA, N_CELLS, PERTURBATION
+from txpert._types import FloatArray
 from txpert.graph import KnowledgeGraph
 
 from ._counts import expected_expression
@@ -24,7 +24,7 @@ LOG_FOLD_CHANGE = "log_fold_change"
 def describe_truth(
     graph: KnowledgeGraph,
     genes: list[str],
-    base: npt.NDArray[np.float64],
+    base: FloatArray,
     effects: Effects,
     design: Design,
     settings: SimulationParameters,
@@ -61,11 +61,11 @@ def _with_text_index(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _expected_delta(
-    base: npt.NDArray[np.float64],
-    log_fold_change: npt.NDArray[np.float32],
-    control: npt.NDArray[np.float64],
+    base: FloatArray,
+    log_fold_change: FloatArray,
+    control: FloatArray,
     settings: SimulationParameters,
-) -> npt.NDArray[np.float32]:
+) -> FloatArray:
     """Return noise-free Δ, perturbations of all lines × genes, some rows at a time."""
     delta = np.empty_like(log_fold_change)
     for line in range(len(delta)):
@@ -76,7 +76,7 @@ def _expected_delta(
     return delta.reshape(-1, delta.shape[2])
 
 
-def _shares(log_rate: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _shares(log_rate: FloatArray) -> FloatArray:
     rate = np.exp(log_rate)
     return rate / rate.sum(axis=-1, keepdims=True)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import numpy.typing as npt
+
+from txpert._types import IntArray
 
 from ._arrays import EdgeArrays, Positions
 from ._filters import check_fraction
@@ -77,7 +78,7 @@ def _code(source: Positions, target: Positions, n_nodes: int) -> Positions:
     return source * n_nodes + target
 
 
-def _check_room(graph: KnowledgeGraph, chosen: npt.NDArray[np.int64], which: str) -> None:
+def _check_room(graph: KnowledgeGraph, chosen: IntArray, which: str) -> None:
     """Refuse a graph with fewer free edges than rewiring needs, where drawing would never end."""
     if which == "both":
         free = graph.n_nodes * (graph.n_nodes - 1) - graph.n_edges

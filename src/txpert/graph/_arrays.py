@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Positions = npt.NDArray[np.int64]
-Weights = npt.NDArray[np.float32]
+from txpert._types import FloatArray, IntArray
+
+Positions = IntArray
+Weights = FloatArray
 
 
 class EdgeArrays(NamedTuple):

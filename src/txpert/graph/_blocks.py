@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
-import numpy.typing as npt
 from tqdm.auto import tqdm
+
+from txpert._types import BoolArray
 
 from ._arrays import EdgeArrays, Weights, concatenate
 
@@ -28,7 +29,7 @@ def top_per_target(
     for rows in _row_blocks(n):
         block = similarity(rows, slice(0, n))
         np.fill_diagonal(block[:, rows], 0)
-        chosen: npt.NDArray[np.bool_] = block > 0
+        chosen: BoolArray = block > 0
         if threshold > 0:
             chosen &= block >= np.float32(threshold)
         if k is not None and k < n:

@@ -3,16 +3,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy.special import ive
+
+from txpert._types import FloatArray, IntArray
 
 from ._joint import share_nodes
 from ._knowledge_graph import KnowledgeGraph
 from ._spectral import _normalised
-
-FloatArray = npt.NDArray[np.floating]
-IntArray = npt.NDArray[np.integer]
 
 _BLOCK = 64
 """Genes diffused at a time, which bounds the memory besides the result."""

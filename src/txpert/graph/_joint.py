@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
+
+from txpert._types import BoolArray
 
 from ._arrays import EdgeArrays, Positions, Weights, concatenate
 from ._knowledge_graph import KnowledgeGraph
@@ -39,7 +40,7 @@ class Union:
     names: tuple[str, ...]
     source: Positions
     target: Positions
-    member: npt.NDArray[np.bool_]
+    member: BoolArray
     weight: Weights
     learned_from: tuple[str, ...] = ()
 
@@ -94,7 +95,7 @@ class SupraGraph:
     source: Positions
     target: Positions
     weight: Weights
-    identity: npt.NDArray[np.bool_]
+    identity: BoolArray
 
 
 def share_nodes(graphs: Sequence[KnowledgeGraph]) -> list[KnowledgeGraph]:

@@ -3,16 +3,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from txpert._types import FloatArray
+
 from ._interop import to_scipy
 from ._joint import share_nodes
 from ._knowledge_graph import KnowledgeGraph
-
-FloatArray = npt.NDArray[np.float64]
 
 # Up to here all eigenvectors cost less than a second; beyond, only those asked for are sought.
 _DENSE_NODES = 1_000

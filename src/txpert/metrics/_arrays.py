@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.floating]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.integer]
+from txpert._types import BoolArray, FloatArray, IntArray
+
 RowScore = Callable[[FloatArray, FloatArray, BoolArray], FloatArray]
 
 _BLOCK_VALUES = 2**21

@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import wilcoxon
 
-from ._arrays import FloatArray, one_dimensional
+from txpert._types import FloatArray
+
+from ._arrays import one_dimensional
 from ._summary import bootstrap_interval
 
 

@@ -6,7 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from ._arrays import BoolArray, FloatArray, normalise, score_rows, standardise
+from txpert._types import BoolArray, FloatArray
+
+from ._arrays import normalise, score_rows, standardise
 
 
 def pearson_delta(

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from txpert._constants import TARGET_SUM
+from txpert._types import FloatArray
 
-from ._arrays import FloatArray, to_float
+from ._arrays import to_float
 
 
 def against_perturbed_mean(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import BoolArray, FloatArray, score_rows
+from txpert._types import BoolArray, FloatArray
+
+from ._arrays import score_rows
 
 
 def mse(

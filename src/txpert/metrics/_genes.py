@@ -6,7 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from ._arrays import BoolArray, FloatArray, row_blocks, score_rows, to_float
+from txpert._types import BoolArray, FloatArray
+
+from ._arrays import row_blocks, score_rows, to_float
 
 
 def top_genes(scores: npt.ArrayLike, k: int) -> BoolArray:

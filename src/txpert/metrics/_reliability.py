@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.floating]
+from txpert._types import FloatArray
 
 
 def spearman_brown(correlation: npt.ArrayLike, factor: float = 2.0) -> FloatArray:

@@ -8,16 +8,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import (
-    BoolArray,
-    FloatArray,
-    check_paired,
-    gene_mask,
-    normalise,
-    row_blocks,
-    standardise,
-    to_float,
-)
+from txpert._types import BoolArray, FloatArray
+
+from ._arrays import check_paired, gene_mask, normalise, row_blocks, standardise, to_float
 
 Similarity = Literal["pearson", "cosine"]
 Embed = Callable[[FloatArray], FloatArray]

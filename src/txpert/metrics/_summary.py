@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
-from ._arrays import FloatArray, one_dimensional, row_blocks, row_index
+from txpert._types import FloatArray
+
+from ._arrays import one_dimensional, row_blocks, row_index
 
 
 class Interval(NamedTuple):

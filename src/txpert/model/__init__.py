@@ -1,3 +1,5 @@
+"""TxPertModel: registration, training and prediction."""
+
 from ._blend import Blend, across_lines
 from ._model import TxPertModel
 from ._module import TxPertModule

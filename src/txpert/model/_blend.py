@@ -9,12 +9,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from txpert._constants import CELL_LINE, PERTURBATION
-from txpert.baselines import Effects, GeneKernels, GeneProcess, TargetEffect
+from txpert._types import FloatArray
 from txpert.data import ConditionTable, average_over_batches, canonical_label, parse_targets
+from txpert.effects import Effects, GeneKernels, GeneProcess, TargetEffect
 
 from ._stacking import HeldOut, Weights, stack
-
-Array = npt.NDArray[np.float32]
 
 _MOST_LINES = 5
 _NETWORK, _ENOUGH = 0.3, 20
@@ -40,9 +39,9 @@ class Blend:
 
     .. math:: \hat\Delta = T + s\,\big(G + a\,(K - G) + b\,(N - G)\big), \qquad a, b, s \ge 0,
 
-    with the effect T on the targets themselves (:class:`txpert.baselines.TargetEffect`), the
+    with the effect T on the targets themselves (:class:`txpert.effects.TargetEffect`), the
     general path G (:class:`txpert.baselines.GeneralBaseline`), the kernel path K
-    (:class:`txpert.baselines.GeneProcess`) and the network N. The weights are fitted by
+    (:class:`txpert.effects.GeneProcess`) and the network N. The weights are fitted by
     :func:`stack` for each kind of perturbation by itself: "measured" (in training, in another
     cell line, say), "composed" (a combination of which all targets are), and "new". A kind that
     no held-out perturbation is of follows the kernel path if it is "new", else the general one.
@@ -94,14 +93,14 @@ class Blend:
             weights[str(kind)] = stack(some, expected(kind, len(some.kinds), trust), trust)
         return replace(self, weights=weights)
 
-    def simple(self, labels: Sequence[str]) -> tuple[Array, Array]:
+    def simple(self, labels: Sequence[str]) -> tuple[FloatArray, FloatArray]:
         """Return Δ by the general and by the kernel path, ``(n_labels, n_genes)`` each."""
         code, values = pd.factorize(np.asarray(labels, dtype=object))
         distinct = values.tolist()
         general = self.effects.general([canonical_label(label) for label in distinct])
         return general[code], self.process.delta(distinct, self.kernels)[code]
 
-    def delta(self, labels: Sequence[str], network: Array) -> tuple[Array, pd.DataFrame]:
+    def delta(self, labels: Sequence[str], network: FloatArray) -> tuple[FloatArray, pd.DataFrame]:
         """Return the blended Δ without the effect on the targets, and what it is made of.
 
         Parameters

@@ -5,15 +5,13 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 from mudata import MuData
 
 from txpert._constants import BATCH, CELL_LINE
+from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable, ControlProfiles, Embed, Screen
-
-FloatArray = npt.NDArray[np.float32]
 
 
 class LatentModel(Protocol):
@@ -135,7 +133,7 @@ def obsm_embedding(key: str | None, modality: str | None) -> Embed | None:
     if key is None:
         return None
 
-    def embed(data: AnnData | MuData, cells: npt.NDArray[np.int64]) -> FloatArray:
+    def embed(data: AnnData | MuData, cells: IntArray) -> FloatArray:
         # Control cells that a user hands to predict() are no MuData.
         holder = data.mod[modality] if modality and isinstance(data, MuData) else data
         return read_embedding(holder, key)[cells]

@@ -9,7 +9,8 @@ import pandas as pd
 from scvi import settings
 
 from txpert._constants import CONTROL, PERTURBATION, SPLIT, TRAIN
-from txpert.data import ConditionTable, parse_targets, split_by_fold
+from txpert.data import ConditionTable, parse_targets
+from txpert.splits import split_by_fold
 
 _FEW, _FOLDS = 100, 5
 """With fewer perturbations each fifth is held out in turn, with more only the first."""

@@ -5,7 +5,6 @@ from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 from anndata import AnnData
@@ -13,26 +12,14 @@ from mudata import MuData
 from scvi import settings
 
 from txpert._constants import N_CELLS, PERTURBATION
-from txpert.baselines import GeneKernels, GeneProcess
-from txpert.data import (
-    ConditionTable,
-    Embed,
-    Matching,
-    Screen,
-    draw_split,
-    parse_targets,
-)
+from txpert.data import ConditionTable, Embed, Matching, Screen, parse_targets
+from txpert.effects import GeneKernels, GeneProcess
 from txpert.nn import CombinationName, EncoderConfig
+from txpert.splits import draw_split
 
 from ._embeddings import ControlEmbedding, LatentModel, obsm_embedding
 from ._module import Basal, Decoding, TxPertModule
-from ._node_inputs import (
-    NodeInputs,
-    feature_genes,
-    given_features,
-    make_nodes,
-    read_node_inputs,
-)
+from ._node_inputs import NodeInputs, feature_genes, given_features, make_nodes, read_node_inputs
 from ._nodes import (
     Graphs,
     check_overlap,
@@ -45,8 +32,6 @@ from ._setup import read_screen, registered_genes
 from ._training import TrainableModelClass
 
 Prediction = Literal["blended", "network"]
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
 
 
 class TxPertModel(TrainableModelClass):

@@ -9,14 +9,7 @@ from scvi.module.base import BaseModuleClass, LossOutput, auto_move_data
 from torch import Tensor
 from torch.nn import functional as F
 
-from txpert.data import (
-    CONTROL_EMBEDDING,
-    CONTROL_PROFILE,
-    EXPRESSION,
-    PERTURBATION,
-    WEIGHT,
-    Matching,
-)
+from txpert.data import Matching
 from txpert.nn import (
     BasalMLP,
     CombinationName,
@@ -32,6 +25,8 @@ from txpert.nn import (
     make_encoder,
     reachable,
 )
+
+from ._torch_datasets import CONTROL_EMBEDDING, CONTROL_PROFILE, EXPRESSION, PERTURBATION, WEIGHT
 
 Decoding = Literal["low_rank", "delta", "direct"]
 Basal = Literal["mlp", "embedding", "none"]

@@ -12,12 +12,12 @@ from scvi import settings
 from scvi.train import LoudEarlyStopping, TrainingPlan, TrainRunner
 from torch import Tensor
 
-from txpert.data import CONTROL_PROFILE, GROUP, PERTURBATION, WEIGHT
 from txpert.metrics import pearson_delta
 from txpert.nn import Similarity
 
 from ._checkpoints import FitCheckpoint
 from ._module import TxPertModule
+from ._torch_datasets import CONTROL_PROFILE, GROUP, PERTURBATION, WEIGHT
 
 MONITOR = "pearson_delta_validation"
 

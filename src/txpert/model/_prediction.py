@@ -5,29 +5,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 from anndata import AnnData
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION
-from txpert.baselines import GeneKernels, TargetEffect
-from txpert.data import (
-    ConditionTable,
-    ControlProfiles,
-    Matching,
-    Screen,
-    control_tensors,
-    encode_targets,
-)
+from txpert._types import FloatArray, IntArray
+from txpert.data import ConditionTable, ControlProfiles, Matching, Screen, encode_targets
+from txpert.effects import GeneKernels, TargetEffect
 
 from ._blend import Blend
 from ._embeddings import ControlEmbedding
 from ._module import TxPertModule
 from ._setup import ScreenModelClass
-
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
+from ._torch_datasets import control_tensors
 
 
 class PredictingModelClass(ScreenModelClass):

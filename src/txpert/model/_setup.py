@@ -14,19 +14,17 @@ from scvi.model.base import BaseModelClass
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT
 from txpert.data import (
-    MuDataOpenObsField,
-    OpenObsField,
     Screen,
     check_log_normalised,
     expression_matrix,
     log_normalised,
-    obs_column,
     obs_columns,
     place,
     resolve_key,
 )
 
 from ._embeddings import read_embedding
+from ._fields import MuDataOpenObsField, OpenObsField, obs_column
 
 EMBEDDING = "embedding"
 _FIELDS = (PERTURBATION, CONTROL, BATCH, CELL_LINE, SPLIT)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float32]
+from txpert._types import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class HeldOut:
 
     kinds: npt.NDArray[Any]
     cell_line: npt.NDArray[Any]
-    general: Array
-    kernel: Array
-    network: Array
-    observed: Array
+    general: FloatArray
+    kernel: FloatArray
+    network: FloatArray
+    observed: FloatArray
 
     @classmethod
     def join(cls, parts: Sequence[HeldOut]) -> HeldOut:
@@ -48,7 +48,7 @@ class HeldOut:
         n = len(self.kinds)
         return self if n <= most else self._rows(np.linspace(0, n - 1, most).astype(int))
 
-    def _rows(self, rows: npt.NDArray[np.integer]) -> HeldOut:
+    def _rows(self, rows: IntArray) -> HeldOut:
         return HeldOut(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
@@ -117,15 +117,13 @@ def stack(held_out: HeldOut, expected: Weights, trust: float = 1.0) -> Weights:
     return Weights(float(a), float(b), float(max(along / size, 0)) if size else 1.0)
 
 
-def _terms(held_out: HeldOut) -> Array:
+def _terms(held_out: HeldOut) -> FloatArray:
     """Return G, K − G and N − G, ``(3, n, n_genes)``."""
     general = held_out.general
     return np.stack([general, held_out.kernel - general, held_out.network - general])
 
 
-def _gains(
-    terms: Array, observed: Array, cell_line: npt.NDArray[np.str_]
-) -> npt.NDArray[np.float64]:
+def _gains(terms: FloatArray, observed: FloatArray, cell_line: npt.NDArray[np.str_]) -> FloatArray:
     """Return the sum of correlations and retrievals for each pair of weights on the grid."""
     centred = terms - terms.mean(axis=2, keepdims=True)
     truth = observed - observed.mean(axis=1, keepdims=True)

@@ -12,23 +12,18 @@ from scvi import settings
 from scvi.train import TrainRunner
 
 from txpert._constants import CELL_LINE, CONTROL, PERTURBATION, SPLIT, TRAIN, VALIDATION
-from txpert.data import (
-    ConditionTable,
-    Controls,
-    PerturbationSplitter,
-    Screen,
-    Unit,
-    average_over_batches,
-    hold_out,
-)
+from txpert.data import ConditionTable, Screen, average_over_batches
 from txpert.nn import LowRankDecoder
+from txpert.splits import hold_out
 
 from ._blend import Blend, across_lines
 from ._checkpoints import Checkpoints, describe
+from ._data_splitter import PerturbationSplitter, Unit
 from ._folds import best_epoch, folds
 from ._plan import BestWeights, TxPertTrainingPlan, early_stopping, refuse_subprocesses, run
 from ._prediction import PredictingModelClass
 from ._stacking import HeldOut
+from ._torch_datasets import Controls
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,7 @@ from torch_geometric.utils import (
 
 from txpert._refined import refine_adjacency
 
-from ._edges import (
-    GraphTensors,
-    adjacency,
-    both_ways,
-    join_edges,
-    neighbour_sums,
-)
+from ._edges import GraphTensors, adjacency, both_ways, join_edges, neighbour_sums
 from ._mlp import node_mlp, reset_layers
 from ._nodes import Nodes
 from ._registry import register_encoder

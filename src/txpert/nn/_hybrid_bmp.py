@@ -6,14 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.utils import coalesce
 
-from ._edges import (
-    GraphTensors,
-    adjacency,
-    both_ways,
-    join_edges,
-    neighbour_sums,
-    require_graphs,
-)
+from ._edges import GraphTensors, adjacency, both_ways, join_edges, neighbour_sums, require_graphs
 from ._mlp import node_mlp, reset_layers
 from ._nodes import Nodes
 from ._registry import register_encoder

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
+
+from txpert._types import FloatArray
 
 METRIC_LABELS = {
     "pearson_delta": "Pearson Δ",
@@ -19,8 +19,8 @@ METRIC_LABELS = {
 
 def label_points(
     ax: Axes,
-    x: npt.NDArray[np.floating],
-    y: npt.NDArray[np.floating],
+    x: FloatArray,
+    y: FloatArray,
     names: Sequence[str],
     order: Iterable[int],
     *,

@@ -6,22 +6,26 @@ from typing import Literal
 import pandas as pd
 from anndata import AnnData
 
-from txpert._constants import (
-    BATCH,
-    CELL_LINE,
-    CONTROL,
-    PERTURBATION,
-    SPLIT,
-)
-from txpert.data import expression_matrix, split_hash
+from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT
+from txpert.data import expression_matrix
 from txpert.graph import KnowledgeGraph
+from txpert.splits import (
+    TASKS,
+    Problem,
+    Task,
+    conditions_of,
+    identical_cells,
+    label_leaks,
+    mixed_conditions,
+    read_cells,
+    record_key,
+    repeated_names,
+    seen_held_out,
+    shorten,
+    split_hash,
+)
 
-from ._cells import conditions_of, read_cells
-from ._conditions import record_key
 from ._highly_variable import GENES_KEY
-from ._leaks import Problem, label_leaks, mixed_conditions, seen_held_out, shorten
-from ._split import TASKS, Task
-from ._twins import identical_cells, repeated_names
 
 
 def check_split(

@@ -8,8 +8,8 @@ from anndata import AnnData
 
 from txpert._constants import CELL_LINE, CONTROL, N_CELLS, PERTURBATION
 from txpert.data import check_log_normalised, expression_matrix
+from txpert.splits import Perturbations
 
-from ._conditions import Perturbations
 from ._measure import N_DE_GENES, TARGET_EXPRESSION, measure_effects
 
 Method = Literal["t-test", "t-test_overestim_var", "wilcoxon"]

@@ -3,15 +3,13 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import CELL_LINE, CONTROL, PERTURBATION, SPLIT, TRAIN
+from txpert._types import BoolArray
 from txpert.data import expression_matrix, group_sums, parse_targets
-
-from ._cells import condition_names, conditions_of, read_cells, trained_on
-from ._conditions import record_key
+from txpert.splits import condition_names, conditions_of, read_cells, record_key, trained_on
 
 GENES_KEY = "txpert_genes"
 """Key in ``uns`` that tells what the genes were chosen from."""
@@ -126,9 +124,7 @@ def _line(cells: pd.DataFrame, asked: str | None, record: dict[str, Any]) -> str
     return line
 
 
-def _measured(
-    matrix: Any, cells: pd.DataFrame, learned: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.bool_]:
+def _measured(matrix: Any, cells: pd.DataFrame, learned: BoolArray) -> BoolArray:
     """Return which genes each training line measures, in its training and control cells."""
     trained = sorted(cells.loc[cells[SPLIT] == TRAIN, CELL_LINE].unique())
     lines = cells[CELL_LINE].cat.categories

@@ -6,16 +6,15 @@ import warnings
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 from tqdm.auto import tqdm
 
 from txpert._constants import CELL_LINE, CONTROL, PERTURBATION
+from txpert._types import BoolArray, FloatArray, IntArray
 from txpert.data import parse_targets
-
-from ._conditions import Perturbations
+from txpert.splits import Perturbations
 
 N_DE_GENES = "n_de_genes"
 TARGET_EXPRESSION = "target_expression"
@@ -70,11 +69,11 @@ def measure_effects(perturbations: Perturbations, matrix: Any, method: str | Non
     return values
 
 
-def _read(matrix: Any, chosen: npt.NDArray[np.bool_]) -> sparse.csr_matrix:
+def _read(matrix: Any, chosen: BoolArray) -> sparse.csr_matrix:
     return sparse.csr_matrix(matrix[np.flatnonzero(chosen)])
 
 
-def _remaining(cells: sparse.csr_matrix, before: npt.NDArray[np.floating]) -> float:
+def _remaining(cells: sparse.csr_matrix, before: FloatArray) -> float:
     """Return the highest share of control expression that a target still has."""
     after = np.expm1(cells.toarray()).mean(axis=0)
     shares = after[before > 0] / before[before > 0]
@@ -83,7 +82,7 @@ def _remaining(cells: sparse.csr_matrix, before: npt.NDArray[np.floating]) -> fl
 
 def _count_de_genes(
     block: sparse.csr_matrix,
-    of_cell: npt.NDArray[np.int64],
+    of_cell: IntArray,
     control: sparse.csr_matrix,
     method: str,
 ) -> dict[int, int]:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any
 
 from anndata import AnnData
 
 from txpert._constants import CELL_LINE, CONTROL, PERTURBATION, SPLIT
-from txpert.data import (
+from txpert.splits import (
     FRACTIONS,
+    TASKS,
+    Perturbations,
+    Stratify,
+    Task,
     held_out_groups,
     seen_elsewhere,
     split_by_fold,
@@ -14,12 +18,6 @@ from txpert.data import (
     split_cell_lines,
     split_combinations,
 )
-
-from ._conditions import Perturbations
-from ._effect_size import Stratify
-
-Task = Literal["unseen_perturbation", "unseen_combination", "unseen_cell_line"]
-TASKS: tuple[str, ...] = get_args(Task)
 
 
 def split(

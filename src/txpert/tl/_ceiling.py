@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 
@@ -20,19 +19,24 @@ from txpert._constants import (
     TEST,
     UNS_KEY,
 )
+from txpert._types import BoolArray, IntArray
 from txpert.data import (
-    CountModel,
-    Observations,
     Screen,
     check_counts,
     check_log_normalised,
     conditions_of,
     expression_matrix,
-    sampled_deltas,
-    split_half_deltas,
 )
-
-from ._repeats import mean_over_repeats, score_pairs, summarise, with_estimates
+from txpert.evaluation import (
+    CountModel,
+    Observations,
+    mean_over_repeats,
+    sampled_deltas,
+    score_pairs,
+    split_half_deltas,
+    summarise,
+    with_estimates,
+)
 
 Ceiling = Literal["split_half", "sampled"]
 
@@ -198,7 +202,7 @@ def _counts(adata: AnnData, layer: str) -> Any:
 
 def _scored(
     conditions: pd.DataFrame, split: str | Sequence[str] | None
-) -> tuple[npt.NDArray[np.bool_], list[str]]:
+) -> tuple[BoolArray, list[str]]:
     """Find the conditions to be scored, and name the splits they are of."""
     perturbed = ~conditions[CONTROL].to_numpy(dtype=bool)
     if split is None:
@@ -215,9 +219,7 @@ def _scored(
     return scored, splits
 
 
-def _without_lonely_controls(
-    conditions: pd.DataFrame, condition: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
+def _without_lonely_controls(conditions: pd.DataFrame, condition: IntArray) -> IntArray:
     """Leave out, with a warning, the cells of contexts whose controls cannot be halved."""
     controls = conditions[CONTROL] & (conditions[N_CELLS] > 1)
     contexts = conditions.groupby([CELL_LINE, BATCH], observed=True).ngroup()

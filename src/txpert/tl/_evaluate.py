@@ -7,18 +7,10 @@ import pandas as pd
 from anndata import AnnData
 from mudata import MuData
 
-from txpert._constants import (
-    CELL_LINE,
-    PERTURBATION,
-    SPLIT,
-    TEST,
-    TRAIN,
-    UNS_KEY,
-)
+from txpert._constants import CELL_LINE, PERTURBATION, SPLIT, TEST, TRAIN, UNS_KEY
 from txpert.baselines import GeneralBaseline
+from txpert.evaluation import METRICS, HeldOut, Predictor, predicted_delta
 from txpert.model import TxPertModel
-
-from ._scoring import METRICS, HeldOut, Predictor, predicted_delta
 
 
 def evaluate(

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from txpert._constants import CELL_LINE, N_CELLS
+from txpert._constants import PERTURBATION as PERTURBATION_COLUMN
+from txpert._types import IntArray
+from txpert.data import (
+    ConditionTable,
+    ControlProfiles,
+    Matching,
+    Screen,
+    average_over_batches,
+    read_rows,
+    refuse_dask,
+)
+
+EXPRESSION = "X"
+CONTROL_PROFILE = "control_profile"
+CONTROL_EMBEDDING = "control_embedding"
+PERTURBATION = "perturbation"
+WEIGHT = "n_cells"
+GROUP = "group"
+"""Keys of a minibatch: what is predicted, from what, and how much a row counts."""
+
+Controls = Literal["averaged", "sampled"]
+
+
+def control_tensors(controls: ControlProfiles, context: IntArray) -> dict[str, Tensor]:
+    """Return what a prediction starts from: profiles and, if there are any, embeddings."""
+    tensors = {CONTROL_PROFILE: torch.from_numpy(controls.mean[context])}
+    if controls.embedding is not None:
+        tensors[CONTROL_EMBEDDING] = torch.from_numpy(controls.embedding[context])
+    return tensors
+
+
+class ConditionDataset(Dataset[dict[str, Tensor]]):
+    """Minibatches of pseudobulk conditions, each with its matched control mean.
+
+    Parameters
+    ----------
+    table
+        The conditions.
+    positions
+        Encoded targets of each condition, ``(n_conditions, order)``.
+    matching
+        Whether controls are those of the same ``"batch"`` or of the whole ``"cell_line"``.
+    """
+
+    def __init__(
+        self, table: ConditionTable, positions: IntArray, matching: Matching = "batch"
+    ) -> None:
+        self.table = table
+        self.positions = positions
+        self.controls = table.controls.pooled(matching)
+        groups = table.obs.groupby([CELL_LINE, PERTURBATION_COLUMN], observed=True)
+        self.group = groups.ngroup().to_numpy(dtype=np.int64)
+        self.n_cells = table.obs[N_CELLS].to_numpy(dtype=np.float32)
+
+    def __len__(self) -> int:
+        return len(self.table.obs)
+
+    def __getitem__(self, rows: Sequence[int]) -> dict[str, Tensor]:
+        return {
+            EXPRESSION: torch.from_numpy(self.table.mean[rows]),
+            **control_tensors(self.controls, self.table.context[rows]),
+            PERTURBATION: torch.from_numpy(self.positions[rows]),
+            WEIGHT: torch.from_numpy(self.n_cells[rows]),
+            GROUP: torch.from_numpy(self.group[rows]),
+        }
+
+    def observed_delta(self) -> Tensor:
+        """Return the Δ of each perturbation × cell line, ``(n_groups, n_genes)``.
+
+        Against the controls of the same batch, whatever the matching.
+        """
+        return torch.from_numpy(average_over_batches(self.table.delta, self.table.obs)[0])
+
+
+class CellDataset(Dataset[dict[str, Tensor]]):
+    """Minibatches of single cells, each with the mean or one sampled cell of its controls.
+
+    Parameters
+    ----------
+    screen
+        All cells.
+    table
+        Their conditions, for the control means.
+    cells
+        Rows of the cells handed out.
+    positions
+        Encoded targets of each category of ``screen.perturbation``, ``(n_categories, order)``.
+    controls
+        ``"averaged"``, or ``"sampled"``: one of the control cells, drawn from torch's generator
+        anew each time.
+    matching
+        Whether controls are those of the same ``"batch"`` or of the whole ``"cell_line"``.
+    """
+
+    def __init__(
+        self,
+        screen: Screen,
+        table: ConditionTable,
+        cells: IntArray,
+        positions: IntArray,
+        controls: Controls,
+        matching: Matching = "batch",
+    ) -> None:
+        refuse_dask(screen.X, "Training on single cells")
+        self.screen = screen
+        self.cells = cells
+        self.positions = positions
+        self.controls = controls
+        self.profiles = table.controls.pooled(matching)
+        if (
+            controls == "sampled"
+            and self.profiles.embedding is not None
+            and screen.embedding is None
+        ):
+            raise ValueError(
+                "The embedding of single control cells is not known, only their mean: train with "
+                "controls='averaged', or register an embedding of the cells by embedding_key."
+            )
+        self.context = table.context_of(screen)
+        self.pool = table.controls.pools(matching)[self.context]
+        control_cells = np.flatnonzero(screen.control)
+        of_pool = self.pool[control_cells]
+        self.control_cells = control_cells[np.argsort(of_pool, kind="stable")]
+        self.n_controls = np.bincount(of_pool)
+        self.first_control = np.cumsum(self.n_controls) - self.n_controls
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def __getitem__(self, rows: Sequence[int]) -> dict[str, Tensor]:
+        cells = self.cells[rows]
+        codes = self.screen.perturbation.codes[cells]
+        return {
+            EXPRESSION: torch.from_numpy(read_rows(self.screen.X, cells)),
+            **self._control_tensors(cells),
+            PERTURBATION: torch.from_numpy(self.positions[codes]),
+            WEIGHT: torch.ones(len(cells)),
+        }
+
+    def _control_tensors(self, cells: IntArray) -> dict[str, Tensor]:
+        if self.controls == "averaged":
+            return control_tensors(self.profiles, self.context[cells])
+        pool = self.pool[cells]
+        draw = torch.rand(len(pool), dtype=torch.float64).numpy()
+        chosen = self.first_control[pool] + (draw * self.n_controls[pool]).astype(np.int64)
+        drawn = self.control_cells[chosen]
+        tensors = {CONTROL_PROFILE: torch.from_numpy(read_rows(self.screen.X, drawn))}
+        if self.screen.embedding is not None:
+            tensors[CONTROL_EMBEDDING] = torch.from_numpy(self.screen.embedding[drawn])
+        return tensors

@@ -1,0 +1,31 @@
+import pytest
+
+from txpert.data import ConditionTable, Screen, average_over_batches, conditions_of
+from txpert.evaluation import Observations
+
+KEYS = {n: n for n in ("perturbation", "control", "batch", "cell_line", "split")}
+
+
+@pytest.fixture
+def screen_of():
+    """Read a screen, its conditions, and its observations (all of them scored)."""
+
+    def read(adata):
+        screen = Screen.from_anndata(adata, KEYS)
+        conditions, condition = conditions_of(screen)
+        scored = ~conditions["control"].to_numpy()
+        return screen, condition, Observations.from_conditions(conditions, scored)
+
+    return read
+
+
+@pytest.fixture
+def delta_of():
+    """Take Δ by way of the pseudobulk table."""
+
+    def delta(adata):
+        table = ConditionTable.from_screen(Screen.from_anndata(adata, KEYS))
+        table = table.subset(~table.obs["control"].to_numpy())
+        return average_over_batches(table.delta, table.obs)
+
+    return delta
