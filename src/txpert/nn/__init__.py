@@ -7,7 +7,14 @@ from ._combination import (
     SumCombination,
     make_combination,
 )
-from ._decoder import Decoder, LowRankDecoder
+from ._decoder import (
+    DECODERS,
+    Decoder,
+    LowRankDecoder,
+    find_decoder,
+    make_decoder,
+    register_decoder,
+)
 from ._edges import GraphTensors, join_edges, reachable
 from ._embedding import FeatureEncoder
 from ._expander import expander_edges
@@ -24,6 +31,7 @@ from ._sgc import SGCEncoder
 from ._similarity import Similarity, delta_similarity
 
 __all__ = [
+    "DECODERS",
     "ENCODERS",
     "BMPEncoder",
     "BasalMLP",
@@ -49,9 +57,12 @@ __all__ = [
     "SumCombination",
     "delta_similarity",
     "expander_edges",
+    "find_decoder",
     "join_edges",
     "make_combination",
+    "make_decoder",
     "make_encoder",
     "reachable",
+    "register_decoder",
     "register_encoder",
 ]
