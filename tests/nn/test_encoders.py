@@ -10,7 +10,7 @@ GAT = {"n_layers": 2, "n_channels": 4, "n_input": 6}
 FEATURES = torch.randn(N_NODES, 3, generator=torch.Generator().manual_seed(9))
 CASES = {
     "bmp": ("bmp", {"n_input": 6, "n_hidden": 7}),
-    "embedding": ("embedding", {"n_hidden": 7}),
+    "features": ("features", {"n_hidden": 7}),
     "exphormer": ("exphormer", {"n_layers": 2, "n_channels": 4}),
     "exphormer-local": ("exphormer", {"n_layers": 2, "n_channels": 4, "local": True}),
     "exphormer-weighted": (
@@ -25,19 +25,19 @@ CASES = {
     "gat_mlg-weighted": ("gat_mlg", {**GAT, "edge_weights": True}),
     "gcn": ("gcn", {"n_input": 6, "n_layers": 2, "n_hidden": 7}),
     "hybrid_bmp": ("hybrid_bmp", {"n_input": 6, "n_hidden": 7}),
-    "none": ("none", {}),
+    "free": ("free", {}),
     "sgc": ("sgc", {"n_input": 6, "n_hops": 2}),
 }
 REGISTERED = set(ENCODERS)
 ONE_WAY = ["gat", "gat_hybrid", "gat_mlg", "gcn", "sgc"]
 NEED_GRAPHS = ["gat_hybrid", "gat_mlg", "hybrid_bmp"]
-WITHOUT_GRAPHS = ["embedding", "none"]
+WITHOUT_GRAPHS = ["features", "free"]
 WEIGHTED = [case for case in CASES if case.endswith("weighted")] + ["gcn", "sgc"]
 PARTIAL = [
     "bmp",
     "hybrid_bmp",
-    "embedding",
-    "none",
+    "features",
+    "free",
     "gat",
     "gat-weighted",
     "gat_hybrid",
@@ -57,7 +57,7 @@ def two_graphs(random_graph):
 def make(case, graphs, n_nodes=N_NODES, features=None, **options):
     torch.manual_seed(0)
     name, defaults = CASES[case]
-    if name == "embedding" and features is None:
+    if name == "features" and features is None:
         features = FEATURES[:n_nodes]
     nodes = Nodes(n_nodes, features=() if features is None else (features,))
     return make_encoder(EncoderConfig(name, {**defaults, **options}), graphs, nodes, 5)
@@ -170,25 +170,25 @@ def test_given_features_change_the_output(case, two_graphs):
 
 def test_features_alone_make_rows(two_graphs):
     nodes = Nodes(N_NODES, learned=False, features=(FEATURES, FEATURES[:, :1]))
-    rows = nodes.rows(4)
+    rows = nodes.embedding(4)
     expected = FEATURES @ rows.maps[0].weight.T + FEATURES[:, :1] @ rows.maps[1].weight.T
     torch.testing.assert_close(rows(), expected)
     assert len(list(rows.parameters())) == 2
 
 
 def test_nodes_need_rows_of_some_kind():
-    with pytest.raises(ValueError, match="learned rows or given features"):
-        Nodes(3, learned=False).rows(2)
+    with pytest.raises(ValueError, match="learned embeddings or given features"):
+        Nodes(3, learned=False).embedding(2)
 
 
-def test_embedding_needs_features():
+def test_features_encoder_needs_features():
     with pytest.raises(ValueError, match="needs features of the genes"):
-        make_encoder("embedding", [], Nodes(3), 5)
+        make_encoder("features", [], Nodes(3), 5)
 
 
 def test_a_gene_is_described_by_any_table():
     tables = (torch.tensor([[1.0], [0.0], [0.0]]), torch.tensor([[0.0], [2.0], [0.0]]))
-    assert Nodes(3, features=tables).described().tolist() == [True, True, False]
+    assert Nodes(3, features=tables).has_features().tolist() == [True, True, False]
 
 
 @with_graphs

@@ -111,7 +111,7 @@ class TxPertModule(BaseModuleClass):
         paths: Callable[[], Tensor] | None = getattr(self.encoder, "paths", None)
         edges = paths() if paths is not None else join_edges(graphs)
         self.register_buffer("paths", edges, persistent=False)
-        self.register_buffer("described", nodes.described(), persistent=False)
+        self.register_buffer("described", nodes.has_features(), persistent=False)
         self.register_buffer("trained", torch.zeros(nodes.n, dtype=torch.bool))
         self._known = self.trained.clone(), self.described
         self._embeds_some = "wanted" in inspect.signature(self.encoder.forward).parameters

@@ -47,7 +47,7 @@ def add_entry(registry: dict[str, Kind], name: str, entry: Kind, *, kind: str) -
         If another class has that name.
     """
     known, new = registry.get(name, entry).cls, entry.cls
-    # A notebook cell that is run again defines the same class a second time.
+    # A notebook cell that is run again defines the same class again.
     if (known.__module__, known.__qualname__) != (new.__module__, new.__qualname__):
         raise ValueError(
             f"There is already the {kind} {name!r}, {known.__qualname__}; take another name."
