@@ -19,7 +19,7 @@ ORDER = [
     {"baselines", "model"},
     {"pp"},
     {"datasets"},
-    {"tl"},
+    {"tl", "testing"},
     {"_benchmark"},
     {"pl"},
     {"demo"},

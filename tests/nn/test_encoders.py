@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from txpert.nn import ENCODERS, EncoderConfig, GraphTensors, Nodes, make_encoder
+from txpert.testing import check_encoder
 
 N_NODES = 41  # no other size in the encoders below
 GAT = {"n_layers": 2, "n_channels": 4, "n_input": 6}
@@ -67,10 +68,6 @@ def embed(case, graphs, n_nodes=N_NODES, **options):
     return make(case, graphs, n_nodes, **options).eval()().detach()
 
 
-def without_first_edge(graph):
-    return GraphTensors(graph.edges[:, 1:], graph.weight[1:])
-
-
 def one_edge(source, target):
     return [GraphTensors(torch.tensor([[source], [target]]), torch.ones(1))]
 
@@ -80,13 +77,9 @@ def test_every_encoder_is_tested():
 
 
 @every_case
-@pytest.mark.parametrize("n_graphs", [1, 2, 3])
-def test_output_is_finite_and_has_the_right_shape(case, n_graphs, random_graph):
-    """Nodes from 37 on are isolated."""
-    graphs = [random_graph(seed=seed) for seed in range(n_graphs)]
-    output = embed(case, graphs)
-    assert output.shape == (N_NODES, 5)
-    assert output.isfinite().all()
+def test_the_rules_are_kept(case):
+    name, options = CASES[case]
+    check_encoder(name, options=options)
 
 
 @every_case
@@ -96,12 +89,6 @@ def test_no_graphs(case):
             make(case, [])
     else:
         assert embed(case, []).isfinite().all()
-
-
-@every_case
-def test_graphs_without_edges(case):
-    empty = GraphTensors(torch.empty(2, 0, dtype=torch.long), torch.empty(0))
-    assert embed(case, [empty, empty]).isfinite().all()
 
 
 @every_case
@@ -116,14 +103,6 @@ def test_renaming_the_nodes_renames_the_output(case, two_graphs):
         {k: v[rows] if len(v) == N_NODES else v for k, v in original.state_dict().items()}
     )
     torch.testing.assert_close(renamed()[permutation], original(), atol=1e-5, rtol=1e-5)
-
-
-@with_graphs
-@pytest.mark.parametrize("changed", [0, 1])
-def test_every_graph_can_change_the_output(case, two_graphs, changed):
-    before = embed(case, two_graphs)
-    two_graphs[changed] = without_first_edge(two_graphs[changed])
-    assert (before - embed(case, two_graphs)).abs().max() > 1e-6
 
 
 @pytest.mark.parametrize("case", WITHOUT_GRAPHS)
