@@ -59,8 +59,8 @@ def _check_room(
         free = n_nodes * (n_nodes - 1) - len(edges.source)
         if len(chosen) > free:
             raise ValueError(
-                f"Graph {name!r} is too dense to rewire {len(chosen):,} edges: only {free:,} pairs "
-                "of nodes have no edge."
+                f"Graph {name!r} is too dense to rewire {len(chosen):,} edges: only {free:,} "
+                "pairs of nodes have no edge."
             )
         return
     fixed = edges.target if which == "source" else edges.source
