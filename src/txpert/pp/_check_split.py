@@ -8,7 +8,7 @@ from anndata import AnnData
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT
 from txpert.data import expression_matrix
-from txpert.graph import KnowledgeGraph
+from txpert.graph import KnowledgeGraph, as_graphs
 from txpert.splits import (
     TASKS,
     Problem,
@@ -126,14 +126,13 @@ def check_split(
         )
     cells = read_cells(adata, keys)
     conditions = conditions_of(cells)
-    graphs = [graphs] if isinstance(graphs, KnowledgeGraph) else graphs
     problems = [
         *label_leaks(conditions, task),
         *mixed_conditions(conditions, cells),
         *_control_problems(cells),
         *repeated_names(cells),
         *identical_cells(cells, expression_matrix(adata, layer)),
-        *_graph_leaks(conditions, graphs),
+        *_graph_leaks(conditions, as_graphs(graphs)),
         *_gene_leaks(conditions, adata),
     ]
     if record and record["sha256"] != split_hash(conditions):
