@@ -4,9 +4,9 @@ import pytest
 from scipy import sparse
 
 import txpert as tx
-from txpert.data import ConditionTable, Screen, average_over_batches
+from txpert.data import ConditionTable, ObsKeys, Screen, average_over_batches
 
-KEYS = {n: n for n in ("perturbation", "control", "batch", "cell_line", "split")}
+KEYS = ObsKeys()
 
 
 def by_hand(adata):

@@ -1,3 +1,5 @@
+"""Assigning perturbed genes to train, validation and test."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping

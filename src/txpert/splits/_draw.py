@@ -11,6 +11,10 @@ from txpert.data import parse_targets
 
 Shares = FloatArray
 
+_GOLDEN = (np.sqrt(5) - 1) / 2
+_SHUFFLED = 4
+"""Neighbors in rank that are shuffled."""
+
 
 def deal(
     names: Sequence[str],
@@ -36,6 +40,25 @@ def deal(
     for start in range(0, len(part), block):
         rng.shuffle(part[start : start + block])
     return [{str(name) for name in ranked[part == i]} for i in range(len(sizes))]
+
+
+def nested_order(
+    names: Sequence[str], rng: np.random.Generator, values: Mapping[str, float] | None = None
+) -> list[str]:
+    """Put names in a random order of which any stretch spreads evenly over their values, if given.
+
+    Ranks by value are visited in steps of the golden ratio, whose multiples fill the unit
+    interval evenly however many there are; neighbors in rank are shuffled before.
+    """
+    if values is None or not len(names):
+        return [str(name) for name in rng.permutation(np.asarray(names, dtype=str))]
+    ranked = np.asarray(names, dtype=str)[
+        np.lexsort((rng.random(len(names)), np.array([values[name] for name in names])))
+    ]
+    for start in range(0, len(ranked), _SHUFFLED):
+        rng.shuffle(ranked[start : start + _SHUFFLED])
+    place = (np.arange(len(ranked)) * _GOLDEN + rng.random()) % 1
+    return [str(name) for name in ranked[np.argsort(place)]]
 
 
 def check_shares(fractions: Sequence[float]) -> Shares:
