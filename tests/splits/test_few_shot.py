@@ -75,7 +75,7 @@ def test_a_number_may_be_measured_and_all_of_it_trained_on():
         ({"measured": 1.0}, r"not 1\.0"),
         ({"measured": float("nan")}, "not nan"),
         ({"measured": 35}, "has 40 perturbed genes, of which 10 are test"),
-        ({"measured": 0.9}, "measured=0.9 does not fit"),
+        ({"measured": 0.9}, "measured=0.9 leaves too few"),
         ({"fractions": (0.8, 0.2, 0.0)}, "leave nothing to test"),
         ({"fractions": (0.0, 0.0, 1.0)}, "leave nothing to train on"),
     ],

@@ -1,4 +1,4 @@
-"""Preparing a screen: normalisation, filters, genes, splits and pseudobulk."""
+"""Preparing a screen: normalization, filters, genes, splits and pseudobulk."""
 
 from ._check_split import check_split
 from ._filter_perturbations import filter_perturbations

@@ -153,8 +153,8 @@ def check_split(
         detail = "cells, labels or split have changed since: split again, or delete the record"
         problems.append(Problem("stale_hash", f"uns[{key!r}]", detail))
     if problems and errors == "raise":
-        told = shorten([f"{kind} ({value}: {detail})" for kind, value, detail in problems])
-        raise ValueError(f"The split {str(keys.split)!r} has {len(problems)} problems: {told}.")
+        listed = shorten([f"{kind} ({value}: {detail})" for kind, value, detail in problems])
+        raise ValueError(f"The split {str(keys.split)!r} has {len(problems)} problems: {listed}.")
     if not problems and errors == "report":
         n = conditions[PERTURBATION].nunique()
         print(f"No problems found in the split {str(keys.split)!r} of {n:,} perturbations.")
@@ -168,8 +168,8 @@ def _control_problems(cells: pd.DataFrame) -> Iterator[Problem]:
         parts = ", ".join(sorted(rows[SPLIT].unique()))
         yield Problem("control_in_split", str(line), f"{len(rows):,} control cells are in {parts}")
     context = cells[CELL_LINE].astype(str) + " / " + cells[BATCH].astype(str)
-    lonely = context[~context.isin(set(context[control]))]
-    for name, n in lonely.value_counts().items():
+    without = context[~context.isin(set(context[control]))]
+    for name, n in without.value_counts().items():
         yield Problem("context_without_controls", str(name), f"{n:,} perturbed cells, no control")
 
 

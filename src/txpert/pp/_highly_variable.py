@@ -60,7 +60,7 @@ def highly_variable_genes(
     ----------
     adata
         Cells × genes with a split, log-normalised unless ``flavor`` asks for counts. Written are
-        ``var["highly_variable"]``, scanpy's statistics beside it, and ``uns["txpert_genes"]``,
+        ``var["highly_variable"]``, scanpy's statistics, and ``uns["txpert_genes"]``,
         by which :func:`check_split` can tell which perturbations were used. To drop the other
         genes: ``adata = adata[:, adata.var["highly_variable"]].copy()``.
     n_top_genes

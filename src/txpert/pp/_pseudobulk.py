@@ -65,11 +65,11 @@ def pseudobulk(
     KeyError
         If a column or the layer does not exist.
     ValueError
-        If annotation or values are unusable; the message says how to mend them.
+        If annotation or values are unusable; the message says how to fix them.
     OSError
         If a file ends early or is damaged; the message names the rows.
     RuntimeError
-        If the workers of a dask cluster die again and again.
+        If the workers of a dask cluster die repeatedly.
 
     Examples
     --------

@@ -37,7 +37,7 @@ def split(
         never trained on in a combination either.
     ``"unseen_combination"``
         Targets are held out in the same way, and combinations whose targets are all kept are
-        drawn besides (GEARS' scheme).
+        drawn as well (GEARS' scheme).
     ``"unseen_cell_line"``
         All perturbations of ``test_cell_line`` are test. Validation perturbations are drawn in
         the other lines, or are those of ``val_cell_line``.
@@ -45,14 +45,15 @@ def split(
         Some perturbations of ``test_cell_line`` are test and some are ``measured``; the other
         lines are trained on whole. For one seed the test perturbations are the same whatever is
         measured, and a smaller measured part lies within a larger one. Measured perturbations
-        are shared by training and validation; what is neither measured nor test is in no split.
+        are divided between training and validation; those neither measured nor test are in no
+        split.
 
     :func:`txpert.splits.show` lists the tasks, :func:`txpert.splits.register_task` adds one.
 
     Parameters
     ----------
     adata
-        Cells × genes. ``obs[key_added]`` is written, and what is said under *Notes*.
+        Cells × genes. ``obs[key_added]`` is written, and what *Notes* lists.
     task
         What the split asks of a model: the name of a task, or a :class:`txpert.splits.Task` with
         its options.
@@ -60,7 +61,7 @@ def split(
         Fractions of train, val and test among the perturbed genes; by default the paper's, 0.5625,
         0.1875 and 0.25. For an unseen cell line only those of train and val count.
     stratify
-        Give train, val and test like distributions of a number per perturbation: a series from
+        Give train, val and test similar distributions of a number per perturbation: a series from
         label to number, or ``"effect_size"``, the norm of Δ against the controls of the cell
         line, of the log-normalised ``X``.
     test_cell_line, val_cell_line
@@ -93,8 +94,8 @@ def split(
     ``"seen_2"`` (``"seen_2_of_3"`` where there are more than two); for cell lines
     whether it is trained on in another line, ``"seen"`` or ``"unseen"``.
 
-    ``uns[f"txpert_{key_added}"]`` keeps the task, its arguments and ``sha256``, which two people
-    share if and only if they share cell lines, perturbations and split.
+    ``uns[f"txpert_{key_added}"]`` keeps the task, its arguments and ``sha256``, which is
+    the same for two people if and only if cell lines, perturbations and split are.
 
     Examples
     --------

@@ -11,7 +11,7 @@ from txpert._constants import CELL_LINE, PERTURBATION, TEST, TRAIN, VALIDATION
 from txpert._types import BoolArray
 
 from ._assignment import FRACTIONS, split_by_target
-from ._draw import check_shares, nested_order, target_values, targets_of
+from ._draw import check_fractions, nested_order, target_values, targets_of
 
 
 def split_cell_lines(
@@ -36,7 +36,7 @@ def split_cell_lines(
         drawn in the other lines, by target and the same in all, so that train and val are to
         each other as in ``fractions``.
     fractions, seed, values
-        As in :func:`split_by_target`; the test share is not used.
+        As in :func:`split_by_target`; that of test is not used.
 
     Returns
     -------
@@ -50,15 +50,15 @@ def split_cell_lines(
     _check_lines(conditions[CELL_LINE], test_cell_line, val_cell_line)
     line = conditions[CELL_LINE].to_numpy()
     labels = conditions[PERTURBATION].to_numpy()
-    train, val, _ = check_shares(fractions)
+    train, val, _ = check_fractions(fractions)
     if val_cell_line is not None:
         split = np.where(line == val_cell_line, VALIDATION, TRAIN)
     elif train + val == 0:
         raise ValueError("fractions leave nothing to train on.")
     else:
         others = labels[line != test_cell_line]
-        shares = (train / (train + val), val / (train + val), 0.0)
-        part = split_by_target(others, fractions=shares, seed=seed, values=values)
+        without_test = (train / (train + val), val / (train + val), 0.0)
+        part = split_by_target(others, fractions=without_test, seed=seed, values=values)
         split = np.array([part.get(label, TRAIN) for label in labels], dtype=object)
     return [str(part) for part in np.where(line == test_cell_line, TEST, split)]
 
@@ -87,7 +87,7 @@ def split_few_shot(
         The line measured in part.
     measured
         Perturbed genes of the line that are measured: a fraction of them or, as an integer, their
-        number. Training and validation share them as in ``fractions``.
+        number. They are divided between training and validation as in ``fractions``.
     fractions
         Fractions of train, val and test. The last is the fraction of the line that is test.
     seed, values
@@ -108,7 +108,7 @@ def split_few_shot(
     labels = conditions[PERTURBATION].to_numpy()
     parts_of = targets_of(labels[here])
     targets = sorted({target for parts in parts_of.values() for target in parts})
-    train, val, test = check_shares(fractions)
+    train, val, test = check_fractions(fractions)
     if train + val == 0 or test == 0:
         raise ValueError(
             f"fractions={tuple(fractions)} leave nothing to {'test' if test == 0 else 'train on'}."
@@ -140,14 +140,14 @@ def _few_shot_sizes(n_targets: int, measured: float, test: float, line: str) -> 
     if n_measured < 1 or n_measured + n_test > n_targets:
         raise ValueError(
             f"{line!r} has {n_targets} perturbed genes, of which {n_test} are test (fractions); "
-            f"measured={measured!r} does not fit beside them. Lower it or the test fraction."
+            f"measured={measured!r} leaves too few. Lower it or the test fraction."
         )
     return n_measured, n_test
 
 
-def _every(share: float, n: int) -> BoolArray:
-    """Mark a share of n places, evenly spread; the marks of fewer places are the same."""
-    marks = np.floor(np.arange(n + 1) * share + 0.5)
+def _every(fraction: float, n: int) -> BoolArray:
+    """Mark a fraction of n places, evenly spread; fewer places have the same marks."""
+    marks = np.floor(np.arange(n + 1) * fraction + 0.5)
     return np.diff(marks) > 0
 
 

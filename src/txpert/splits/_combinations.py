@@ -10,7 +10,7 @@ from txpert._constants import TEST, TRAIN, VALIDATION
 from txpert.data import parse_targets
 
 from ._assignment import FRACTIONS, split_by_target
-from ._draw import check_shares, deal
+from ._draw import check_fractions, deal
 
 
 def split_combinations(
@@ -23,7 +23,7 @@ def split_combinations(
     """Assign singles and combinations as in GEARS' scheme.
 
     Targets are held out as by :func:`split_by_target`, and combinations with them. Of the
-    combinations that are left, all of whose targets are kept, the same shares are drawn for
+    combinations that are left, all of whose targets are kept, the same fractions are drawn for
     validation and test.
 
     Parameters
@@ -47,16 +47,16 @@ def split_combinations(
             f"None of the {len(split)} perturbations is a combination such as 'A+B', so there "
             "are none to hold out; use task='unseen_perturbation'."
         )
-    shares = check_shares(fractions)
+    _, val_fraction, test_fraction = check_fractions(fractions)
     kept = [label for label in combinations if split[label] == TRAIN]
     rng = np.random.default_rng([seed, 1])
-    n_test = round(len(kept) * shares[2])
-    n_val = min(round(len(kept) * shares[1]), len(kept) - n_test)
+    n_test = round(len(kept) * test_fraction)
+    n_val = min(round(len(kept) * val_fraction), len(kept) - n_test)
     test, val, _ = deal(kept, (n_test, n_val, len(kept) - n_test - n_val), rng, values)
     split |= dict.fromkeys(test, TEST) | dict.fromkeys(val, VALIDATION)
     if TEST not in {split[label] for label in combinations}:
         raise ValueError(
             f"With seed={seed} and fractions={tuple(fractions)} none of the {len(combinations)} "
-            "combinations is in test. Take another seed or a larger test share."
+            "combinations is in test. Take another seed or a larger test fraction."
         )
     return split

@@ -9,7 +9,7 @@ import numpy as np
 from txpert._types import FloatArray
 from txpert.data import parse_targets
 
-Shares = FloatArray
+Fractions = FloatArray
 
 _GOLDEN = (np.sqrt(5) - 1) / 2
 _SHUFFLED = 4
@@ -22,10 +22,10 @@ def deal(
     rng: np.random.Generator,
     values: Mapping[str, float] | None = None,
 ) -> list[set[str]]:
-    """Deal the names out at random to parts of these sizes, which add up to all names.
+    """Divide the names at random into parts of these sizes, which add up to all names.
 
-    With values, every part gets low, middle and high ones alike: over the names ranked by value
-    the parts alternate as evenly as their sizes allow, and neighbours in rank are shuffled.
+    With values, low, middle and high ones are balanced between the parts: over the names ranked
+    by value the parts alternate as evenly as their sizes allow, and neighbors in rank are shuffled.
     """
     if values is None or not len(names):
         drawn = np.split(rng.permutation(np.asarray(names, dtype=str)), np.cumsum(sizes)[:-1])
@@ -61,20 +61,20 @@ def nested_order(
     return [str(name) for name in ranked[np.argsort(place)]]
 
 
-def check_shares(fractions: Sequence[float]) -> Shares:
-    """Return the shares of train, val and test.
+def check_fractions(fractions: Sequence[float]) -> Fractions:
+    """Return the fractions of train, val and test.
 
     Raises
     ------
     ValueError
         If they are not three non-negative numbers that add up to 1.
     """
-    shares = np.asarray(fractions, dtype=float)
-    if shares.shape != (3,) or (shares < 0).any() or not np.isclose(shares.sum(), 1):
+    checked = np.asarray(fractions, dtype=float)
+    if checked.shape != (3,) or (checked < 0).any() or not np.isclose(checked.sum(), 1):
         raise ValueError(
             f"fractions must be three non-negative numbers that add up to 1, not {fractions}."
         )
-    return shares
+    return checked
 
 
 def targets_of(labels: Iterable[str]) -> dict[str, tuple[str, ...]]:

@@ -79,15 +79,15 @@ def mixed_conditions(conditions: pd.DataFrame, cells: pd.DataFrame) -> Iterator[
     for line, label in mixed.itertuples(index=False, name=None):
         rows = cells[(cells[CELL_LINE] == line) & (cells[PERTURBATION] == label)]
         counts = rows[SPLIT].astype(object).fillna("no split").value_counts(sort=False)
-        told = ", ".join(f"{n:,} in {part}" for part, n in sorted(counts.items()))
-        yield Problem("condition_in_several_splits", label, f"its cells in {line}: {told}")
+        listed = ", ".join(f"{n:,} in {part}" for part, n in sorted(counts.items()))
+        yield Problem("condition_in_several_splits", label, f"its cells in {line}: {listed}")
 
 
 def seen_held_out(conditions: pd.DataFrame, seen: Iterable[str]) -> list[str]:
     """Return which of the conditions seen are held out, such as ``"K562|KLF1 (test)"``.
 
     A condition of a cell line that the data lack comes from other data and does not count; one
-    of the cell line ``"all"`` is told by its perturbation.
+    of the cell line ``"all"`` is known by its perturbation.
     """
     held = conditions[conditions[SPLIT].isin((VALIDATION, TEST))]
     rows = list(held[[CELL_LINE, PERTURBATION, SPLIT]].itertuples(index=False, name=None))

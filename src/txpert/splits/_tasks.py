@@ -154,7 +154,7 @@ class FewShotCellLine(CellLineTask):
     ----------
     fractions
         The last is the fraction of the line's perturbed genes that is test; the first two are
-        how training and validation share what is measured.
+        how what is measured is divided between training and validation.
     test_cell_line
         The line measured in part.
     measured
