@@ -72,8 +72,9 @@ def split_by_fold(
     """Assign perturbations so that over all folds each is test exactly once.
 
     The targets are divided among the folds. A combination is test in the fold of one of its
-    targets, drawn; in the fold of another it is left out, since it could neither be trained on nor count
-    as test once more. Of the targets outside the fold ``val_fraction`` are drawn for validation.
+    targets, drawn; in the fold of another it is left out, since it could neither be trained on
+    nor count as test once more. Of the targets outside the fold ``val_fraction`` are drawn for
+    validation.
 
     Returns
     -------

@@ -25,7 +25,8 @@ def deal(
     """Divide the names at random into parts of these sizes, which add up to all names.
 
     With values, low, middle and high ones are balanced between the parts: over the names ranked
-    by value the parts alternate as evenly as their sizes allow, and neighbors in rank are shuffled.
+    by value the parts alternate as evenly as their sizes allow, and neighbors in rank are
+    shuffled.
     """
     if values is None or not len(names):
         drawn = np.split(rng.permutation(np.asarray(names, dtype=str)), np.cumsum(sizes)[:-1])
