@@ -142,9 +142,13 @@ class ObsKeys:
         wanted = dict(self.columns_named())
         if self.control_label is not None:
             del wanted[CONTROL]
-        found: dict[str, Any] = {
-            name: resolve_key(name, key, obs, where) for name, key in wanted.items()
-        }
+        found: dict[str, Any] = {}
+        for name, key in wanted.items():
+            try:
+                found[name] = resolve_key(name, key, obs, where)
+            except KeyError as error:
+                hint = " Or name the label of controls by control_label=."
+                raise KeyError(f"{error.args[0]}{hint if name == CONTROL else ''}") from None
         return replace(self, **found)
 
     def columns(self, obs: Any, where: str = "adata.obs") -> dict[str, pd.Series[Any]]:
