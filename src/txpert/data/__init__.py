@@ -3,19 +3,35 @@
 from ._conditions import ConditionTable, average_over_batches, conditions_of
 from ._controls import ControlProfiles, Embed, Matching
 from ._group_sums import group_sums, weighted_group_means
+from ._keys import (
+    BATCH_KEY,
+    CELL_LINE_KEY,
+    CONTROL_KEY,
+    PERTURBATION_KEY,
+    SPLIT_KEY,
+    ObsKeys,
+    obs_columns,
+    resolve_key,
+)
 from ._log_normalised import LogNormalised, log_normalised
 from ._matrix import expression_matrix, iter_chunks, place, read_rows, row_digests
-from ._screen import Screen, obs_columns, resolve_key
+from ._screen import Screen
 from ._storage import refuse_dask
 from ._tokens import canonical_label, encode_targets, join_targets, measured_targets, parse_targets
 from ._values import check_counts, check_log_normalised
 
 __all__ = [
+    "BATCH_KEY",
+    "CELL_LINE_KEY",
+    "CONTROL_KEY",
+    "PERTURBATION_KEY",
+    "SPLIT_KEY",
     "ConditionTable",
     "ControlProfiles",
     "Embed",
     "LogNormalised",
     "Matching",
+    "ObsKeys",
     "Screen",
     "average_over_batches",
     "canonical_label",

@@ -1,3 +1,5 @@
+"""Preparing a screen: normalization, filters, genes, splits and pseudobulk."""
+
 from ._check_split import check_split
 from ._filter_perturbations import filter_perturbations
 from ._highly_variable import highly_variable_genes

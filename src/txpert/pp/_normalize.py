@@ -1,3 +1,5 @@
+"""Normalizing library sizes."""
+
 from __future__ import annotations
 
 from anndata import AnnData
