@@ -1,59 +1,30 @@
+"""What the baselines share: fitting to training perturbations, and sums over targets."""
+
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from abc import abstractmethod
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION
+from txpert._constants import PERTURBATION
 from txpert._types import FloatArray, IntArray
-from txpert.data import ConditionTable, ControlProfiles, canonical_label, parse_targets
+from txpert.data import (
+    ConditionTable,
+    ControlProfiles,
+    Predictor,
+    canonical_label,
+    parse_targets,
+)
 from txpert.effects import Effects, condition_table, training_rows
 
 
-class Baseline(ABC):
+class Baseline(Predictor):
     """Predicts matched control + Δ; a subclass says what Δ is."""
 
     def __init__(self, controls: ControlProfiles) -> None:
         self.control_profiles = controls
-
-    def predict(
-        self,
-        perturbations: str | Sequence[str] | pd.DataFrame,
-        *,
-        cell_line: str | Sequence[str] | None = None,
-        batch: str | Sequence[str] | None = None,
-        controls: AnnData | ControlProfiles | None = None,
-    ) -> AnnData:
-        """Predict as :meth:`txpert.TxPertModel.predict` does, for any gene.
-
-        Parameters
-        ----------
-        perturbations, cell_line, batch, controls
-            As there.
-
-        Returns
-        -------
-        Conditions × genes: predicted expression in ``X``, predicted Δ in ``layers["delta"]``;
-        obs has perturbation, cell_line and batch. Controls have Δ = 0.
-        """
-        keys = {name: name for name in (CONTROL, CELL_LINE, BATCH)}
-        profiles = self.control_profiles.given(controls, keys, layer=None)
-        obs, context = profiles.conditions(perturbations, cell_line=cell_line, batch=batch)
-        perturbed = np.array([bool(parse_targets(label)) for label in obs[PERTURBATION]])
-        delta = np.zeros((len(obs), len(profiles.genes)), dtype=np.float32)
-        if perturbed.any():
-            rows = obs[perturbed].reset_index(drop=True)
-            delta[perturbed] = self._delta(rows, profiles, context[perturbed])
-        return profiles.prediction_from_delta(obs, context, delta)
-
-    @abstractmethod
-    def _delta(
-        self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray
-    ) -> FloatArray:
-        """Return Δ of perturbed conditions, shape ``(n_conditions, n_genes)``."""
 
 
 class EffectBaseline(Baseline):

@@ -5,6 +5,7 @@ from ._controls import ControlProfiles, Embed, Matching
 from ._group_sums import group_sums, weighted_group_means
 from ._log_normalised import LogNormalised, log_normalised
 from ._matrix import expression_matrix, iter_chunks, place, read_rows, row_digests
+from ._predictor import Predictor
 from ._screen import Screen, obs_columns, resolve_key
 from ._storage import refuse_dask
 from ._tokens import canonical_label, encode_targets, join_targets, measured_targets, parse_targets
@@ -16,6 +17,7 @@ __all__ = [
     "Embed",
     "LogNormalised",
     "Matching",
+    "Predictor",
     "Screen",
     "average_over_batches",
     "canonical_label",
