@@ -21,7 +21,7 @@ ORDER = [
     {"datasets"},
     {"tl"},
     {"_benchmark"},
-    {"pl"},
+    {"pl", "testing"},
     {"demo"},
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}

@@ -1,45 +1,105 @@
-"""What the baselines share: fitting to training perturbations, and sums over targets."""
+"""What the baselines share: options, fitting to training perturbations, sums over targets."""
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
+from typing import Any, Self
 
-import numpy as np
 import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import PERTURBATION
 from txpert._types import FloatArray, IntArray
-from txpert.data import (
-    ConditionTable,
-    ControlProfiles,
-    Predictor,
-    canonical_label,
-    parse_targets,
-)
-from txpert.effects import Effects, condition_table, training_rows
+from txpert.data import ConditionTable, ControlProfiles, Predictor, canonical_label
+from txpert.effects import Effects
 
 
 class Baseline(Predictor):
-    """Predicts matched control + Δ; a subclass says what Δ is."""
+    """Predicts matched control + Δ, where Δ follows from training perturbations in closed form.
 
-    def __init__(self, controls: ControlProfiles) -> None:
-        self.control_profiles = controls
-
-
-class EffectBaseline(Baseline):
-    """Gives a perturbation the same Δ in every context.
+    A subclass takes its options in ``__init__``, keeps each under the name of the argument and
+    leaves the data to :meth:`fit`.
 
     Parameters
     ----------
-    pseudobulk
-        Table made by :func:`txpert.pp.pseudobulk`. With a split, only ``"train"`` is looked at.
+    data
+        What to fit to at once, as by :meth:`fit`; ``None`` leaves that for later.
     """
 
-    def __init__(self, pseudobulk: AnnData | ConditionTable) -> None:
-        table = condition_table(pseudobulk)
-        super().__init__(table.controls)
-        self._effects = Effects.of(training_rows(table))
+    def __init__(self, data: AnnData | ConditionTable | None = None) -> None:
+        if data is not None:
+            self.fit(data)
+
+    def fit(self, data: AnnData | ConditionTable) -> Self:
+        """Fit to the training perturbations.
+
+        Parameters
+        ----------
+        data
+            What :func:`txpert.pp.pseudobulk` returned, or cells, log-normalized, with the usual
+            obs columns. With a split, only ``"train"`` and the controls are looked at.
+
+        Returns
+        -------
+        The baseline itself.
+
+        Raises
+        ------
+        KeyError
+            If obs columns are missing.
+        ValueError
+            If no perturbation is in training, or the options do not fit the data.
+        """
+        table = ConditionTable.of(data)
+        self._fit(table)
+        self.control_profiles = table.controls
+        return self
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether it was fitted."""
+        return hasattr(self, "control_profiles")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Arguments that it was made with."""
+        names = list(inspect.signature(type(self)).parameters)[1:]
+        return {name: getattr(self, name) for name in names}
+
+    def unfitted(self) -> Self:
+        """Return a baseline with the same options that was never fitted."""
+        return type(self)(**self.options)
+
+    def __repr__(self) -> str:
+        given = ", ".join(
+            f"{name}={value!r}"
+            for name, value in self.options.items()
+            if value is not None and not isinstance(value, pd.DataFrame)
+        )
+        return f"{type(self).__name__}({given})" + ("" if self.is_fitted else ", not fitted")
+
+    def _profiles(self, controls: AnnData | ControlProfiles | None) -> ControlProfiles:
+        if not self.is_fitted:
+            raise ValueError(
+                f"{type(self).__name__} was not fitted yet; run baseline.fit(adata) first."
+            )
+        return super()._profiles(controls)
+
+    @abstractmethod
+    def _fit(self, table: ConditionTable) -> None:
+        """Learn from the training perturbations of a table; change nothing on failure."""
+
+
+class EffectBaseline(Baseline):
+    """Gives a perturbation the same Δ in every context."""
+
+    def _fit(self, table: ConditionTable) -> None:
+        self._learn(Effects.of(table.training()), table)
+
+    def _learn(self, effects: Effects, table: ConditionTable) -> None:
+        """Keep the mean effects of the training perturbations."""
+        self._effects = effects
 
     def _delta(
         self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray
@@ -52,21 +112,11 @@ class EffectBaseline(Baseline):
         """Return Δ of perturbations in canonical spelling, shape ``(n_labels, n_genes)``."""
 
 
-class AdditiveBaseline(EffectBaseline):
+class SumOfPartsBaseline(EffectBaseline):
     """Gives what was trained on its own Δ, and combinations else the sum of their parts."""
 
     def _predicted(self, labels: list[str]) -> FloatArray:
-        known = self._effects.row
-        new = {target for p in labels if p not in known for target in parse_targets(p)}
-        unseen = sorted(new - set(known))
-        effects = dict(zip(unseen, self._unseen(unseen), strict=True)) if unseen else {}
-        effects |= {label: self._effects.delta[row] for label, row in known.items()}
-        return np.stack(
-            [
-                effects[p] if p in effects else np.sum([effects[t] for t in parse_targets(p)], 0)
-                for p in labels
-            ]
-        )
+        return self._effects.general(labels, self._unseen)
 
     @abstractmethod
     def _unseen(self, targets: list[str]) -> FloatArray:

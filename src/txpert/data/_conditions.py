@@ -1,3 +1,5 @@
+"""The pseudobulk of a screen: its conditions, their mean profiles and their controls."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -7,12 +9,23 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from txpert._constants import ALL, BATCH, CELL_LINE, CONTROL, DELTA, N_CELLS, PERTURBATION, SPLIT
+from txpert._constants import (
+    ALL,
+    BATCH,
+    CELL_LINE,
+    CONTROL,
+    DELTA,
+    N_CELLS,
+    PERTURBATION,
+    SPLIT,
+    TRAIN,
+)
 from txpert._types import BoolArray, FloatArray, IntArray
 
 from ._controls import ControlProfiles, condition_names
 from ._group_sums import group_sums, weighted_group_means
 from ._screen import Screen
+from ._values import check_log_normalised
 
 
 @dataclass(frozen=True)
@@ -59,6 +72,25 @@ class ConditionTable:
         _check_finite(mean, obs, screen.genes)
         table = cls._with_contexts(obs, screen.genes, mean)
         return table._embedded(screen)
+
+    @classmethod
+    def of(cls, data: AnnData | ConditionTable) -> ConditionTable:
+        """Return the table of a screen, read from cells or from a pseudobulk.
+
+        Parameters
+        ----------
+        data
+            A table; what :func:`txpert.pp.pseudobulk` returned, known by its obs column
+            ``n_cells``; or cells, log-normalized, with the usual obs columns.
+        """
+        if isinstance(data, ConditionTable):
+            return data
+        if N_CELLS in data.obs:
+            return cls.from_anndata(data)
+        keys = {name: name for name in (PERTURBATION, CONTROL, BATCH, CELL_LINE, SPLIT)}
+        screen = Screen.from_anndata(data, keys)
+        check_log_normalised(screen.X, "adata.X")
+        return cls.from_screen(screen)
 
     @classmethod
     def from_anndata(cls, pseudobulk: AnnData) -> ConditionTable:
@@ -125,6 +157,21 @@ class ConditionTable:
             self.controls,
             self.context[rows],
         )
+
+    def training(self) -> ConditionTable:
+        """Return the perturbed conditions of split "train", or all where there is no split.
+
+        Raises
+        ------
+        ValueError
+            If there are none.
+        """
+        training = ~self.obs[CONTROL].to_numpy(dtype=bool)
+        if SPLIT in self.obs:
+            training &= (self.obs[SPLIT] == TRAIN).to_numpy()
+        if not training.any():
+            raise ValueError("No perturbation is in training; tx.pp.split(adata) makes a split.")
+        return self.subset(training)
 
     def over_batches(self) -> ConditionTable:
         """Return one row per cell line × perturbation, the line's controls plus the mean Δ.

@@ -5,7 +5,7 @@ from ._halves import draw_halves, split_half_deltas
 from ._observations import Observations
 from ._repeats import mean_over_repeats, score_pairs, summarise, with_estimates
 from ._sampled import CountModel, draw_counts, sampled_deltas
-from ._scoring import ALL_METRICS, METRICS, HeldOut, Predictor, predicted_delta
+from ._scoring import ALL_METRICS, METRICS, HeldOut, SupportsPredict, predicted_delta
 
 __all__ = [
     "ALL_METRICS",
@@ -13,7 +13,7 @@ __all__ = [
     "CountModel",
     "HeldOut",
     "Observations",
-    "Predictor",
+    "SupportsPredict",
     "check_prediction",
     "draw_counts",
     "draw_halves",

@@ -28,7 +28,7 @@ ALL_METRICS = (*METRICS, "pearson_delta_top20", "centroid_accuracy", "direction_
 _CONDITION = [PERTURBATION, CELL_LINE, BATCH]
 
 
-class Predictor(Protocol):
+class SupportsPredict(Protocol):
     """Anything that predicts as :class:`txpert.TxPertModel` and the baselines do."""
 
     def predict(self, perturbations: pd.DataFrame, *, controls: ControlProfiles) -> AnnData:
@@ -82,7 +82,7 @@ class HeldOut:
 
 
 def predicted_delta(
-    predictor: Predictor, conditions: pd.DataFrame, controls: ControlProfiles
+    predictor: SupportsPredict, conditions: pd.DataFrame, controls: ControlProfiles
 ) -> FloatArray:
     """Predict conditions and average over batches, aligned by names of conditions and genes.
 

@@ -9,7 +9,7 @@ from mudata import MuData
 
 from txpert._constants import CELL_LINE, PERTURBATION, SPLIT, TEST, TRAIN, UNS_KEY
 from txpert.baselines import GeneralBaseline
-from txpert.evaluation import METRICS, HeldOut, Predictor, predicted_delta
+from txpert.evaluation import METRICS, HeldOut, SupportsPredict, predicted_delta
 from txpert.model import TxPertModel
 
 
@@ -17,7 +17,7 @@ def evaluate(
     adata: AnnData | MuData,
     model: TxPertModel,
     *,
-    baselines: Mapping[str, Predictor] | None = None,
+    baselines: Mapping[str, SupportsPredict] | None = None,
     split: str | Sequence[str] = TEST,
     key_added: str = UNS_KEY,
 ) -> pd.DataFrame:
