@@ -2,7 +2,20 @@
 
 from importlib.metadata import version
 
-from . import baselines, data, datasets, graph, metrics, model, nn, pl, pp, testing, tl
+from . import (
+    baselines,
+    data,
+    datasets,
+    evaluation,
+    graph,
+    metrics,
+    model,
+    nn,
+    pl,
+    pp,
+    testing,
+    tl,
+)
 from ._benchmark import BenchmarkResult, benchmark
 from .model import TxPertModel
 
@@ -16,6 +29,7 @@ __all__ = [
     "benchmark",
     "data",
     "datasets",
+    "evaluation",
     "graph",
     "metrics",
     "model",

@@ -8,8 +8,9 @@ import pytest
 
 import txpert as tx
 from txpert.baselines import GeneralBaseline, MeanBaseline
-from txpert.evaluation._scoring import ALL_METRICS, METRICS
+from txpert.evaluation import score_names
 
+ALL_METRICS, METRICS = score_names(), score_names(main=True)
 SMALL = {
     "encoder": {"name": "gat", "options": {"n_layers": 1, "n_channels": 8, "n_input": 8}},
     "n_hidden": 16,

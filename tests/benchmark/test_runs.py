@@ -14,10 +14,12 @@ from txpert._benchmark._fingerprint import fingerprint
 from txpert._benchmark._folds import Bench
 from txpert._benchmark._processes import jobs_that_fit
 from txpert.baselines import MeanBaseline
-from txpert.evaluation._scoring import ALL_METRICS
+from txpert.evaluation import score_names
 
 QUICK = {"max_epochs": 1, "enable_progress_bar": False, "accelerator": "cpu"}
 SMALL = {"encoder": {"name": "gat", "options": {"n_layers": 1, "n_channels": 8, "n_input": 8}}}
+
+ALL_METRICS = score_names()
 
 
 class Counting:

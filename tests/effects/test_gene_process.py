@@ -144,7 +144,8 @@ def test_the_graph_that_made_the_effects_is_trusted_and_a_random_one_is_not(rand
 def test_noise_alone_is_shrunk_away(random_graph):
     _, noise = drawn(random_graph(), 1.0)
     kernels = GeneKernels([random_graph()], {}, ANCHORS[:30])
-    process = GeneGaussianProcess.fit(effects_of(noise[:30], np.full(30, 50), ANCHORS[:30]), kernels)
+    effects = effects_of(noise[:30], np.full(30, 50), ANCHORS[:30])
+    process = GeneGaussianProcess.fit(effects, kernels)
     predicted = process.effects(ANCHORS[30:], kernels)
     assert ((predicted - noise[:30].mean(axis=0)) ** 2).mean() < 0.05
 

@@ -13,7 +13,7 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert.baselines import Baseline, StoredPrediction, make_baseline
-from txpert.evaluation import SupportsPredict
+from txpert.evaluation import SupportsPredict, check_names
 
 Recipe: TypeAlias = Callable[[AnnData, int], SupportsPredict]
 Model: TypeAlias = str | Baseline | Recipe | StoredPrediction | AnnData
@@ -41,6 +41,7 @@ def read_models(
         given[baseline] = baseline
     if not given:
         raise ValueError("models is empty: name at least one, such as {'mean': 'mean'}.")
+    check_names(given)
     return {name: _read(name, model, genes) for name, model in given.items()}
 
 
@@ -70,8 +71,6 @@ def check_picklable(models: Mapping[str, Recipe | StoredPrediction]) -> None:
 
 
 def _read(name: str, model: Model, genes: pd.Index) -> Recipe | StoredPrediction:
-    if not isinstance(name, str) or not name:
-        raise ValueError(f"The name of a model is a string that is not empty, not {name!r}.")
     if isinstance(model, str):
         model = make_baseline(model)
     if isinstance(model, Baseline):

@@ -9,7 +9,7 @@ from typing import Any, Self
 import pandas as pd
 from anndata import AnnData
 
-from txpert._constants import PERTURBATION
+from txpert._constants import CELL_LINE, PERTURBATION
 from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable, ControlProfiles, Predictor, canonical_label
 from txpert.effects import Effects
@@ -26,6 +26,8 @@ class Baseline(Predictor):
     data
         What to fit to at once, as by :meth:`fit`; ``None`` leaves that for later.
     """
+
+    _learns = True
 
     def __init__(self, data: AnnData | ConditionTable | None = None) -> None:
         if data is not None:
@@ -54,6 +56,10 @@ class Baseline(Predictor):
         table = ConditionTable.of(data)
         self._fit(table)
         self.control_profiles = table.controls
+        if self._learns:
+            obs = table.training().obs[[PERTURBATION, CELL_LINE]].astype(str)
+            obs[PERTURBATION] = obs[PERTURBATION].map(canonical_label)
+            self.trained_on_ = sorted({*obs.itertuples(index=False, name=None)})
         return self
 
     @property

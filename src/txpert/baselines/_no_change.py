@@ -31,6 +31,8 @@ class NoChangeBaseline(Baseline):
     0.0
     """
 
+    _learns = False
+
     def _fit(self, table: ConditionTable) -> None:
         """Learn nothing."""
 

@@ -7,9 +7,9 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from txpert._constants import BATCH, CELL_LINE, CONTROL, DELTA, PERTURBATION
+from txpert._constants import BATCH, CELL_LINE, CONTROL, DELTA, PERTURBATION, UNS_KEY
 from txpert._types import FloatArray, IntArray
-from txpert.data import ControlProfiles, Predictor, canonical_label
+from txpert.data import TRAINED_ON, ControlProfiles, Predictor, canonical_label
 
 
 class StoredPrediction(Predictor):
@@ -23,7 +23,10 @@ class StoredPrediction(Predictor):
     ----------
     prediction
         Conditions × genes with the predicted Δ in ``layers["delta"]``. ``obs``: perturbation, and
-        cell_line and batch unless a prediction holds for all of them. X is not looked at.
+        cell_line and batch unless a prediction holds for all of them. X is not looked at. If it
+        says what it was trained on, as what models of this package predict does in
+        ``uns["txpert"]["trained_on"]`` (a frame with perturbation and cell_line), evaluation warns
+        of leaks.
 
     Raises
     ------
@@ -56,6 +59,10 @@ class StoredPrediction(Predictor):
                 f"The prediction has no layers[{DELTA!r}]: predicted expression minus the mean of "
                 "the matched controls."
             )
+        seen = prediction.uns.get(UNS_KEY, {}).get(TRAINED_ON)
+        if seen is not None:
+            columns = (seen[name].astype(str) for name in (PERTURBATION, CELL_LINE))
+            self.trained_on_ = list(zip(*columns, strict=True))
         self._columns = [c for c in (PERTURBATION, CELL_LINE, BATCH) if c in prediction.obs]
         self._keys = self._index(prediction.obs)
         if not self._keys.is_unique:

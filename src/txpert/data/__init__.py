@@ -5,13 +5,14 @@ from ._controls import ControlProfiles, Embed, Matching
 from ._group_sums import group_sums, weighted_group_means
 from ._log_normalised import LogNormalised, log_normalised
 from ._matrix import expression_matrix, iter_chunks, place, read_rows, row_digests
-from ._predictor import Predictor
+from ._predictor import TRAINED_ON, Predictor
 from ._screen import Screen, obs_columns, resolve_key
 from ._storage import refuse_dask
 from ._tokens import canonical_label, encode_targets, join_targets, measured_targets, parse_targets
 from ._values import check_counts, check_log_normalised
 
 __all__ = [
+    "TRAINED_ON",
     "ConditionTable",
     "ControlProfiles",
     "Embed",

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION
+from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, UNS_KEY
 from txpert._types import FloatArray, IntArray
 
 from ._controls import ControlProfiles
 from ._tokens import parse_targets
 
+TRAINED_ON = "trained_on"
 Answer = FloatArray | tuple[FloatArray, pd.DataFrame]
 
 
@@ -28,6 +29,8 @@ class Predictor(ABC):
     """
 
     control_profiles: ControlProfiles
+    trained_on_: Sequence[tuple[str, str]] = ()
+    """Perturbation and cell line of what it was trained on; a prediction carries it along."""
 
     def predict(
         self,
@@ -91,6 +94,9 @@ class Predictor(ABC):
         predicted = profiles.prediction_from_delta(obs, context, delta)
         for name in columns:
             predicted.obs[name] = columns[name].to_numpy()
+        if len(self.trained_on_):
+            seen = pd.DataFrame(self.trained_on_, columns=[PERTURBATION, CELL_LINE])
+            predicted.uns[UNS_KEY] = {TRAINED_ON: seen.set_axis(seen.index.astype(str))}
         return predicted
 
     def _profiles(self, controls: AnnData | ControlProfiles | None) -> ControlProfiles:
