@@ -40,7 +40,7 @@ def baselines(graph: tx.graph.KnowledgeGraph, features: pd.DataFrame | None) -> 
         "nearest cell line": "nearest_cell_line",
         "weighted cell line": "weighted_cell_line",
         "batch only": "batch_only",
-        "neighbours": partial(fit, kind="neighbours", graphs=graph),
+        "neighbours": partial(fit, kind="neighbors", graphs=graph),
         "kernel": partial(fit, kind="kernel", graphs=graph),
     }
     if features is not None:

@@ -67,7 +67,7 @@ def compare(cell: dict[str, Any], seed: int, folder: Path, jobs: int, train: dic
         adata,
         {
             "TxPert": partial(tx.tl.fit_txpert, graphs=graph, train=train),
-            "neighbours": partial(fit, kind="neighbours", graphs=graph),
+            "neighbours": partial(fit, kind="neighbors", graphs=graph),
             "ridge": partial(fit, kind="ridge", features=features),
         },
         task="unseen_perturbation",

@@ -102,7 +102,7 @@ def models(
         **networks(graph, paper=paper, features=[features]),
         "TxPert, among the targets": partial(tx.tl.fit_txpert, graphs=among, train=quiet_training),
         **baselines(graph, features),
-        "neighbours, among the targets": partial(fit, kind="neighbours", graphs=among),
+        "neighbours, among the targets": partial(fit, kind="neighbors", graphs=among),
         "kernel, among the targets": partial(fit, kind="kernel", graphs=among),
     }
 

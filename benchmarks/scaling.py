@@ -10,7 +10,7 @@ One axis at a time around a middle setting (MIDDLE), on synthetic data and one t
   20 incoming edges. Along "edges" the number of nodes stays.
 - pseudobulk: tx.pp.pseudobulk of sparse cells in memory, a tenth of the values not zero.
 - predict: model.predict of the default (blended) model, when it remembers the walks of its genes.
-- kernel: KernelBaseline, which fits GeneProcess: walks over the graph, variances, weights.
+- kernel: KernelBaseline, which fits GeneGaussianProcess: walks over the graph, variances, weights.
 
 A row has the least seconds of up to five repeats (of the clock, and of the processor, which
 neighbours on the machine disturb less) and bound_seconds: what the least work (_scaling_cases.py

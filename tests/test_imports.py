@@ -22,7 +22,7 @@ ORDER = [
     {"datasets"},
     {"tl", "testing"},
     {"_benchmark"},
-    {"pl"},
+    {"pl", "testing"},
     {"demo"},
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}

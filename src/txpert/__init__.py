@@ -2,7 +2,21 @@
 
 from importlib.metadata import version
 
-from . import baselines, data, datasets, graph, metrics, model, nn, pl, pp, splits, testing, tl
+from . import (
+    baselines,
+    data,
+    datasets,
+    evaluation,
+    graph,
+    metrics,
+    model,
+    nn,
+    pl,
+    pp,
+    splits,
+    testing,
+    tl,
+)
 from ._benchmark import BenchmarkResult, benchmark
 from .model import TxPertModel
 
@@ -16,6 +30,7 @@ __all__ = [
     "benchmark",
     "data",
     "datasets",
+    "evaluation",
     "graph",
     "metrics",
     "model",

@@ -5,44 +5,56 @@ import pandas as pd
 import pytest
 
 import txpert as tx
-from txpert.baselines import (
-    BatchOnlyBaseline,
-    GeneralBaseline,
-    KernelBaseline,
-    MatchingMeanBaseline,
-    MeanBaseline,
-    NearestCellLineBaseline,
-    NeighboursBaseline,
-    NoChangeBaseline,
-    RidgeBaseline,
-    WeightedCellLineBaseline,
-)
+from txpert.baselines import BASELINES, make_baseline
 
 GRAPH = tx.datasets.toy_graph()
-MAKERS = {
-    "no change": NoChangeBaseline,
-    "mean": MeanBaseline,
-    "general": GeneralBaseline,
-    "nearest": NearestCellLineBaseline,
-    "weighted": WeightedCellLineBaseline,
-    "batch only": BatchOnlyBaseline,
-    "matching": MatchingMeanBaseline,
-    "ridge": lambda table: RidgeBaseline(table, tx.graph.spectral_embedding(GRAPH, 8)),
-    "neighbours": lambda table: NeighboursBaseline(table, GRAPH),
-    "kernel": lambda table: KernelBaseline(table, GRAPH),
+FEATURES = tx.graph.spectral_embedding(GRAPH, 8)
+OPTIONS = {
+    "ridge": {"features": FEATURES},
+    "neighbors": {"graphs": GRAPH},
+    "kernel": {"graphs": GRAPH},
+    "line_alone": {"graphs": GRAPH},
 }
-NO_BASELINES = {"Effects", "GeneKernels", "GeneProcess", "StoredPrediction", "TargetEffect"}
 ASKED = ["GENE3+GENE5", "GENE9", "not a gene", "control", "GENE9+ctrl"]
 
 
-@pytest.fixture(params=MAKERS)
+def unfitted(name):
+    return make_baseline(name, **OPTIONS.get(name, {}))
+
+
+@pytest.fixture(params=BASELINES)
 def make(request):
-    return MAKERS[request.param]
+    return lambda table: unfitted(request.param).fit(table)
 
 
-def test_all_are_tested():
-    learning = set(tx.baselines.__all__) - NO_BASELINES
-    assert len(MAKERS) == len(learning)
+@pytest.mark.parametrize("name", BASELINES)
+def test_the_rules_of_predictors(name, two_lines):
+    tx.testing.check_predictor(unfitted(name), two_lines)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_fitting_stands_apart(name, adata):
+    baseline = unfitted(name)
+    assert not baseline.is_fitted
+    assert "not fitted" in repr(baseline)
+    with pytest.raises(ValueError, match=r"was not fitted yet; run baseline.fit"):
+        baseline.predict("GENE9")
+    assert baseline.fit(adata) is baseline
+    expected = baseline.predict("GENE9").X
+    again = baseline.unfitted()
+    assert not again.is_fitted
+    at_once = type(baseline)(tx.pp.pseudobulk(adata), **baseline.options)
+    for other in (again.fit(tx.pp.pseudobulk(adata)), at_once):
+        np.testing.assert_allclose(other.predict("GENE9").X, expected, atol=1e-5)
+
+
+def test_the_registry_says_what_there_is():
+    table = tx.baselines.show()
+    classes = {name for name in tx.baselines.__all__ if name.endswith("Baseline")}
+    assert set(table["class"]) == classes - {"Baseline"}
+    assert table["description"].str.endswith(".").all()
+    with pytest.raises(ValueError, match="already"):
+        tx.baselines.register_baseline("mean")(tx.baselines.MeanBaseline)
 
 
 def test_the_same_form_as_the_model(make, adata, make_model):
@@ -122,28 +134,28 @@ def test_it_can_be_scored_beside_a_model(make, adata, make_model):
     assert np.isfinite(summary.loc["it", "mse"])
 
 
-@pytest.mark.parametrize("name", [name for name in MAKERS if name != "no change"])
+@pytest.mark.parametrize("name", [name for name in BASELINES if name != "no_change"])
 def test_nothing_to_learn_from(name, adata):
     table = tx.pp.pseudobulk(adata)
     table.obs["split"] = "test"
     with pytest.raises(ValueError, match="No perturbation is in training"):
-        MAKERS[name](table)
+        unfitted(name).fit(table)
 
 
-@pytest.mark.parametrize("name", ["ridge", "neighbours", "kernel"])
+@pytest.mark.parametrize("name", ["ridge", "neighbors", "kernel"])
 def test_other_gene_names(name, adata):
     table = tx.pp.pseudobulk(adata)
     table.obs["perturbation"] = table.obs["perturbation"].astype(str).str.replace("GENE", "ENSG")
     with pytest.raises(ValueError, match="the same gene symbols"):
-        MAKERS[name](table)
+        unfitted(name).fit(table)
 
 
 @pytest.mark.parametrize("n", [1, 2])
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_very_few_training_perturbations(name, n, adata):
     table = tx.pp.pseudobulk(adata)
     labels = table.obs["perturbation"].astype(str)
     few = sorted(set(labels) - {"control"})[:n]
     table.obs["split"] = np.where(labels.isin(few), "train", "test")
-    prediction = MAKERS[name](table).predict(ASKED)
+    prediction = unfitted(name).fit(table).predict(ASKED)
     assert np.isfinite(prediction.X).all()

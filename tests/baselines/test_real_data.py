@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import txpert as tx
-from txpert.baselines import KernelBaseline, MeanBaseline, NeighboursBaseline
+from txpert.baselines import KernelBaseline, MeanBaseline, NeighborsBaseline
 from txpert.data import ConditionTable, average_over_batches
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -71,8 +71,8 @@ def test_the_kernel_finds_the_pair_that_string_joins(left_out, mean, string_grap
 
 
 def test_neighbours(left_out, mean, string_graph):
-    error, strong = left_out(lambda table: NeighboursBaseline(table, string_graph, shrinkage=1))
+    error, strong = left_out(lambda table: NeighborsBaseline(table, string_graph, shrinkage=1))
     assert error < 0.95 * mean[0]
     assert (strong > 0.85).all()
-    chosen, _ = left_out(lambda table: NeighboursBaseline(table, string_graph))
+    chosen, _ = left_out(lambda table: NeighborsBaseline(table, string_graph))
     assert chosen < 1.02 * mean[0]

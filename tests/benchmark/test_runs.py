@@ -15,10 +15,12 @@ from txpert._benchmark._folds import Bench
 from txpert._benchmark._processes import jobs_that_fit
 from txpert.baselines import MeanBaseline
 from txpert.data import ObsKeys
-from txpert.evaluation._scoring import ALL_METRICS
+from txpert.evaluation import score_names
 
 QUICK = {"max_epochs": 1, "enable_progress_bar": False, "accelerator": "cpu"}
 SMALL = {"encoder": {"name": "gat", "options": {"n_layers": 1, "n_channels": 8, "n_input": 8}}}
+
+ALL_METRICS = score_names()
 
 
 class Counting:
@@ -96,7 +98,7 @@ def test_other_data_or_options_are_run_anew(adata, bench, tmp_path, graph):
     assert not bench(other, {"m": recipe}, folder=tmp_path).scores.equals(first.scores)
     assert recipe.calls == [0]
     few, many = (
-        bench(adata, {"k": partial(tx.tl.fit_baseline, kind="neighbours", graphs=graph, k=k)},
+        bench(adata, {"k": partial(tx.tl.fit_baseline, kind="neighbors", graphs=graph, k=k)},
               folder=tmp_path)
         for k in (1, 5)
     )  # fmt: skip
@@ -178,7 +180,7 @@ def test_automatic_number_of_processes(adata, monkeypatch):
 def test_fingerprints_tell_recipes_apart():
     def recipe(k=3, seed=0):
         graph = tx.datasets.toy_graph(seed)
-        return partial(tx.tl.fit_baseline, kind="neighbours", graphs=graph, k=k)
+        return partial(tx.tl.fit_baseline, kind="neighbors", graphs=graph, k=k)
 
     assert fingerprint(recipe()) == fingerprint(recipe())
     others = [recipe(k=2), recipe(seed=1), partial(tx.tl.fit_baseline, kind="ridge")]

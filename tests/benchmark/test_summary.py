@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import wilcoxon
 
 import txpert as tx
-from txpert.evaluation._scoring import ALL_METRICS
+from txpert.evaluation import score_names
 
 NAN = np.nan
 SCORES = {
@@ -16,6 +16,8 @@ SCORES = {
     "same": {0: {"A": 0.1, "B": 0.2, "C": NAN}, 1: {"B": 0.4, "D": 0.1, "E": 0.2, "F": 0.3}},
     "none": {0: dict.fromkeys("ABC", NAN), 1: dict.fromkeys("BDEF", NAN)},
 }
+
+ALL_METRICS = score_names()
 
 
 def make(baseline="base"):

@@ -6,7 +6,7 @@ from scipy.optimize import check_grad
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel
 
-from txpert.effects import Effects, GeneKernels, GeneProcess
+from txpert.effects import Effects, GeneGaussianProcess, GeneKernels
 from txpert.effects._variances import _deviance, fit_variances
 from txpert.graph import KnowledgeGraph
 from txpert.graph._diffusion import Diffusion
@@ -123,7 +123,7 @@ def test_the_stronger_the_signal_the_less_is_shrunk(random_graph):
     for signal in (0.1, 1.0, 10.0):
         smooth, noise = drawn(graph, signal)
         effects = effects_of(smooth + noise + 3, np.full(40, 50))
-        process = GeneProcess.fit(effects, kernels)
+        process = GeneGaussianProcess.fit(effects, kernels)
         total.append(process.variances.sum())
         explained.append(process.explained)
     assert total[0] < 1 < total[1] < 8 < total[2]
@@ -134,7 +134,7 @@ def test_the_graph_that_made_the_effects_is_trusted_and_a_random_one_is_not(rand
     graph, other = random_graph(), random_graph(seed=5)
     other = KnowledgeGraph("other", other.nodes, other.source, other.target, other.weight)
     smooth, noise = drawn(graph, 3.0)
-    process = GeneProcess.fit(
+    process = GeneGaussianProcess.fit(
         effects_of(smooth + noise, np.full(40, 50)), GeneKernels([graph, other], {}, ANCHORS)
     )
     of = process.variances.groupby(process.variances.index.str.split(",").str[0]).sum()
@@ -144,7 +144,8 @@ def test_the_graph_that_made_the_effects_is_trusted_and_a_random_one_is_not(rand
 def test_noise_alone_is_shrunk_away(random_graph):
     _, noise = drawn(random_graph(), 1.0)
     kernels = GeneKernels([random_graph()], {}, ANCHORS[:30])
-    process = GeneProcess.fit(effects_of(noise[:30], np.full(30, 50), ANCHORS[:30]), kernels)
+    effects = effects_of(noise[:30], np.full(30, 50), ANCHORS[:30])
+    process = GeneGaussianProcess.fit(effects, kernels)
     predicted = process.effects(ANCHORS[30:], kernels)
     assert ((predicted - noise[:30].mean(axis=0)) ** 2).mean() < 0.05
 
@@ -153,7 +154,7 @@ def test_the_posterior_mean_of_scikit_learn(random_graph, kernels):
     rng = np.random.default_rng(0)
     labels = [*ANCHORS[:28], "P28+P29"]
     y, cells = rng.normal(size=(29, 8)), rng.integers(5, 200, 29)
-    process = GeneProcess.fit(effects_of(y, cells, labels), kernels)
+    process = GeneGaussianProcess.fit(effects_of(y, cells, labels), kernels)
     members = np.array([[float(gene in label.split("+")) for gene in ANCHORS] for label in labels])
     raw = kernels.between(ANCHORS, ANCHORS)
     shares = process.variances.to_numpy()[:-1] / process.scales
@@ -183,8 +184,8 @@ def test_the_posterior_mean_of_scikit_learn(random_graph, kernels):
 
 def test_saved_and_read_back(random_graph, kernels):
     smooth, noise = drawn(random_graph(), 2.0, n_genes=7)
-    process = GeneProcess.fit(effects_of(smooth + noise, np.full(40, 9)), kernels)
-    back = GeneProcess.from_dict(process.to_dict())
+    process = GeneGaussianProcess.fit(effects_of(smooth + noise, np.full(40, 9)), kernels)
+    back = GeneGaussianProcess.from_dict(process.to_dict())
     asked = pd.Index(["P3", "elsewhere"])
     np.testing.assert_array_equal(back.effects(asked, kernels), process.effects(asked, kernels))
 
@@ -192,7 +193,7 @@ def test_saved_and_read_back(random_graph, kernels):
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_very_few_rows(n, kernels):
     y = np.random.default_rng(0).normal(size=(n, 5))
-    process = GeneProcess.fit(effects_of(y, np.full(n, 10), ANCHORS[:n]), kernels)
+    process = GeneGaussianProcess.fit(effects_of(y, np.full(n, 10), ANCHORS[:n]), kernels)
     assert np.isfinite(process.effects(ANCHORS, kernels)).all()
     elsewhere = process.effects(pd.Index(["elsewhere"]), kernels)
     if n == 1:
@@ -200,7 +201,7 @@ def test_very_few_rows(n, kernels):
 
 
 def test_equal_effects_are_no_trouble(kernels):
-    process = GeneProcess.fit(effects_of(np.ones((40, 3)), np.full(40, 10)), kernels)
+    process = GeneGaussianProcess.fit(effects_of(np.ones((40, 3)), np.full(40, 10)), kernels)
     np.testing.assert_allclose(process.effects(ANCHORS[:2], kernels), 1, rtol=1e-5)
 
 

@@ -26,7 +26,7 @@ def test_the_share_is_found_and_taken_away(make_table, size):
     rows = screen(make_table, size, control)
     effect = TargetEffect.fit(rows)
     assert effect.size == pytest.approx(size, rel=1e-5)
-    np.testing.assert_allclose(effect.taken_from(rows).delta, 0, atol=1e-6)
+    np.testing.assert_allclose(effect.removed_from(rows).delta, 0, atol=1e-6)
     assert rows.delta[5, 5] == pytest.approx(3 * size, rel=1e-5)
 
 

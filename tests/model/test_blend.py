@@ -10,7 +10,7 @@ import scvi
 import txpert as tx
 from txpert.baselines import GeneralBaseline, KernelBaseline
 from txpert.data import ConditionTable
-from txpert.effects import GeneKernels, GeneProcess, TargetEffect
+from txpert.effects import GeneGaussianProcess, GeneKernels, TargetEffect
 from txpert.model import Blend, HeldOut, Weights, across_lines, stack
 from txpert.model._blend import expected
 from txpert.model._stacking import _gains
@@ -128,7 +128,7 @@ def test_the_ends_of_the_blend_are_its_paths(adata, graph, blended):
     """Besides the effect on the targets, which is left out here."""
     table = ConditionTable.from_anndata(tx.pp.pseudobulk(adata))
     training = table.subset(((table.obs["split"] == "train") | table.obs["control"]).to_numpy())
-    rest = TargetEffect(blended.blend_["target"]).taken_from(training.over_batches())
+    rest = TargetEffect(blended.blend_["target"]).removed_from(training.over_batches())
     blended.blend_["target"] = 0.0
     process = KernelBaseline(rest, graph)
     kernel = process.process_.delta(PERTURBATIONS, process._kernels)
@@ -190,7 +190,7 @@ def test_blended_models_save_and_load(adata, make_model, decoding, tmp_path):
         np.testing.assert_allclose(loaded.predict(PERTURBATIONS).X, expected, atol=2e-6)
         expected_text = "1.00 × (general + 0.4 (kernel - general) + 0.3 (network - general))"
         assert expected_text in loaded.summary_string
-        explained = GeneProcess.from_dict(model.blend_["process"]).explained
+        explained = GeneGaussianProcess.from_dict(model.blend_["process"]).explained
         assert f"Kernels explain {explained:.0%} of the variance" in loaded.summary_string
 
 

@@ -17,6 +17,7 @@ from txpert.data import (
     SPLIT_KEY,
     ObsKeys,
 )
+from txpert.evaluation import warn_of_leak, warn_of_unmeasured
 from txpert.splits import TASKS, Task, group_key, make_task
 from txpert.tl import ceiling
 
@@ -144,6 +145,7 @@ def benchmark(
     fitted = read_models(models, baseline, bench.screen.genes)
     groups = adata.obs.get(group_key(str(keys.split))) if task is None else None
     folds = list(bench.folds(task, seeds, n_folds, split_options or {}, groups))
+    _warn(bench, folds, fitted)
     stored = [name for name, model in fitted.items() if is_stored(model)]
     n_splits = len({fold.sha256 for fold in folds})
     if stored and n_splits > 1:
@@ -165,6 +167,23 @@ def benchmark(
     if folder is not None:
         result.save(folder)
     return result
+
+
+def _warn(bench: Bench, folds: Sequence[Fold], models: Mapping[str, Any]) -> None:
+    """Warn, once for all folds, of what makes the comparison misleading."""
+    warned: set[str] = set()
+    for number, fold in enumerate(folds):
+        held_out = bench.held_out(fold)
+        if not number:
+            warn_of_unmeasured(held_out, stacklevel=4)
+        known = {"Every model": held_out.trained} | {
+            f"The prediction {name!r}": model.trained_on_
+            for name, model in models.items()
+            if is_stored(model)
+        }
+        for what, trained_on in known.items():
+            if what not in warned and warn_of_leak(held_out, what, trained_on, stacklevel=4):
+                warned.add(what)
 
 
 def _check_arguments(

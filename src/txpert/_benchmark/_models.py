@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import pickle
 from collections.abc import Callable, Mapping
@@ -11,12 +12,11 @@ from typing import Any, TypeAlias
 import pandas as pd
 from anndata import AnnData
 
-from txpert.baselines import StoredPrediction
-from txpert.evaluation import Predictor
-from txpert.tl._fit import check_baseline, fit_baseline
+from txpert.baselines import Baseline, StoredPrediction, make_baseline
+from txpert.evaluation import SupportsPredict, check_names
 
-Recipe: TypeAlias = Callable[[AnnData, int], Predictor]
-Model: TypeAlias = str | Recipe | StoredPrediction | AnnData
+Recipe: TypeAlias = Callable[[AnnData, int], SupportsPredict]
+Model: TypeAlias = str | Baseline | Recipe | StoredPrediction | AnnData
 
 
 def read_models(
@@ -29,7 +29,8 @@ def read_models(
     ValueError
         If there is no model, a baseline is unknown, a prediction lacks genes, or a name is none.
     TypeError
-        If something is neither a name, nor a recipe, nor a prediction.
+        If an entry is neither a name, nor a predictor to be fitted, nor a recipe, nor a
+        prediction.
     """
     if not isinstance(models, Mapping):
         raise TypeError(
@@ -40,6 +41,7 @@ def read_models(
         given[baseline] = baseline
     if not given:
         raise ValueError("models is empty: name at least one, such as {'mean': 'mean'}.")
+    check_names(given)
     return {name: _read(name, model, genes) for name, model in given.items()}
 
 
@@ -69,11 +71,10 @@ def check_picklable(models: Mapping[str, Recipe | StoredPrediction]) -> None:
 
 
 def _read(name: str, model: Model, genes: pd.Index) -> Recipe | StoredPrediction:
-    if not isinstance(name, str) or not name:
-        raise ValueError(f"The name of a model is a string that is not empty, not {name!r}.")
     if isinstance(model, str):
-        check_baseline(model, {})
-        return partial(fit_baseline, kind=model)
+        model = make_baseline(model)
+    if isinstance(model, Baseline):
+        return partial(_fitted, predictor=model.unfitted())
     if isinstance(model, AnnData):
         model = StoredPrediction(model)
     if isinstance(model, StoredPrediction):
@@ -88,8 +89,11 @@ def _read(name: str, model: Model, genes: pd.Index) -> Recipe | StoredPrediction
         return model
     if inspect.isclass(model):
         raise TypeError(
-            f"{name!r} is a class; give a function of (adata, seed) that returns a fitted model."
+            f"{name!r} is a class; give an instance of it with a method fit(adata), or a function "
+            "of (adata, seed) that returns a fitted model."
         )
+    if hasattr(model, "predict") and hasattr(model, "fit"):
+        return partial(_fitted, predictor=model)
     if hasattr(model, "predict"):
         raise TypeError(
             f"{name!r} is a {type(model).__name__} that has been fitted before; a benchmark fits "
@@ -99,10 +103,15 @@ def _read(name: str, model: Model, genes: pd.Index) -> Recipe | StoredPrediction
         )
     if not callable(model):
         raise TypeError(
-            f"The model {name!r} must be the name of a baseline, a function of (adata, seed) or a "
-            f"prediction, not {type(model).__name__}."
+            f"The model {name!r} must be the name of a baseline, a predictor with fit(adata), a "
+            f"function of (adata, seed) or a prediction, not {type(model).__name__}."
         )
     return model
+
+
+def _fitted(adata: AnnData, seed: int, predictor: Any) -> SupportsPredict:
+    """Fit a copy of a predictor, which stays as it is."""
+    return copy.deepcopy(predictor).fit(adata)
 
 
 def _interactive() -> bool:

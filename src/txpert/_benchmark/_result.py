@@ -8,14 +8,14 @@ from typing import Literal
 
 import pandas as pd
 
-from txpert.evaluation import ALL_METRICS
+from txpert.evaluation import METRICS, WITHOUT_TARGETS, metric_of, score_names
 
-from ._summary import summarise
+from ._summary import summarize
 
 By = Literal["group", "cell_line", "fold"]
 _TABLES = ("scores", "runs", "ceiling")
 _COUNTS = ("seed", "n_cells", "n_perturbations", "n_undefined")
-_NUMBERS = (*ALL_METRICS, "seconds", "peak_memory_mb")
+_NUMBERS = ("seconds", "peak_memory_mb")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class BenchmarkResult:
         Parameters
         ----------
         metric
-            One metric or several; by default all.
+            One metric or several, such as ``"mse"`` or ``"mse_without_targets"``, which leaves
+            the targets' own genes out; by default all.
         by
             Also divide the perturbations by their ``"group"``, ``"cell_line"`` or ``"fold"``.
 
@@ -87,14 +88,13 @@ class BenchmarkResult:
         KeyError
             If there is no such metric or column.
         """
-        metrics = list(ALL_METRICS) if metric is None else metric
+        metrics = score_names() if metric is None else metric
         metrics = [metrics] if isinstance(metrics, str) else list(metrics)
         for name in metrics:
-            if name not in ALL_METRICS:
-                raise KeyError(f"There is no metric {name!r}; there are {', '.join(ALL_METRICS)}.")
+            metric_of(name)
         if by is not None and by not in ("group", "cell_line", "fold"):
             raise KeyError(f"by takes 'group', 'cell_line' or 'fold', not {by!r}.")
-        return summarise(self.scores, self.baseline, metrics, by)
+        return summarize(self.scores, self.baseline, metrics, by)
 
     def save(self, folder: str | Path) -> None:
         """Write the tables into a folder, as CSV."""
@@ -128,6 +128,6 @@ def _read(path: Path) -> pd.DataFrame:
     for name in frame:
         if name in _COUNTS:
             frame[name] = frame[name].astype(int)
-        elif name in _NUMBERS:
+        elif name in _NUMBERS or str(name).removesuffix(WITHOUT_TARGETS) in METRICS:
             frame[name] = [float(text or "nan") for text in frame[name]]
     return frame

@@ -16,7 +16,7 @@ from anndata import AnnData
 
 from txpert._types import FloatArray
 from txpert.data import ControlProfiles
-from txpert.evaluation import Predictor, predicted_delta
+from txpert.evaluation import SupportsPredict, predicted_delta
 
 from ._memory import peak_memory, reset_peak
 from ._models import Recipe
@@ -101,7 +101,7 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(message.split())}"
 
 
-def _fit(recipe: Recipe, adata: AnnData, seed: int) -> Predictor:
+def _fit(recipe: Recipe, adata: AnnData, seed: int) -> SupportsPredict:
     """Fit a model; if its training is interrupted, that ends the benchmark.
 
     Training keeps a model that it has not finished, with a warning: as a finished run it would be

@@ -9,13 +9,7 @@ import numpy as np
 import pandas as pd
 
 from txpert._constants import CELL_LINE, PERTURBATION
-from txpert.evaluation import (
-    ALL_METRICS,
-    HeldOut,
-    check_prediction,
-    undefined_reasons,
-    without_rounding,
-)
+from txpert.evaluation import HeldOut, score_names, score_prediction
 
 from ._folds import GROUP, Bench, Fold
 from ._processes import Run
@@ -31,16 +25,18 @@ def scored(bench: Bench, run: Run, answer: Answer) -> tuple[dict[str, Any], pd.D
     A run that failed has scores too, all of them undefined for the same reason.
     """
     held_out = bench.held_out(run.fold)
+    table = None
     if answer.delta is not None:
         try:
-            check_prediction(answer.delta, held_out)
+            table = score_prediction(held_out, answer.delta)
         except ValueError as error:
             answer = replace(answer, delta=None, reason=describe(error))
-    table = _scores(held_out, answer)
+    if table is None:
+        table = _without_scores(held_out, answer.reason)
     names: dict[str, Any] = {"model": run.model, "seed": run.fold.seed, "fold": run.fold.name}
     for name, value in (names | {GROUP: _groups(bench, run.fold, held_out)}).items():
         table[name] = value
-    table = table[[*_HEAD, *ALL_METRICS, UNDEFINED]]
+    table = table[[*_HEAD, *score_names(), UNDEFINED]]
     record = names | {
         "status": "failed" if answer.delta is None else "done",
         "reason": answer.reason,
@@ -53,20 +49,10 @@ def scored(bench: Bench, run: Run, answer: Answer) -> tuple[dict[str, Any], pd.D
     return record, table
 
 
-def _scores(held_out: HeldOut, answer: Answer) -> pd.DataFrame:
-    if answer.delta is None:
-        table = held_out.obs.astype({PERTURBATION: object, CELL_LINE: object})
-        table[list(ALL_METRICS)] = np.nan
-        return table.assign(**{UNDEFINED: f"the run failed: {answer.reason}"})
-    delta = without_rounding(answer.delta)
-    table = held_out.score(delta, ALL_METRICS)
-    reasons = undefined_reasons(delta, held_out)
-    missing = table[list(ALL_METRICS)].isna().any(axis=1)
-    table[UNDEFINED] = [
-        (reason or "undefined") if lacks else ""
-        for reason, lacks in zip(reasons, missing, strict=True)
-    ]
-    return table
+def _without_scores(held_out: HeldOut, reason: str) -> pd.DataFrame:
+    table = held_out.obs.astype({PERTURBATION: object, CELL_LINE: object})
+    table[score_names()] = np.nan
+    return table.assign(**{UNDEFINED: f"the run failed: {reason}"})
 
 
 def _groups(bench: Bench, fold: Fold, held_out: HeldOut) -> list[str]:

@@ -16,7 +16,7 @@ _OBSERVATION = [PERTURBATION, CELL_LINE]
 _RESAMPLES = 1_999
 
 
-def summarise(
+def summarize(
     scores: pd.DataFrame, baseline: str | None, metrics: Sequence[str], by: str | None
 ) -> pd.DataFrame:
     """Return one row per metric, group and model; see :meth:`BenchmarkResult.summary`."""

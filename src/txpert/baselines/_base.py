@@ -1,74 +1,111 @@
+"""What the baselines share: options, fitting to training perturbations, sums over targets."""
+
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+import inspect
+from abc import abstractmethod
+from typing import Any, Self
 
-import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION
+from txpert._constants import CELL_LINE, PERTURBATION
 from txpert._types import FloatArray, IntArray
-from txpert.data import ConditionTable, ControlProfiles, canonical_label, parse_targets
-from txpert.effects import Effects, condition_table
+from txpert.data import ConditionTable, ControlProfiles, Predictor, canonical_label
+from txpert.effects import Effects
 
 
-class Baseline(ABC):
-    """Predicts matched control + Δ; a subclass says what Δ is."""
+class Baseline(Predictor):
+    """Predicts matched control + Δ, where Δ follows from training perturbations in closed form.
 
-    def __init__(self, controls: ControlProfiles) -> None:
-        self.control_profiles = controls
-
-    def predict(
-        self,
-        perturbations: str | Sequence[str] | pd.DataFrame,
-        *,
-        cell_line: str | Sequence[str] | None = None,
-        batch: str | Sequence[str] | None = None,
-        controls: AnnData | ControlProfiles | None = None,
-    ) -> AnnData:
-        """Predict as :meth:`txpert.TxPertModel.predict` does, for any gene.
-
-        Parameters
-        ----------
-        perturbations, cell_line, batch, controls
-            As there.
-
-        Returns
-        -------
-        Conditions × genes: predicted expression in ``X``, predicted Δ in ``layers["delta"]``;
-        obs has perturbation, cell_line and batch. Controls have Δ = 0.
-        """
-        keys = {name: name for name in (CONTROL, CELL_LINE, BATCH)}
-        profiles = self.control_profiles.given(controls, keys, layer=None)
-        obs, context = profiles.conditions(perturbations, cell_line=cell_line, batch=batch)
-        perturbed = np.array([bool(parse_targets(label)) for label in obs[PERTURBATION]])
-        delta = np.zeros((len(obs), len(profiles.genes)), dtype=np.float32)
-        if perturbed.any():
-            rows = obs[perturbed].reset_index(drop=True)
-            delta[perturbed] = self._delta(rows, profiles, context[perturbed])
-        return profiles.prediction_from_delta(obs, context, delta)
-
-    @abstractmethod
-    def _delta(
-        self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray
-    ) -> FloatArray:
-        """Return Δ of perturbed conditions, shape ``(n_conditions, n_genes)``."""
-
-
-class EffectBaseline(Baseline):
-    """Gives a perturbation the same Δ in every context.
+    A subclass takes its options in ``__init__``, keeps each under the name of the argument and
+    leaves the data to :meth:`fit`.
 
     Parameters
     ----------
-    pseudobulk
-        Table made by :func:`txpert.pp.pseudobulk`. With a split, only ``"train"`` is looked at.
+    data
+        What to fit to at once, as by :meth:`fit`; ``None`` leaves that for later.
     """
 
-    def __init__(self, pseudobulk: AnnData | ConditionTable) -> None:
-        table = condition_table(pseudobulk)
-        super().__init__(table.controls)
-        self._effects = Effects.of(table.training())
+    _learns = True
+
+    def __init__(self, data: AnnData | ConditionTable | None = None) -> None:
+        if data is not None:
+            self.fit(data)
+
+    def fit(self, data: AnnData | ConditionTable) -> Self:
+        """Fit to the training perturbations.
+
+        Parameters
+        ----------
+        data
+            What :func:`txpert.pp.pseudobulk` returned, or cells, log-normalized, with the usual
+            obs columns. With a split, only ``"train"`` and the controls are looked at.
+
+        Returns
+        -------
+        The baseline itself.
+
+        Raises
+        ------
+        KeyError
+            If obs columns are missing.
+        ValueError
+            If no perturbation is in training, or the options do not fit the data.
+        """
+        table = ConditionTable.of(data)
+        self._fit(table)
+        self.control_profiles = table.controls
+        if self._learns:
+            obs = table.training().obs[[PERTURBATION, CELL_LINE]].astype(str)
+            obs[PERTURBATION] = obs[PERTURBATION].map(canonical_label)
+            self.trained_on_ = sorted({*obs.itertuples(index=False, name=None)})
+        return self
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether it was fitted."""
+        return hasattr(self, "control_profiles")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Arguments that it was made with."""
+        names = list(inspect.signature(type(self)).parameters)[1:]
+        return {name: getattr(self, name) for name in names}
+
+    def unfitted(self) -> Self:
+        """Return a baseline with the same options that was never fitted."""
+        return type(self)(**self.options)
+
+    def __repr__(self) -> str:
+        given = ", ".join(
+            f"{name}={value!r}"
+            for name, value in self.options.items()
+            if value is not None and not isinstance(value, pd.DataFrame)
+        )
+        return f"{type(self).__name__}({given})" + ("" if self.is_fitted else ", not fitted")
+
+    def _profiles(self, controls: AnnData | ControlProfiles | None) -> ControlProfiles:
+        if not self.is_fitted:
+            raise ValueError(
+                f"{type(self).__name__} was not fitted yet; run baseline.fit(adata) first."
+            )
+        return super()._profiles(controls)
+
+    @abstractmethod
+    def _fit(self, table: ConditionTable) -> None:
+        """Learn from the training perturbations of a table; change nothing on failure."""
+
+
+class EffectBaseline(Baseline):
+    """Gives a perturbation the same Δ in every context."""
+
+    def _fit(self, table: ConditionTable) -> None:
+        self._learn(Effects.of(table.training()), table)
+
+    def _learn(self, effects: Effects, table: ConditionTable) -> None:
+        """Keep the mean effects of the training perturbations."""
+        self._effects = effects
 
     def _delta(
         self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray
@@ -81,21 +118,11 @@ class EffectBaseline(Baseline):
         """Return Δ of perturbations in canonical spelling, shape ``(n_labels, n_genes)``."""
 
 
-class AdditiveBaseline(EffectBaseline):
+class SumOfPartsBaseline(EffectBaseline):
     """Gives what was trained on its own Δ, and combinations else the sum of their parts."""
 
     def _predicted(self, labels: list[str]) -> FloatArray:
-        known = self._effects.row
-        new = {target for p in labels if p not in known for target in parse_targets(p)}
-        unseen = sorted(new - set(known))
-        effects = dict(zip(unseen, self._unseen(unseen), strict=True)) if unseen else {}
-        effects |= {label: self._effects.delta[row] for label, row in known.items()}
-        return np.stack(
-            [
-                effects[p] if p in effects else np.sum([effects[t] for t in parse_targets(p)], 0)
-                for p in labels
-            ]
-        )
+        return self._effects.general(labels, self._unseen)
 
     @abstractmethod
     def _unseen(self, targets: list[str]) -> FloatArray:

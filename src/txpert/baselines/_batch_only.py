@@ -1,3 +1,5 @@
+"""Δ learned from the control alone."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -7,14 +9,16 @@ from anndata import AnnData
 from txpert._constants import N_CELLS
 from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable, ControlProfiles, weighted_group_means
-from txpert.effects import Smoother, condition_table, rotated
+from txpert.effects import Smoother, rotated
 
 from ._base import Baseline
+from ._registry import register_baseline
 from ._ridge import check_penalty, least_loo_error
 
 
+@register_baseline("batch_only", reference="TxPert (2025), doi 10.1038/s41587-026-03113-4")
 class BatchOnlyBaseline(Baseline):
-    r"""Learns Δ from the control alone, whatever the perturbation (paper, "batch-only").
+    r"""Δ from the matched control alone, whatever the perturbation (paper, "batch-only").
 
     A linear model of the matched control's profile,
 
@@ -24,54 +28,54 @@ class BatchOnlyBaseline(Baseline):
 
     over the training conditions k with their :math:`n_k` cells; :math:`\bar x` and
     :math:`\bar n` are means over contexts. λ has the least error when each context is left
-    out in turn (in closed form). With fewer than three contexts there is next to nothing to learn
-    from, and it is the mean over all perturbed cells.
+    out in turn (in closed form). With fewer than three contexts it is the mean over all perturbed
+    cells.
 
     Parameters
     ----------
-    pseudobulk
-        Table made by :func:`txpert.pp.pseudobulk`. With a split, only ``"train"`` is looked at.
+    data
+        What to fit to at once, as by :meth:`fit`.
     penalty
         λ, in units of squared expression; by default chosen as above, in :attr:`penalty_`.
 
     Raises
     ------
-    KeyError
-        If this is no pseudobulk table.
     ValueError
-        If no perturbation is in training or the penalty is not positive.
+        If the penalty is not positive.
 
     Examples
     --------
     >>> import txpert as tx
     >>> adata = tx.datasets.toy()
     >>> tx.pp.split(adata)
-    >>> baseline = BatchOnlyBaseline(tx.pp.pseudobulk(adata))
+    >>> baseline = BatchOnlyBaseline().fit(adata)
     >>> baseline.predict("GENE3").shape
     (2, 60)
     """
 
     def __init__(
-        self, pseudobulk: AnnData | ConditionTable, *, penalty: float | None = None
+        self, data: AnnData | ConditionTable | None = None, *, penalty: float | None = None
     ) -> None:
         check_penalty("penalty", penalty)
-        table = condition_table(pseudobulk)
-        super().__init__(table.controls)
+        self.penalty = penalty
+        super().__init__(data)
+
+    def _fit(self, table: ConditionTable) -> None:
         rows = table.training()
         context, code = np.unique(rows.context, return_inverse=True)
         cells = rows.obs[N_CELLS].to_numpy()
         y = weighted_group_means(rows.delta, code, cells).astype(np.float64)
         profiles = table.controls.mean[context].astype(np.float64)
         self._mean_profile = profiles.mean(axis=0)
-        centred = profiles - self._mean_profile
+        centered = profiles - self._mean_profile
         total = np.bincount(code, cells)
-        smoother = Smoother.from_features(centred, total / total.mean(), np.ones(len(y)))
-        self.penalty_ = penalty or least_loo_error(smoother, rotated(y))
+        smoother = Smoother.from_features(centered, total / total.mean(), np.ones(len(y)))
+        self.penalty_ = self.penalty or least_loo_error(smoother, rotated(y))
         self._alpha, self._mean_effect = smoother.fit(y, self.penalty_)
-        self._centred = centred
+        self._centered = centered
 
     def _delta(
         self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray
     ) -> FloatArray:
-        kernel = (profiles.mean[context] - self._mean_profile) @ self._centred.T
+        kernel = (profiles.mean[context] - self._mean_profile) @ self._centered.T
         return (self._mean_effect + kernel @ self._alpha).astype(np.float32)

@@ -1,12 +1,16 @@
+"""The paper's general baseline."""
+
 from __future__ import annotations
 
 from txpert._types import FloatArray
 
 from ._base import EffectBaseline
+from ._registry import register_baseline
 
 
+@register_baseline("general", reference="TxPert (2025), doi 10.1038/s41587-026-03113-4")
 class GeneralBaseline(EffectBaseline):
-    """Matched control plus the mean effect of the perturbation in training (paper, "general").
+    """Mean effect of the perturbation in training, in any cell line (paper, "general").
 
     The effect of a perturbation is its Δ averaged over all training cells that have it, of any
     cell line. A combination not trained on has the sum of its targets' effects; a target not
@@ -15,23 +19,15 @@ class GeneralBaseline(EffectBaseline):
 
     Parameters
     ----------
-    pseudobulk
-        Table made by :func:`txpert.pp.pseudobulk`. With a split, only ``"train"`` is looked at.
-
-    Raises
-    ------
-    KeyError
-        If this is no pseudobulk table.
-    ValueError
-        If no perturbation is in training.
+    data
+        What to fit to at once, as by :meth:`fit`.
 
     Examples
     --------
     >>> import txpert as tx
     >>> adata = tx.datasets.toy()
     >>> tx.pp.split(adata)
-    >>> baseline = GeneralBaseline(tx.pp.pseudobulk(adata))
-    >>> baseline.predict("GENE3", batch="batch_1").shape
+    >>> GeneralBaseline().fit(adata).predict("GENE3", batch="batch_1").shape
     (1, 60)
     """
 

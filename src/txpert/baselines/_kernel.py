@@ -1,3 +1,5 @@
+"""A Gaussian process over genes."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -8,24 +10,27 @@ from anndata import AnnData
 
 from txpert._types import FloatArray
 from txpert.data import ConditionTable
-from txpert.effects import GeneKernels, GeneProcess
+from txpert.effects import Effects, GeneGaussianProcess, GeneKernels
 from txpert.graph import KnowledgeGraph, as_graphs
 
-from ._base import AdditiveBaseline
+from ._base import SumOfPartsBaseline
+from ._registry import register_baseline
 
 
-class KernelBaseline(AdditiveBaseline):
-    """Predicts unseen genes by a Gaussian process over graphs and features.
+@register_baseline("kernel", needs="graphs")
+class KernelBaseline(SumOfPartsBaseline):
+    """Gaussian process over graphs and features for genes that were not perturbed in training.
 
-    It reaches over several edges, weighs strong against weak, near against far and redundant
-    neighbours, and finds out which graph to trust: see :class:`GeneProcess`.
+    It reaches over several edges, accounts for strong and weak, near and far and redundant
+    neighbors, and learns which graph explains the effects: see
+    :class:`txpert.effects.GeneGaussianProcess`.
 
     What was trained on keeps its own Δ, and a combination else has the sum of its parts.
 
     Parameters
     ----------
-    pseudobulk
-        Table made by :func:`txpert.pp.pseudobulk`. With a split, only ``"train"`` is looked at.
+    data
+        What to fit to at once, as by :meth:`fit`.
     graphs
         One knowledge graph or several, or none; directions are ignored.
     features
@@ -34,41 +39,43 @@ class KernelBaseline(AdditiveBaseline):
     Attributes
     ----------
     process_
-        What was fitted; ``process_.variances`` tells the kernels' parts.
+        What was fitted; ``process_.variances`` holds the variance component of each kernel.
 
     Raises
     ------
-    KeyError
-        If this is no pseudobulk table.
     ValueError
-        If no perturbation is in training, or no graph and no features hold any of its targets.
+        If no graph and no features hold any training target.
 
     Examples
     --------
     >>> import txpert as tx
     >>> adata = tx.datasets.toy()
     >>> tx.pp.split(adata)
-    >>> baseline = KernelBaseline(tx.pp.pseudobulk(adata), tx.datasets.toy_graph())
+    >>> baseline = KernelBaseline(graphs=tx.datasets.toy_graph()).fit(adata)
     >>> baseline.predict("GENE3", batch="batch_1").shape
     (1, 60)
     """
 
     def __init__(
         self,
-        pseudobulk: AnnData | ConditionTable,
-        graphs: KnowledgeGraph | Sequence[KnowledgeGraph],
+        data: AnnData | ConditionTable | None = None,
+        graphs: KnowledgeGraph | Sequence[KnowledgeGraph] = (),
         features: Mapping[str, pd.DataFrame] | None = None,
     ) -> None:
-        super().__init__(pseudobulk)
-        given = as_graphs(graphs)
-        targets = pd.Index(sorted({t for label in self._effects.targets for t in label}))
-        self._kernels = GeneKernels(given, features or {}, targets)
-        if not any(np.any(kernel) for kernel in self._kernels.between(targets, targets)):
+        self.graphs = as_graphs(graphs)
+        self.features = features
+        super().__init__(data)
+
+    def _learn(self, effects: Effects, table: ConditionTable) -> None:
+        targets = pd.Index(sorted({t for label in effects.targets for t in label}))
+        kernels = GeneKernels(self.graphs, self.features or {}, targets)
+        if not any(np.any(kernel) for kernel in kernels.between(targets, targets)):
             raise ValueError(
                 f"The graphs and features hold none of the {len(targets)} training targets, such "
                 f"as {', '.join(targets[:3])}. Both must use the same gene symbols."
             )
-        self.process_ = GeneProcess.fit(self._effects, self._kernels)
+        self.process_ = GeneGaussianProcess.fit(effects, kernels)
+        self._effects, self._kernels = effects, kernels
 
     def _unseen(self, targets: list[str]) -> FloatArray:
         return self.process_.effects(pd.Index(targets, dtype=object), self._kernels)

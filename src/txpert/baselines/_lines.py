@@ -6,40 +6,59 @@ from abc import abstractmethod
 
 import numpy as np
 import pandas as pd
-from anndata import AnnData
 
 from txpert._constants import CELL_LINE, N_CELLS, PERTURBATION
 from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable, ControlProfiles, canonical_label, parse_targets
-from txpert.effects import Effects, condition_table
+from txpert.effects import Effects
 from txpert.metrics import pearson_delta
 
 from ._base import Baseline
 
 
-class CellLineBaseline(Baseline):
-    """Takes Δ from the other training lines, according to how like the line they are."""
+class LineBaseline(Baseline):
+    """Predicts the perturbations of each cell line from the effects in all training lines."""
 
-    def __init__(self, pseudobulk: AnnData | ConditionTable) -> None:
-        table = condition_table(pseudobulk)
-        super().__init__(table.controls)
-        rows = table.training()
-        lines = rows.obs[CELL_LINE].astype(str).to_numpy()
-        self._lines = {line: Effects.of(rows.subset(lines == line)) for line in np.unique(lines)}
+    def _fit(self, table: ConditionTable) -> None:
+        self._lines = effects_of_lines(table.training())
+
+    def _delta(
+        self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray
+    ) -> FloatArray:
+        delta = np.empty((len(obs), len(profiles.genes)), dtype=np.float32)
+        for line, rows in obs.groupby(CELL_LINE).indices.items():
+            code, labels = pd.factorize(obs[PERTURBATION].iloc[rows].map(canonical_label))
+            delta[rows] = self._in_line(list(labels), str(line), profiles)[code]
+        return delta
+
+    @abstractmethod
+    def _in_line(self, labels: list[str], line: str, profiles: ControlProfiles) -> FloatArray:
+        """Return Δ of perturbations (canonical) in a line, ``(n_labels, n_genes)``."""
+
+    def _over_lines(self, line: str) -> FloatArray:
+        """Return the mean effect of single genes in a line, or else over all lines."""
+        own = self._lines.get(line)
+        if own is not None:
+            return own.mean_single
+        return np.mean([effects.mean_single for effects in self._lines.values()], axis=0)
+
+
+class CellLineBaseline(LineBaseline):
+    """Takes Δ from the other training lines, according to how similar they are."""
 
     def similarity(self, cell_line: str, *, controls: ControlProfiles | None = None) -> pd.Series:
-        """Say how like a cell line the other training lines are.
+        """Return how similar the other training lines are to a cell line.
 
         Parameters
         ----------
         cell_line
             Any line that has controls.
         controls
-            Where these are; by default in the pseudobulk.
+            Where these are; by default in the data fitted to.
 
         Returns
         -------
-        Correlation with each other training line. The name of the series tells of what:
+        Correlation with each other training line. The name of the series says of what:
         ``"delta"`` or ``"control"``.
 
         Raises
@@ -60,24 +79,15 @@ class CellLineBaseline(Baseline):
         )
         return pd.Series(values, index=others, name="control", dtype=float)
 
-    def _delta(
-        self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray
-    ) -> FloatArray:
-        delta = np.empty((len(obs), len(profiles.genes)), dtype=np.float32)
-        for line, rows in obs.groupby(CELL_LINE).indices.items():
-            similarity = self.similarity(str(line), controls=profiles)
-            code, labels = pd.factorize(obs[PERTURBATION].iloc[rows])
-            effects = [self._effect(canonical_label(p), str(line), similarity) for p in labels]
-            delta[rows] = np.stack(effects)[code]
-        return delta
-
-    def _effect(self, label: str, line: str, similarity: pd.Series) -> FloatArray:
-        known = self._known(label, line, similarity)
-        if known is not None:
-            return known
-        parts = [self._known(target, line, similarity) for target in parse_targets(label)]
+    def _in_line(self, labels: list[str], line: str, profiles: ControlProfiles) -> FloatArray:
+        similarity = self.similarity(line, controls=profiles)
+        wanted = dict.fromkeys([*labels, *(t for label in labels for t in parse_targets(label))])
+        found = {label: self._known(label, line, similarity) for label in wanted}
+        known = {label: effect for label, effect in found.items() if effect is not None}
         mean = self._mean_effect(line, similarity)
-        return np.sum([mean if part is None else part for part in parts], axis=0)
+        delta = np.stack([*known.values()]) if known else np.empty((0, len(mean)), np.float32)
+        effects = Effects(pd.Index(known, dtype=object), delta, np.ones(len(known), np.int64))
+        return effects.general(labels, lambda targets: np.tile(mean, (len(targets), 1)))
 
     def _known(self, label: str, line: str, similarity: pd.Series) -> FloatArray | None:
         """Return Δ in the line itself, or else from the other lines that have it."""
@@ -89,17 +99,23 @@ class CellLineBaseline(Baseline):
         effects = np.stack(
             [self._lines[other].delta[self._lines[other].row[label]] for other in have]
         )
-        return self._share(similarity[have].to_numpy()) @ effects
+        return self._fractions(similarity[have].to_numpy()) @ effects
 
     def _mean_effect(self, line: str, similarity: pd.Series) -> FloatArray:
         if line in self._lines:
             return self._lines[line].mean_single
         means = np.stack([self._lines[other].mean_single for other in similarity.index])
-        return self._share(similarity.to_numpy()) @ means
+        return self._fractions(similarity.to_numpy()) @ means
 
     @abstractmethod
-    def _share(self, similarity: FloatArray) -> FloatArray:
-        """Return each line's share, from its similarity; the shares sum to 1."""
+    def _fractions(self, similarity: FloatArray) -> FloatArray:
+        """Return the weight of each line, from its similarity; the weights sum to 1."""
+
+
+def effects_of_lines(rows: ConditionTable) -> dict[str, Effects]:
+    """Average perturbed conditions over the batches of each cell line."""
+    lines = rows.obs[CELL_LINE].astype(str).to_numpy()
+    return {str(line): Effects.of(rows.subset(lines == line)) for line in np.unique(lines)}
 
 
 def _shared_correlation(one: Effects, other: Effects) -> float:

@@ -1,3 +1,5 @@
+"""The mean over perturbations that share a target."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -6,10 +8,14 @@ from txpert._types import FloatArray
 from txpert.data import parse_targets
 
 from ._base import EffectBaseline
+from ._registry import register_baseline
 
 
+@register_baseline(
+    "matching_mean", reference="Viñas Torné et al. (2025), doi 10.1038/s41587-025-02777-8"
+)
 class MatchingMeanBaseline(EffectBaseline):
-    """Predicts the mean effect of the training perturbations that share a target with it.
+    """Mean effect of the training perturbations that share a target with it.
 
     For ``"A+B"`` these are ``"A"``, ``"B"`` and every combination with A or B; each counts the
     same. Where nothing shares a target it is the mean effect of all training perturbations, and a
@@ -19,15 +25,8 @@ class MatchingMeanBaseline(EffectBaseline):
 
     Parameters
     ----------
-    pseudobulk
-        Table made by :func:`txpert.pp.pseudobulk`. With a split, only ``"train"`` is looked at.
-
-    Raises
-    ------
-    KeyError
-        If this is no pseudobulk table.
-    ValueError
-        If no perturbation is in training.
+    data
+        What to fit to at once, as by :meth:`fit`.
 
     References
     ----------
@@ -38,7 +37,7 @@ class MatchingMeanBaseline(EffectBaseline):
     >>> import txpert as tx
     >>> adata = tx.datasets.toy()
     >>> tx.pp.split(adata)
-    >>> baseline = MatchingMeanBaseline(tx.pp.pseudobulk(adata))
+    >>> baseline = MatchingMeanBaseline().fit(adata)
     >>> baseline.predict("GENE3+GENE5", batch="batch_1").shape
     (1, 60)
     """

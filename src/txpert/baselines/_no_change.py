@@ -1,41 +1,40 @@
+"""No change at all."""
+
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from anndata import AnnData
 
 from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable, ControlProfiles
-from txpert.effects import condition_table
 
 from ._base import Baseline
+from ._registry import register_baseline
 
 
+@register_baseline("no_change")
 class NoChangeBaseline(Baseline):
-    """Predicts the matched control: Δ = 0.
+    """The matched control: Δ = 0.
 
     Its correlations are undefined; its squared error is what any prediction must undercut.
 
     Parameters
     ----------
-    pseudobulk
-        Table made by :func:`txpert.pp.pseudobulk`; only its controls are looked at.
-
-    Raises
-    ------
-    KeyError
-        If this is no pseudobulk table.
+    data
+        What to fit to at once, as by :meth:`fit`; only its controls are looked at.
 
     Examples
     --------
     >>> import txpert as tx
-    >>> baseline = NoChangeBaseline(tx.pp.pseudobulk(tx.datasets.toy()))
+    >>> baseline = NoChangeBaseline().fit(tx.datasets.toy())
     >>> float(abs(baseline.predict("GENE3").layers["delta"]).max())
     0.0
     """
 
-    def __init__(self, pseudobulk: AnnData | ConditionTable) -> None:
-        super().__init__(condition_table(pseudobulk).controls)
+    _learns = False
+
+    def _fit(self, table: ConditionTable) -> None:
+        """Learn nothing."""
 
     def _delta(
         self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray

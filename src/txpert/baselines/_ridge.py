@@ -1,3 +1,5 @@
+"""Linear models of gene features."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -6,13 +8,18 @@ from anndata import AnnData
 
 from txpert._types import FloatArray
 from txpert.data import ConditionTable, parse_targets
-from txpert.effects import Smoother, penalties, rotated
+from txpert.effects import Effects, Smoother, penalties, rotated
 
 from ._base import EffectBaseline
+from ._registry import register_baseline
+
+_N_EXPRESSION = 10
+_REFERENCE = "Ahlmann-Eltze et al. (2025), doi 10.1038/s41592-025-02772-6"
 
 
+@register_baseline("ridge", reference=_REFERENCE)
 class RidgeBaseline(EffectBaseline):
-    r"""Predicts Δ by a linear model of the targets' features.
+    r"""Ridge regression of Δ on the targets' features.
 
     .. math:: \hat\Delta_P = \sum_{p \in P} \big( b + (x_p - \bar x)\, B \big), \qquad
               (b, B) = \arg\min \sum_Q \lVert \Delta_Q - \hat\Delta_Q \rVert^2
@@ -24,16 +31,16 @@ class RidgeBaseline(EffectBaseline):
     least squared error when each training perturbation is left out in turn (in closed form).
 
     With ``n_components`` the fit is restricted to the leading principal components P of the
-    training Δ, so that :math:`\Delta \approx b + x W P^\top`, the linear model that deep ones did
-    not beat (Ahlmann-Eltze et al.).
+    training Δ, so that :math:`\Delta \approx b + x W P^\top`.
 
     Parameters
     ----------
-    pseudobulk
-        Table made by :func:`txpert.pp.pseudobulk`. With a split, only ``"train"`` is looked at.
+    data
+        What to fit to at once, as by :meth:`fit`.
     features
         Genes × features, such as :func:`txpert.graph.spectral_embedding` or any embedding of
-        genes. Their relative scale matters to a penalty.
+        genes; their relative scale matters to a penalty. By default :func:`expression_features`
+        of the training data.
     penalty
         λ; by default chosen as above, in :attr:`penalty_`.
     n_components
@@ -46,11 +53,9 @@ class RidgeBaseline(EffectBaseline):
 
     Raises
     ------
-    KeyError
-        If this is no pseudobulk table.
     ValueError
-        If no perturbation is in training, no target has features, features are not finite or name
-        a gene twice, or the penalty or the number of components is out of range.
+        If no target has features, features are not finite or name a gene twice, or the penalty or
+        the number of components is out of range.
 
     References
     ----------
@@ -62,37 +67,42 @@ class RidgeBaseline(EffectBaseline):
     >>> adata = tx.datasets.toy()
     >>> tx.pp.split(adata)
     >>> features = tx.graph.spectral_embedding(tx.datasets.toy_graph(), 8)
-    >>> baseline = RidgeBaseline(tx.pp.pseudobulk(adata), features)
+    >>> baseline = RidgeBaseline(features=features).fit(adata)
     >>> baseline.predict(["GENE3", "GENE3+GENE5"], batch="batch_1").shape
     (2, 60)
     """
 
     def __init__(
         self,
-        pseudobulk: AnnData | ConditionTable,
-        features: pd.DataFrame,
+        data: AnnData | ConditionTable | None = None,
+        features: pd.DataFrame | None = None,
         *,
         penalty: float | None = None,
         n_components: int | None = None,
     ) -> None:
-        super().__init__(pseudobulk)
         check_penalty("penalty", penalty)
-        targets = sorted({t for label in self._effects.targets for t in label})
-        self.features_ = _centred(features, targets)
-        design = np.stack([self._row(label) for label in self._effects.targets])
-        order = np.array([len(label) for label in self._effects.targets], dtype=float)
-        y = self._effects.delta.astype(np.float64)
+        self.features, self.penalty, self.n_components = features, penalty, n_components
+        super().__init__(data)
+
+    def _learn(self, effects: Effects, table: ConditionTable) -> None:
+        features = expression_features(table) if self.features is None else self.features
+        targets = sorted({t for label in effects.targets for t in label})
+        self.features_ = _centered(features, targets)
+        design = np.stack([self._row(label) for label in effects.targets])
+        order = np.array([len(label) for label in effects.targets], dtype=float)
+        y = effects.delta.astype(np.float64)
         smoother = Smoother.from_features(design, np.ones(len(y)), order)
-        if n_components is None:
-            scored = rotated(y)
-        else:
-            components = _principal(y, n_components)
-            scored = y @ components.T
-        self.penalty_ = penalty or least_loo_error(smoother, scored)
+        components = self._components(y)
+        scored = rotated(y) if components is None else y @ components.T
+        self.penalty_ = self.penalty or least_loo_error(smoother, scored)
         alpha, self.mean_effect_ = smoother.fit(y, self.penalty_)
         self.coefficients_ = design.T @ alpha
-        if n_components is not None:
+        if components is not None:
             self.coefficients_ = self.coefficients_ @ components.T @ components
+
+    def _components(self, y: FloatArray) -> FloatArray | None:
+        """Return the principal components that Δ is restricted to, if it is."""
+        return None if self.n_components is None else _principal(y, self.n_components)
 
     def _predicted(self, labels: list[str]) -> FloatArray:
         targets = [parse_targets(label) for label in labels]
@@ -104,6 +114,52 @@ class RidgeBaseline(EffectBaseline):
         """Sum the centred features of targets; those without any add nothing."""
         known = self.features_.index.get_indexer(pd.Index(targets, dtype=object))
         return self.features_.to_numpy()[known[known >= 0]].sum(axis=0)
+
+
+@register_baseline("linear_pca", reference=_REFERENCE)
+class LinearPCABaseline(RidgeBaseline):
+    r"""Regression of principal components of training effects on gene embeddings.
+
+    The linear model that deep ones did not beat, :math:`\Delta \approx b + x W P^\top`:
+    :class:`RidgeBaseline` with P the leading 10 principal components of the training Δ, x the
+    genes' embedding by the training expression (:func:`expression_features`) and a fixed penalty.
+
+    Parameters
+    ----------
+    data
+        What to fit to at once, as by :meth:`fit`.
+    features
+        Another embedding of genes.
+    penalty
+        Penalty of the ridge regression, 0.1 in the reference.
+    n_components
+        Number of principal components of Δ; fewer where there are not so many perturbations.
+
+    References
+    ----------
+    Ahlmann-Eltze, Huber, Anders (2025), Nature Methods, doi 10.1038/s41592-025-02772-6.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> adata = tx.datasets.toy()
+    >>> tx.pp.split(adata)
+    >>> tx.baselines.LinearPCABaseline().fit(adata).predict("GENE3", batch="batch_1").shape
+    (1, 60)
+    """
+
+    def __init__(
+        self,
+        data: AnnData | ConditionTable | None = None,
+        features: pd.DataFrame | None = None,
+        *,
+        penalty: float | None = 0.1,
+        n_components: int = 10,
+    ) -> None:
+        super().__init__(data, features, penalty=penalty, n_components=n_components)
+
+    def _components(self, y: FloatArray) -> FloatArray:
+        return _principal(y, min(self.n_components or 1, *y.shape))
 
 
 def least_loo_error(smoother: Smoother, y: FloatArray) -> float:
@@ -120,7 +176,7 @@ def check_penalty(name: str, value: float | None) -> None:
         raise ValueError(f"{name} must be a positive number, not {value}.")
 
 
-def _centred(features: pd.DataFrame, targets: list[str]) -> pd.DataFrame:
+def _centered(features: pd.DataFrame, targets: list[str]) -> pd.DataFrame:
     """Return features minus their mean over the training targets."""
     if not features.index.is_unique:
         gene = features.index[features.index.duplicated()][0]
@@ -140,6 +196,28 @@ def _centred(features: pd.DataFrame, targets: list[str]) -> pd.DataFrame:
             f"{', '.join(targets[:3])}. Both must use the same gene symbols."
         )
     return pd.DataFrame(values - values[held].mean(axis=0), index=features.index)
+
+
+def expression_features(table: ConditionTable, number: int = _N_EXPRESSION) -> pd.DataFrame:
+    """Embed the measured genes by how their expression varies over training conditions.
+
+    Parameters
+    ----------
+    table
+        Its controls and training perturbations are looked at.
+    number
+        Dimensionality; less where there are not so many conditions or genes.
+
+    Returns
+    -------
+    Genes × principal components, scaled to a mean squared length of 1.
+    """
+    profiles = np.vstack([table.controls.mean, table.training().mean]).astype(np.float64)
+    centered = profiles - profiles.mean(axis=0)
+    _, singular, right = np.linalg.svd(centered, full_matrices=False)
+    scores = right[:number].T * singular[:number]
+    length = np.sqrt((scores**2).sum(axis=1).mean()) or 1.0
+    return pd.DataFrame(scores / length, index=table.genes)
 
 
 def _principal(y: FloatArray, number: int) -> FloatArray:

@@ -1,3 +1,5 @@
+"""Predictions made by another tool."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -5,20 +7,26 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from txpert._constants import BATCH, CELL_LINE, DELTA, PERTURBATION
-from txpert.data import ControlProfiles, canonical_label
+from txpert._constants import BATCH, CELL_LINE, CONTROL, DELTA, PERTURBATION, UNS_KEY
+from txpert._types import FloatArray, IntArray
+from txpert.data import TRAINED_ON, ControlProfiles, Predictor, canonical_label
 
 
-class StoredPrediction:
-    """The prediction of any other tool, to be scored beside models and baselines.
+class StoredPrediction(Predictor):
+    """The prediction of another tool, to be scored with models and baselines.
 
-    Another tool needs neither our code nor our environment: it writes Δ to a file.
+    Another tool needs neither our code nor our environment: it writes Δ to a file. A condition
+    that is not among the stored ones is predicted as NaN. :meth:`predict` needs ``controls``, to
+    which Δ is added.
 
     Parameters
     ----------
     prediction
         Conditions × genes with the predicted Δ in ``layers["delta"]``. ``obs``: perturbation, and
-        cell_line and batch unless a prediction holds for all of them. X is not looked at.
+        cell_line and batch unless a prediction holds for all of them. X is not looked at. If it
+        says what it was trained on, as what models of this package predict does in
+        ``uns["txpert"]["trained_on"]`` (a frame with perturbation and cell_line), evaluation warns
+        of leaks.
 
     Raises
     ------
@@ -51,6 +59,10 @@ class StoredPrediction:
                 f"The prediction has no layers[{DELTA!r}]: predicted expression minus the mean of "
                 "the matched controls."
             )
+        seen = prediction.uns.get(UNS_KEY, {}).get(TRAINED_ON)
+        if seen is not None:
+            columns = (seen[name].astype(str) for name in (PERTURBATION, CELL_LINE))
+            self.trained_on_ = list(zip(*columns, strict=True))
         self._columns = [c for c in (PERTURBATION, CELL_LINE, BATCH) if c in prediction.obs]
         self._keys = self._index(prediction.obs)
         if not self._keys.is_unique:
@@ -58,42 +70,34 @@ class StoredPrediction:
             raise ValueError(f"The prediction has more than one row for {twice}.")
         delta = prediction.layers[DELTA]
         delta = delta.toarray() if sparse.issparse(delta) else delta
-        self._delta = np.asarray(delta, dtype=np.float32)
+        self._values = np.asarray(delta, dtype=np.float32)
         self.genes = prediction.var_names
 
-    def predict(self, perturbations: pd.DataFrame, *, controls: ControlProfiles) -> AnnData:
-        """Look conditions up, as :func:`txpert.tl.evaluate` asks for them.
+    def _profiles(self, controls: AnnData | ControlProfiles | None) -> ControlProfiles:
+        if controls is None:
+            raise ValueError(
+                "A stored prediction has no control profiles of its own: give controls=, such as "
+                "model.control_profiles or control cells."
+            )
+        if isinstance(controls, ControlProfiles):
+            return controls
+        empty = ControlProfiles(pd.DataFrame(), np.empty((0, 0)), self.genes)
+        keys = {name: name for name in (CONTROL, CELL_LINE, BATCH)}
+        return empty.given(controls, keys, layer=None)
 
-        Parameters
-        ----------
-        perturbations
-            perturbation, cell_line and batch of each condition.
-        controls
-            The mean control profile of each context, to which Δ is added.
-
-        Returns
-        -------
-        The conditions in that order × the genes of ``controls``; NaN where a condition is not
-        among the stored ones.
-
-        Raises
-        ------
-        ValueError
-            If a gene of ``controls`` is missing.
-        KeyError
-            If a context has no control profile.
-        """
-        column = self.genes.get_indexer(controls.genes)
+    def _delta(
+        self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray
+    ) -> FloatArray:
+        column = self.genes.get_indexer(profiles.genes)
         if (column == -1).any():
             raise ValueError(
                 f"The stored prediction lacks {(column == -1).sum():,} of {len(column):,} genes, "
-                f"{controls.genes[column == -1][0]!r} among them."
+                f"{profiles.genes[column == -1][0]!r} among them."
             )
-        obs, context = controls.conditions(perturbations)
         row = self._keys.get_indexer(self._index(obs))
-        delta = self._delta[row][:, column]
+        delta = self._values[row][:, column]
         delta[row == -1] = np.nan
-        return controls.prediction_from_delta(obs, context, delta)
+        return delta
 
     def _index(self, obs: pd.DataFrame) -> pd.MultiIndex:
         frame = obs[self._columns].astype(str)

@@ -1,3 +1,5 @@
+"""All other cell lines, by similarity."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -7,10 +9,12 @@ from txpert._types import FloatArray
 from txpert.data import ConditionTable
 
 from ._lines import CellLineBaseline
+from ._registry import register_baseline
 
 
+@register_baseline("weighted_cell_line")
 class WeightedCellLineBaseline(CellLineBaseline):
-    r"""Averages Δ of a perturbation over the cell lines that have it, the more similar the more.
+    r"""Effect of the perturbation averaged over cell lines, weighted by their similarity.
 
     .. math:: \hat\Delta_{P,\ell} = \sum_m \frac{\exp(r_{\ell m} / \tau)}{\sum_{m'}
               \exp(r_{\ell m'} / \tau)}\, \Delta_{P,m},
@@ -21,37 +25,37 @@ class WeightedCellLineBaseline(CellLineBaseline):
 
     Parameters
     ----------
-    pseudobulk
-        Table made by :func:`txpert.pp.pseudobulk`. With a split, only ``"train"`` is looked at.
+    data
+        What to fit to at once, as by :meth:`fit`.
     temperature
         τ, in units of correlation. Towards 0 only the nearest line counts, with a large one all
         lines count the same.
 
     Raises
     ------
-    KeyError
-        If this is no pseudobulk table.
     ValueError
-        If no perturbation is in training or the temperature is not positive.
+        If the temperature is not positive.
 
     Examples
     --------
     >>> import txpert as tx
     >>> adata = tx.datasets.toy()
     >>> adata.obs["cell_line"] = adata.obs["batch"].map({"batch_1": "K562", "batch_2": "RPE1"})
-    >>> baseline = WeightedCellLineBaseline(tx.pp.pseudobulk(adata))
+    >>> baseline = WeightedCellLineBaseline().fit(adata)
     >>> baseline.predict("GENE3", cell_line="K562").shape
     (1, 60)
     """
 
-    def __init__(self, pseudobulk: AnnData | ConditionTable, *, temperature: float = 0.1) -> None:
+    def __init__(
+        self, data: AnnData | ConditionTable | None = None, *, temperature: float = 0.1
+    ) -> None:
         if not temperature > 0:
             raise ValueError(f"temperature must be positive, not {temperature}.")
-        super().__init__(pseudobulk)
         self.temperature = temperature
+        super().__init__(data)
 
-    def _share(self, similarity: FloatArray) -> FloatArray:
+    def _fractions(self, similarity: FloatArray) -> FloatArray:
         # An undefined correlation, that of a constant profile, counts as the least possible.
         values = np.where(np.isnan(similarity), -1, similarity) / self.temperature
-        shares = np.exp(values - values.max())
-        return shares / shares.sum()
+        fractions = np.exp(values - values.max())
+        return fractions / fractions.sum()

@@ -15,6 +15,7 @@ from ._keys import (
 )
 from ._log_normalised import LogNormalised, log_normalised
 from ._matrix import expression_matrix, iter_chunks, place, read_rows, row_digests
+from ._predictor import TRAINED_ON, Predictor
 from ._screen import Screen
 from ._storage import refuse_dask
 from ._tokens import canonical_label, encode_targets, join_targets, measured_targets, parse_targets
@@ -26,12 +27,14 @@ __all__ = [
     "CONTROL_KEY",
     "PERTURBATION_KEY",
     "SPLIT_KEY",
+    "TRAINED_ON",
     "ConditionTable",
     "ControlProfiles",
     "Embed",
     "LogNormalised",
     "Matching",
     "ObsKeys",
+    "Predictor",
     "Screen",
     "average_over_batches",
     "canonical_label",

@@ -24,7 +24,9 @@ from txpert._types import BoolArray, FloatArray, IntArray
 
 from ._controls import ControlProfiles, condition_names
 from ._group_sums import group_sums, weighted_group_means
+from ._keys import BATCH_KEY, CELL_LINE_KEY, SPLIT_KEY, ObsKeys
 from ._screen import Screen
+from ._values import check_log_normalised
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,25 @@ class ConditionTable:
         _check_finite(mean, obs, screen.genes)
         table = cls._with_contexts(obs, screen.genes, mean)
         return table._embedded(screen)
+
+    @classmethod
+    def of(cls, data: AnnData | ConditionTable) -> ConditionTable:
+        """Return the table of a screen, read from cells or from a pseudobulk.
+
+        Parameters
+        ----------
+        data
+            A table; what :func:`txpert.pp.pseudobulk` returned, known by its obs column
+            ``n_cells``; or cells, log-normalized, with the usual obs columns.
+        """
+        if isinstance(data, ConditionTable):
+            return data
+        if N_CELLS in data.obs:
+            return cls.from_anndata(data)
+        keys = ObsKeys.of(data, batch=BATCH_KEY, cell_line=CELL_LINE_KEY, split=SPLIT_KEY)
+        screen = Screen.from_anndata(data, keys)
+        check_log_normalised(screen.X, "adata.X")
+        return cls.from_screen(screen)
 
     @classmethod
     def from_anndata(cls, pseudobulk: AnnData) -> ConditionTable:

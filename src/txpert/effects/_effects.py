@@ -1,25 +1,19 @@
-"""What baselines learn from: the effects of the training perturbations."""
+"""Mean effects of the training perturbations, and what follows from them for others."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from anndata import AnnData
 
 from txpert._constants import N_CELLS, PERTURBATION
 from txpert._types import BoolArray, FloatArray, IntArray
 from txpert.data import ConditionTable, canonical_label, parse_targets, weighted_group_means
 
-
-def condition_table(pseudobulk: AnnData | ConditionTable) -> ConditionTable:
-    """Return the table, read back from AnnData if it has to be."""
-    if isinstance(pseudobulk, ConditionTable):
-        return pseudobulk
-    return ConditionTable.from_anndata(pseudobulk)
+Unseen = Callable[[list[str]], FloatArray]
 
 
 @dataclass(frozen=True)
@@ -76,24 +70,39 @@ class Effects:
         """Mean effect of the perturbations of one gene (of all, if there is none)."""
         return self.delta[self.single].mean(axis=0)
 
-    def general(self, labels: Sequence[str]) -> FloatArray:
-        """Return each label's own Δ, or the sum of its targets', of which new ones have the mean.
+    def general(self, labels: Sequence[str], unseen: Unseen | None = None) -> FloatArray:
+        """Return each perturbation's own Δ, or else the sum of its targets'.
+
+        This is the one definition of "own effect, else the sum of its parts, else the mean".
 
         Parameters
         ----------
         labels
             Perturbations in canonical spelling.
+        unseen
+            Returns Δ of targets that were not trained on alone, ``(n_targets, n_genes)``; by
+            default each has the mean effect of single genes.
+
+        Returns
+        -------
+        Shape ``(n_labels, n_genes)``; 0 for a label without targets.
         """
-
-        def effect(label: str) -> FloatArray:
-            own = self.get(label)
-            if own is not None:
-                return own
-            parts = [self.get(target) for target in parse_targets(label)]
-            known = [self.mean_single if part is None else part for part in parts]
-            return np.sum(known, axis=0) if known else np.zeros_like(self.mean_single)
-
-        return np.stack([effect(label) for label in labels])
+        known = self.row
+        parts = {label: parse_targets(label) for label in labels if label not in known}
+        new = sorted({target for targets in parts.values() for target in targets} - set(known))
+        effects = {label: self.delta[row] for label, row in known.items()}
+        if new:
+            values = [self.mean_single] * len(new) if unseen is None else unseen(new)
+            effects |= dict(zip(new, values, strict=True))
+        zero = np.zeros(self.delta.shape[1], dtype=np.float32)
+        return np.stack(
+            [
+                effects[label]
+                if label in known
+                else np.sum([effects[target] for target in parts[label]] or [zero], axis=0)
+                for label in labels
+            ]
+        )
 
     def get(self, label: str) -> FloatArray | None:
         """Return the effect of a perturbation in canonical spelling, if it was trained on."""

@@ -19,7 +19,7 @@ OWN = "own"
 
 
 @dataclass(frozen=True)
-class GeneProcess:
+class GeneGaussianProcess:
     r"""A Gaussian process over genes: genes that are alike have like effects.
 
     .. math:: \Delta_P = \sum_{p \in P} (b + f_p + g_p) + \varepsilon_P, \quad
@@ -54,7 +54,7 @@ class GeneProcess:
     weights: FloatArray
 
     @classmethod
-    def fit(cls, effects: Effects, kernels: GeneKernels) -> GeneProcess:
+    def fit(cls, effects: Effects, kernels: GeneKernels) -> GeneGaussianProcess:
         """Fit to effects; their targets must be among the anchors of the kernels."""
         targets = pd.Index(sorted({t for label in effects.targets for t in label}), dtype=object)
         n_targets = np.array([len(label) for label in effects.targets])
@@ -115,7 +115,7 @@ class GeneProcess:
         }
 
     @classmethod
-    def from_dict(cls, state: Mapping[str, Any]) -> GeneProcess:
+    def from_dict(cls, state: Mapping[str, Any]) -> GeneGaussianProcess:
         """Rebuild what :meth:`to_dict` returned."""
         return cls(
             pd.Index(state["targets"].astype(object)),

@@ -78,7 +78,7 @@ class TargetEffect:
         row, column = measured_targets(labels, controls.genes)
         return row, column, np.float32(self.size) * controls.mean[context[row], column]
 
-    def taken_from(self, table: ConditionTable) -> ConditionTable:
+    def removed_from(self, table: ConditionTable) -> ConditionTable:
         """Return conditions as they would be without the effect on the targets."""
         labels = table.obs[PERTURBATION].astype(str)
         row, column, change = self.entries(labels, table.controls, table.context)

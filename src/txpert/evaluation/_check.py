@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from txpert._constants import CELL_LINE, TARGET_SUM
-from txpert._types import FloatArray
+from txpert._types import BoolArray, FloatArray
 from txpert.data import average_over_batches
 from txpert.metrics import check_scale
 
+from ._metrics import score_names
 from ._scoring import HeldOut
 
+UNDEFINED = "undefined"
+
 _LOWEST = -0.5
-_SHARE_BELOW = 0.01
-# What single precision leaves of a Δ that is a difference of log-normalised expression.
+_FRACTION_BELOW = 0.01
+# What single precision leaves of a Δ that is a difference of log-normalized expression.
+_RELATIVE = 1e-4
 _ROUNDING = 4 * float(np.finfo(np.float32).eps * np.log1p(TARGET_SUM))
 
 
@@ -24,36 +30,87 @@ def check_prediction(delta: FloatArray, held_out: HeldOut) -> None:
     Raises
     ------
     ValueError
-        If all is NaN, a Δ is too large for log-normalised data, or more than 1% of the expression
-        predicted, control plus Δ, is below −0.5: log-normalised expression has no negative values,
+        If all is NaN, a Δ is too large for log-normalized data, or more than 1% of the expression
+        predicted, control plus Δ, is below −0.5: log-normalized expression has no negative values,
         z-scores do.
     """
-    known = np.isfinite(delta)
-    if not known.any():
+    known = np.isfinite(delta) & held_out.measured[0]
+    if not np.isfinite(delta).any():
         raise ValueError(
             f"It predicts none of the {len(delta)} perturbations: all values are NaN. Are they "
             "named as in the data?"
         )
     finite = np.where(known, delta, np.nan)
     check_scale(finite)
-    below = (finite + _control(held_out) < _LOWEST).sum() / known.sum()
-    if below > _SHARE_BELOW:
+    below = (finite + _control(held_out) < _LOWEST).sum() / max(known.sum(), 1)
+    if below > _FRACTION_BELOW:
         raise ValueError(
             f"{below:.0%} of the predicted expression, control plus Δ, is below {_LOWEST}, and "
-            "log-normalised expression is never negative. Predictions are on another scale "
+            "log-normalized expression is never negative. Predictions are on another scale "
             "(z-scores?): undo the scaling of genes before taking Δ."
         )
 
 
-def without_rounding(delta: FloatArray) -> FloatArray:
+def score_prediction(
+    held_out: HeldOut, delta: FloatArray, names: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Score a prediction, the one way for evaluation and benchmark.
+
+    Parameters
+    ----------
+    held_out
+        What is scored.
+    delta
+        Predicted Δ, ``(n_observations, n_genes)``.
+    names
+        Scores, of those that :func:`score_names` returns; by default all.
+
+    Returns
+    -------
+    One row per observation: perturbation, cell_line, n_cells, the scores, and in ``undefined`` why
+    one of them is NaN, else empty.
+
+    Raises
+    ------
+    ValueError
+        As :func:`check_prediction`.
+    """
+    names = score_names() if names is None else list(names)
+    check_prediction(delta, held_out)
+    delta = without_rounding(delta, held_out.measured[0])
+    table = held_out.score(delta, names)
+    reasons = undefined_reasons(delta, held_out)
+    missing = table[names].isna().any(axis=1)
+    table[UNDEFINED] = [
+        (reason or "undefined") if lacks else ""
+        for reason, lacks in zip(reasons, missing, strict=True)
+    ]
+    return table
+
+
+def without_rounding(delta: FloatArray, measured: BoolArray | None = None) -> FloatArray:
     """Return Δ with what is not finite as NaN, and rows constant but for rounding as constant.
 
-    Else the rounding would be correlated with what was observed.
+    Else the rounding would be correlated with what was observed. A row is constant if it varies
+    by less than single precision leaves of log-normalized expression, or by less than a
+    ten-thousandth of its size.
+
+    Parameters
+    ----------
+    delta
+        Predicted Δ, ``(n, n_genes)``.
+    measured
+        Genes that count, of the same shape; by default all.
     """
     values = np.where(np.isfinite(delta), delta, np.nan)
-    flat = np.ptp(values, axis=1) <= _ROUNDING
-    values[flat] = values[flat].mean(axis=1, keepdims=True)
-    values[(np.abs(values) <= _ROUNDING).all(axis=1)] = 0
+    counted = np.ones(values.shape, dtype=bool) if measured is None else measured
+    size = np.where(counted, np.abs(values), 0).max(axis=1, initial=0)
+    high = np.where(counted, values, -np.inf).max(axis=1, initial=-np.inf)
+    low = np.where(counted, values, np.inf).min(axis=1, initial=np.inf)
+    flat = high - low <= np.maximum(_ROUNDING, _RELATIVE * size)
+    flat &= counted.any(axis=1)
+    for row in np.flatnonzero(flat):
+        values[row] = 0 if size[row] <= _ROUNDING else values[row][counted[row]].mean()
     return values
 
 
@@ -62,10 +119,20 @@ def undefined_reasons(delta: FloatArray, held_out: HeldOut) -> list[str]:
     lines = pd.concat([held_out.obs[CELL_LINE], held_out.reference_obs[CELL_LINE]]).astype(str)
     n_in_line = lines.value_counts()
     reasons = []
-    for line, predicted, observed in zip(
-        held_out.obs[CELL_LINE].astype(str), delta, held_out.observed, strict=True
+    for line, predicted, observed, measured in zip(
+        held_out.obs[CELL_LINE].astype(str),
+        delta,
+        held_out.observed,
+        held_out.measured[0],
+        strict=True,
     ):
-        found = [_what_is_wrong(predicted, "prediction"), _what_is_wrong(observed, "observation")]
+        if not measured.any():
+            reasons.append("no gene was measured")
+            continue
+        found = [
+            _what_is_wrong(predicted[measured], "prediction"),
+            _what_is_wrong(observed[measured], "observation"),
+        ]
         if n_in_line[line] == 1:
             found.append("no other perturbation in this cell line to compare with")
         reasons.append("; ".join(filter(None, found)))

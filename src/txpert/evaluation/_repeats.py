@@ -10,26 +10,27 @@ from tqdm.auto import tqdm
 
 from txpert._constants import CELL_LINE, N_CELLS, PERTURBATION
 from txpert._types import FloatArray
-from txpert.metrics import correlation_with_truth, spearman_brown
 
+from ._metrics import metric_of, score_names
 from ._observations import Observations
-from ._scoring import METRICS, score
+from ._scoring import score
 
 Pairs = Iterator[tuple[FloatArray, FloatArray]]
 
 
 def score_pairs(
-    kind: str, pairs: Pairs, observations: Observations, n_repeats: int
+    kind: str, pairs: Pairs, observations: Observations, genes: pd.Index, n_repeats: int
 ) -> pd.DataFrame:
-    """Return one row of metrics per repeat and observation."""
+    """Return one row of scores per repeat and observation."""
     scored = observations.scored
     obs = observations.obs[scored].reset_index(drop=True)
     others = observations.obs[~scored]
+    names = score_names(main=True)
     frames = []
     for repeat, (first, second) in enumerate(
         tqdm(pairs, desc=f"Ceiling, {kind}", unit="repeat", total=n_repeats)
     ):
-        frame = score(first[scored], second[scored], obs, second[~scored], others)
+        frame = score(first[scored], second[scored], obs, second[~scored], others, genes, names)
         frame.insert(0, "kind", kind)
         frame.insert(1, "repeat", repeat)
         frames.append(frame)
@@ -39,34 +40,30 @@ def score_pairs(
 def mean_over_repeats(scores: pd.DataFrame) -> pd.DataFrame:
     """Return one row per kind and observation; repeats without a score are left out."""
     keys = ["kind", PERTURBATION, CELL_LINE, N_CELLS]
-    return scores.groupby(keys, sort=False)[list(METRICS)].mean().reset_index()
+    return scores.groupby(keys, sort=False)[score_names(main=True)].mean().reset_index()
 
 
 def with_estimates(scores: pd.DataFrame) -> pd.DataFrame:
     """Put what the halves say about experiments of full size below their scores."""
     halves = scores[scores["kind"] == "split_half"]
     rest = scores[scores["kind"] != "split_half"]
-    unknown = dict.fromkeys(set(METRICS) - {"pearson_delta", "mse"}, np.nan)
-    full = spearman_brown(halves["pearson_delta"])
-    replicates = halves.assign(
-        kind="full_size", pearson_delta=full, mse=halves["mse"] / 2, **unknown
-    )
-    truth = halves.assign(
-        kind="noise_free",
-        pearson_delta=correlation_with_truth(full),
-        mse=halves["mse"] / 4,
-        **unknown,
-    )
-    return pd.concat([halves, replicates, truth, rest], ignore_index=True)
+    full, truth = halves.assign(kind="full_size"), halves.assign(kind="noise_free")
+    for name in score_names(main=True):
+        metric = metric_of(name)
+        for estimate, formula in ((full, metric.full_size), (truth, metric.noise_free)):
+            estimate[name] = np.nan if formula is None else formula(halves[name].to_numpy())
+    return pd.concat([halves, full, truth, rest], ignore_index=True)
 
 
-def summarise(perturbations: pd.DataFrame, repeats: pd.DataFrame) -> pd.DataFrame:
+def summarize(perturbations: pd.DataFrame, repeats: pd.DataFrame) -> pd.DataFrame:
     """Average over perturbations; the spread is that of the repeats' averages."""
     grouped = perturbations.groupby("kind", sort=False)
-    of_repeat = repeats.groupby(["kind", "repeat"], sort=False)[list(METRICS)].mean()
+    of_repeat = repeats.groupby(["kind", "repeat"], sort=False)[score_names(main=True)].mean()
     sd = of_repeat.groupby("kind", sort=False).std().add_suffix("_sd")
-    summary = grouped[list(METRICS)].mean().join(sd)
-    summary = summary[[name for metric in METRICS for name in (metric, f"{metric}_sd")]]
+    summary = grouped[score_names(main=True)].mean().join(sd)
+    summary = summary[
+        [name for metric in score_names(main=True) for name in (metric, f"{metric}_sd")]
+    ]
     summary["n_perturbations"] = grouped.size()
     summary["n_undefined"] = grouped["pearson_delta"].apply(lambda score: int(score.isna().sum()))
     return summary

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -11,24 +12,31 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from txpert._constants import BATCH, CELL_LINE, CONTROL, DELTA, N_CELLS, PERTURBATION
+from txpert._constants import (
+    BATCH,
+    CELL_LINE,
+    CONTROL,
+    DELTA,
+    N_CELLS,
+    PERTURBATION,
+    SPLIT,
+    TRAIN,
+)
 from txpert._types import BoolArray, FloatArray, IntArray
-from txpert.data import ConditionTable, ControlProfiles, average_over_batches, canonical_label
-from txpert.metrics import (
-    centroid_accuracy,
-    direction_accuracy,
-    mse,
-    pearson_delta,
-    retrieval_scores,
-    top_genes,
+from txpert.data import (
+    ConditionTable,
+    ControlProfiles,
+    average_over_batches,
+    canonical_label,
+    measured_targets,
 )
 
-METRICS = ("pearson_delta", "retrieval", "retrieval_fast", "mse")
-ALL_METRICS = (*METRICS, "pearson_delta_top20", "centroid_accuracy", "direction_accuracy")
+from ._metrics import METRICS, WITHOUT_TARGETS, Rows, metric_of, score_names
+
 _CONDITION = [PERTURBATION, CELL_LINE, BATCH]
 
 
-class Predictor(Protocol):
+class SupportsPredict(Protocol):
     """Anything that predicts as :class:`txpert.TxPertModel` and the baselines do."""
 
     def predict(self, perturbations: pd.DataFrame, *, controls: ControlProfiles) -> AnnData:
@@ -52,9 +60,13 @@ class HeldOut:
     obs
         perturbation, cell_line and n_cells of each observation: perturbation × cell line.
     observed
-        Its Δ, shape ``(n_observations, n_genes)``.
+        Its Δ, shape ``(n_observations, n_genes)``; NaN where a gene was not measured.
     reference_obs, reference
         The same of all other perturbations, which retrieval compares with.
+    genes
+        Names of the genes.
+    trained
+        Perturbation and cell line of what is in training under the same split.
     """
 
     conditions: pd.DataFrame
@@ -63,6 +75,8 @@ class HeldOut:
     observed: FloatArray
     reference_obs: pd.DataFrame
     reference: FloatArray
+    genes: pd.Index
+    trained: frozenset[tuple[str, str]] = frozenset()
 
     @classmethod
     def of(cls, table: ConditionTable, chosen: BoolArray) -> HeldOut:
@@ -71,18 +85,47 @@ class HeldOut:
         others = table.subset(~chosen & ~table.obs[CONTROL].to_numpy(dtype=bool))
         observed, obs = average_over_batches(held_out.delta, held_out.obs)
         reference, reference_obs = average_over_batches(others.delta, others.obs)
+        trained: frozenset[tuple[str, str]] = frozenset()
+        if SPLIT in others.obs:
+            trained = frozenset(pairs(others.obs[(others.obs[SPLIT] == TRAIN).to_numpy()]))
         conditions = held_out.obs[[*_CONDITION, N_CELLS]]
-        return cls(conditions, table.controls, obs, observed, reference_obs, reference)
+        return cls(
+            conditions,
+            table.controls,
+            obs,
+            observed,
+            reference_obs,
+            reference,
+            table.genes,
+            trained,
+        )
 
-    def score(self, predicted: FloatArray, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
-        """Return one row of metrics per observation."""
+    @cached_property
+    def measured(self) -> tuple[BoolArray, BoolArray]:
+        """Genes that were measured, for each observation and each reference."""
+        return measured_genes(self.observed, self.obs, self.reference, self.reference_obs)
+
+    def score(self, predicted: FloatArray, names: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return one row of scores per observation; see :func:`score`."""
         return score(
-            predicted, self.observed, self.obs, self.reference, self.reference_obs, metrics
+            predicted,
+            self.observed,
+            self.obs,
+            self.reference,
+            self.reference_obs,
+            self.genes,
+            score_names(main=True) if names is None else names,
+            self.measured,
         )
 
 
+def pairs(obs: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return perturbation and cell line of each row."""
+    return list(zip(obs[PERTURBATION].astype(str), obs[CELL_LINE].astype(str), strict=True))
+
+
 def predicted_delta(
-    predictor: Predictor, conditions: pd.DataFrame, controls: ControlProfiles
+    predictor: SupportsPredict, conditions: pd.DataFrame, controls: ControlProfiles
 ) -> FloatArray:
     """Predict conditions and average over batches, aligned by names of conditions and genes.
 
@@ -132,41 +175,92 @@ def score(
     obs: pd.DataFrame,
     reference: FloatArray,
     reference_obs: pd.DataFrame,
-    metrics: Sequence[str] = METRICS,
+    genes: pd.Index,
+    names: Sequence[str],
+    measured: tuple[BoolArray, BoolArray] | None = None,
 ) -> pd.DataFrame:
-    """Return one row of metrics per perturbation × cell line."""
+    """Return one row of scores per perturbation × cell line.
+
+    Parameters
+    ----------
+    predicted, observed, reference
+        Δ of what is scored, ``(n, n_genes)``, and of what retrieval compares with besides.
+    obs, reference_obs
+        perturbation and cell_line of each row.
+    genes
+        Names of the genes, by which targets are found.
+    names
+        Scores, of those that :func:`score_names` returns.
+    measured
+        From :func:`measured_genes`; found out by default.
+    """
     scores = obs.astype({PERTURBATION: object, CELL_LINE: object})
-    scores[list(metrics)] = np.nan
-    over_genes: dict[str, Callable[[FloatArray, FloatArray], FloatArray]] = {
-        "pearson_delta": pearson_delta,
-        "pearson_delta_top20": _pearson_of_top_genes,
-        "mse": mse,
-        "direction_accuracy": _direction,
-    }
-    for name in over_genes.keys() & set(metrics):
-        scores[name] = over_genes[name](predicted, observed)
+    scores[list(names)] = np.nan
+    if measured is None:
+        measured = measured_genes(observed, obs, reference, reference_obs)
+    plain = [name for name in names if not name.endswith(WITHOUT_TARGETS)]
+    without = [name for name in names if name.endswith(WITHOUT_TARGETS)]
     for line in obs[CELL_LINE].unique():
         here = (obs[CELL_LINE] == line).to_numpy()
-        others = reference[(reference_obs[CELL_LINE] == line).to_numpy()]
-        specific = retrieval_scores(predicted[here], observed[here], reference=others)
-        if "centroid_accuracy" in metrics:
-            specific["centroid_accuracy"] = centroid_accuracy(
-                predicted[here], observed[here], reference=others
-            )
-        for name, values in specific.items():
-            scores.loc[here, name] = values
+        there = (reference_obs[CELL_LINE] == line).to_numpy()
+        rows = Rows(
+            predicted[here],
+            observed[here],
+            measured[0][here],
+            reference[there],
+            measured[1][there],
+        )
+        for name in plain:
+            scores.loc[here, name] = METRICS[name].function(rows)
+        if not without:
+            continue
+        rest = replace(
+            rows,
+            genes=rows.genes & ~_targets(obs[here], genes),
+            reference_genes=rows.reference_genes & ~_targets(reference_obs[there], genes),
+        )
+        for name in without:
+            scores.loc[here, name] = metric_of(name).function(rest)
     return scores
 
 
-def _pearson_of_top_genes(predicted: FloatArray, observed: FloatArray) -> FloatArray:
-    mask = top_genes(observed, min(20, observed.shape[1]))
-    return pearson_delta(predicted, observed, genes=mask)
+def measured_genes(
+    observed: FloatArray, obs: pd.DataFrame, reference: FloatArray, reference_obs: pd.DataFrame
+) -> tuple[BoolArray, BoolArray]:
+    """Find the genes that were measured in each observation.
+
+    A gene counts as not measured where its Δ is NaN, and in a cell line in which it never changes
+    although it does in another: the zeros of an outer join of screens with other genes.
+
+    Parameters
+    ----------
+    observed, reference
+        Observed Δ, ``(n, n_genes)`` and ``(n_reference, n_genes)``.
+    obs, reference_obs
+        cell_line of each row.
+
+    Returns
+    -------
+    Whether each gene was measured, of the shapes of ``observed`` and ``reference``.
+    """
+    masks = np.isfinite(observed), np.isfinite(reference)
+    lines = obs[CELL_LINE].astype(str).to_numpy(), reference_obs[CELL_LINE].astype(str).to_numpy()
+    changes = {}
+    for line in sorted({*lines[0], *lines[1]}):
+        parts = [delta[of == line] for delta, of in zip((observed, reference), lines, strict=True)]
+        changes[line] = np.any([(np.nan_to_num(part) != 0).any(axis=0) for part in parts], axis=0)
+    anywhere = np.any([*changes.values()], axis=0)
+    for line, changing in changes.items():
+        for mask, of in zip(masks, lines, strict=True):
+            mask[of == line] &= changing | ~anywhere
+    return masks
 
 
-def _direction(predicted: FloatArray, observed: FloatArray) -> FloatArray:
-    """Share of genes whose direction is right; a prediction of no change at all has none."""
-    share = direction_accuracy(predicted, observed)
-    return np.where((predicted == 0).all(axis=1), np.nan, share)
+def _targets(obs: pd.DataFrame, genes: pd.Index) -> BoolArray:
+    """Mark the genes that are targets of each row's perturbation."""
+    mask = np.zeros((len(obs), len(genes)), dtype=bool)
+    mask[measured_targets(obs[PERTURBATION].astype(str).tolist(), genes)] = True
+    return mask
 
 
 def _names(obs: pd.DataFrame, columns: list[str]) -> pd.Index:

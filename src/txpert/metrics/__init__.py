@@ -1,3 +1,5 @@
+"""Metrics of predicted against observed Δ, and statistics of their comparison."""
+
 from ._comparison import PairedTest, holm, paired_test
 from ._correlation import cosine_delta, pearson_delta, spearman_delta
 from ._delta import against_perturbed_mean, check_scale

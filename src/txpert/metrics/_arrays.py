@@ -9,9 +9,13 @@ import numpy.typing as npt
 
 from txpert._types import BoolArray, FloatArray, IntArray
 
+from ._labelled import aligned
+
 RowScore = Callable[[FloatArray, FloatArray, BoolArray], FloatArray]
 
 _BLOCK_VALUES = 2**21
+_ROUNDING = 4 * float(np.finfo(np.float32).eps)
+"""A row whose values differ by less, relative to the largest, is constant: single precision."""
 
 
 def score_rows(
@@ -26,7 +30,7 @@ def score_rows(
     ``score`` gets predicted and observed values and the mask of the genes that count, all of the
     same shape.
     """
-    pred, true = np.asarray(pred_delta), np.asarray(true_delta)
+    pred, true, genes = aligned(pred_delta, true_delta, genes, rows=index is None)
     positions = None if index is None else row_index(index, len(true), len(pred))
     check_paired(pred, true, indexed=positions is not None)
     mask = gene_mask(genes, pred.shape)
@@ -104,17 +108,17 @@ def row_index(index: npt.ArrayLike, n_rows: int, n_conditions: int) -> IntArray:
     return positions
 
 
-def standardise(values: FloatArray, mask: BoolArray) -> FloatArray:
-    """Centre each row over its mask and scale it to length 1; a constant row becomes NaN."""
+def standardize(values: FloatArray, mask: BoolArray) -> FloatArray:
+    """Center each row over its mask and scale it to length 1; a constant row becomes NaN."""
     values = np.where(mask, values, 0)
     n_kept = mask.sum(axis=1, keepdims=True)
     centred = np.where(mask, values - values.sum(axis=1, keepdims=True) / n_kept, 0)
     length = np.linalg.norm(centred, axis=1, keepdims=True)
-    noise = np.finfo(np.float64).eps * np.abs(values).max(axis=1, keepdims=True, initial=0)
+    noise = _ROUNDING * np.abs(values).max(axis=1, keepdims=True, initial=0)
     return centred / np.where(length <= noise * np.sqrt(n_kept), np.nan, length)
 
 
-def normalise(values: FloatArray, mask: BoolArray) -> FloatArray:
+def normalize(values: FloatArray, mask: BoolArray) -> FloatArray:
     """Scale each row to length 1 over its mask; a row of zeros becomes NaN."""
     values = np.where(mask, values, 0)
     length = np.linalg.norm(values, axis=1, keepdims=True)

@@ -11,6 +11,7 @@ from scipy.stats import wilcoxon
 from txpert._types import FloatArray
 
 from ._arrays import one_dimensional
+from ._labelled import aligned_series
 from ._summary import bootstrap_interval
 
 
@@ -46,7 +47,8 @@ def paired_test(
     ----------
     a, b
         Scores of the two models for the same perturbations in the same order, shape ``(n,)``.
-        Perturbations for which either is NaN are left out and counted.
+        Perturbations for which either is NaN are left out and counted. Two series are aligned by
+        their labels.
     level, n_resamples, seed
         As in :func:`bootstrap_interval`.
 
@@ -69,6 +71,7 @@ def paired_test(
     >>> round(test.difference, 3), round(test.p_value, 3)
     (0.275, 0.031)
     """
+    a, b = aligned_series(a, b)
     first, second = one_dimensional(a), one_dimensional(b)
     if first.shape != second.shape:
         raise ValueError(

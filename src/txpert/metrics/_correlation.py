@@ -8,7 +8,7 @@ from scipy.stats import rankdata
 
 from txpert._types import BoolArray, FloatArray
 
-from ._arrays import normalise, score_rows, standardise
+from ._arrays import normalize, score_rows, standardize
 
 
 def pearson_delta(
@@ -108,7 +108,7 @@ def cosine_delta(
 
 
 def _pearson(pred: FloatArray, true: FloatArray, mask: BoolArray) -> FloatArray:
-    return np.einsum("ij,ij->i", standardise(pred, mask), standardise(true, mask))
+    return np.einsum("ij,ij->i", standardize(pred, mask), standardize(true, mask))
 
 
 def _spearman(pred: FloatArray, true: FloatArray, mask: BoolArray) -> FloatArray:
@@ -116,7 +116,7 @@ def _spearman(pred: FloatArray, true: FloatArray, mask: BoolArray) -> FloatArray
 
 
 def _cosine(pred: FloatArray, true: FloatArray, mask: BoolArray) -> FloatArray:
-    return np.einsum("ij,ij->i", normalise(pred, mask), normalise(true, mask))
+    return np.einsum("ij,ij->i", normalize(pred, mask), normalize(true, mask))
 
 
 def _ranks(values: FloatArray, mask: BoolArray) -> FloatArray:

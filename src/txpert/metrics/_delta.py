@@ -9,6 +9,7 @@ from txpert._constants import TARGET_SUM
 from txpert._types import FloatArray
 
 from ._arrays import to_float
+from ._labelled import aligned_genes, aligned_series, as_frame, row_labels
 
 
 def against_perturbed_mean(
@@ -50,7 +51,9 @@ def against_perturbed_mean(
     >>> tx.metrics.against_perturbed_mean([[2.0, 2.0, 1.0]], train).tolist()
     [[0.0, 0.0, 1.0]]
     """
-    values, others = to_float(delta), to_float(reference)
+    if weights is not None:
+        _, weights = aligned_series(row_labels(reference), weights)
+    values, others = to_float(as_frame(delta)), to_float(aligned_genes(reference, delta))
     if values.ndim != 2 or others.ndim != 2 or values.shape[1] != others.shape[1]:
         raise ValueError(
             f"Δ and reference must have the same genes; their shapes are {values.shape} and "
@@ -96,7 +99,7 @@ def check_scale(delta: npt.ArrayLike, *, target_sum: float = TARGET_SUM) -> None
     ...
     ValueError: Δ is 35 in row 0, column 1, but log1p of counts normalised to 4000 per cell ...
     """
-    values = np.asarray(delta)
+    values = np.asarray(as_frame(delta))
     if values.ndim != 2:
         raise ValueError(f"Δ must be conditions × genes, dense, not of shape {values.shape}.")
     size = np.where(np.isnan(values), 0, np.abs(values))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy.stats import rankdata
 
 from txpert._types import BoolArray, FloatArray
 
 from ._arrays import row_blocks, score_rows, to_float
+from ._labelled import as_frame
 
 
 def top_genes(scores: npt.ArrayLike, k: int) -> BoolArray:
@@ -39,14 +43,14 @@ def top_genes(scores: npt.ArrayLike, k: int) -> BoolArray:
     >>> tx.metrics.top_genes(truth, 1).astype(int).tolist()
     [[1, 0, 0], [0, 0, 1]]
 
-    The share of the observed top genes that the prediction has among its own:
+    The fraction of the observed top genes that the prediction has among its own:
 
     >>> pred = [[2.0, 0.0, 1.0], [0.0, 0.3, -4.0]]
     >>> both = tx.metrics.top_genes(pred, 2) & tx.metrics.top_genes(truth, 2)
     >>> (both.sum(axis=1) / 2).tolist()
     [0.5, 1.0]
     """
-    values = np.asarray(scores)
+    values = np.asarray(as_frame(scores))
     if values.ndim != 2:
         raise ValueError(f"scores must be conditions × genes, not of shape {values.shape}.")
     if not 1 <= k <= values.shape[1]:
@@ -64,7 +68,7 @@ def direction_accuracy(
     genes: npt.ArrayLike | None = None,
     index: npt.ArrayLike | None = None,
 ) -> FloatArray:
-    """Share of genes that change in the direction that was predicted.
+    """Fraction of genes that change in the direction that was predicted.
 
     Parameters
     ----------
@@ -74,7 +78,7 @@ def direction_accuracy(
 
     Returns
     -------
-    Shares in [0, 1], one per row of ``true_delta``; 0.5 is chance. NaN where no gene counts, or
+    Fractions in [0, 1], one per row of ``true_delta``; 0.5 is chance. NaN where no gene counts, or
     one that does is NaN.
 
     Raises
@@ -123,7 +127,7 @@ def de_auroc(pred_delta: npt.ArrayLike, de_genes: npt.ArrayLike) -> FloatArray:
     >>> tx.metrics.de_auprc([[-3.0, 1.0, 0.0, 0.5]], de).round(2).tolist()
     [0.83]
     """
-    return score_rows(_auroc, pred_delta, pred_delta, np.asarray(de_genes), None)
+    return score_rows(_auroc, pred_delta, pred_delta, _de_mask(de_genes), None)
 
 
 def de_auprc(pred_delta: npt.ArrayLike, de_genes: npt.ArrayLike) -> FloatArray:
@@ -135,10 +139,16 @@ def de_auprc(pred_delta: npt.ArrayLike, de_genes: npt.ArrayLike) -> FloatArray:
 
     Returns
     -------
-    Averages in (0, 1], shape ``(n_conditions,)``; the share of genes that are differentially
+    Averages in (0, 1], shape ``(n_conditions,)``; the fraction of genes that are differentially
     expressed is chance. NaN where :func:`de_auroc` is.
     """
-    return score_rows(_average_precision, pred_delta, pred_delta, np.asarray(de_genes), None)
+    return score_rows(_average_precision, pred_delta, pred_delta, _de_mask(de_genes), None)
+
+
+def _de_mask(de_genes: npt.ArrayLike) -> Any:
+    """Return a mask as it is if labelled, else as an array; there is none by default."""
+    mask = as_frame(de_genes)
+    return mask if isinstance(mask, pd.DataFrame) else np.asarray(mask)
 
 
 def _largest(values: FloatArray, k: int) -> BoolArray:

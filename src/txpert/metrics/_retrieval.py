@@ -1,4 +1,4 @@
-"""Whether a prediction is specific: more like its own perturbation than like the others."""
+"""Whether a prediction is specific: closer to its own perturbation than to the others."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from txpert._types import BoolArray, FloatArray
 
-from ._arrays import check_paired, gene_mask, normalise, row_blocks, standardise, to_float
+from ._arrays import check_paired, gene_mask, normalize, row_blocks, standardize, to_float
+from ._labelled import aligned, aligned_genes
 
 Similarity = Literal["pearson", "cosine"]
-Embed = Callable[[FloatArray], FloatArray]
+Embed = Callable[[FloatArray, BoolArray], FloatArray]
 
 
 def retrieval(
@@ -24,6 +25,8 @@ def retrieval(
     by: Similarity = "pearson",
     n_sampled: int | None = None,
     seed: int = 0,
+    genes: npt.ArrayLike | None = None,
+    reference_genes: npt.ArrayLike | None = None,
 ) -> FloatArray:
     r"""How well a prediction singles out its own perturbation from the others.
 
@@ -47,10 +50,14 @@ def retrieval(
         The paper's fast retrieval draws 100.
     seed
         Seeds the draw.
+    genes, reference_genes
+        Genes that count in each condition and each reference: a boolean mask of the shape of
+        ``pred_delta`` (or ``reference``) or ``(n_genes,)``. Others take the mean of those that
+        count, in predicted and observed Δ alike, so that they say nothing.
 
     Returns
     -------
-    Shares in [0, 1], shape ``(n_conditions,)``; 1 is perfect, 0.5 chance; NaN where the
+    Fractions in [0, 1], shape ``(n_conditions,)``; 1 is perfect, 0.5 chance; NaN where the
     prediction or the observation is constant (by cosine: zero) or has NaN, or nothing is there to
     compare with.
 
@@ -69,8 +76,8 @@ def retrieval(
     >>> tx.metrics.retrieval(pred, truth).tolist()
     [1.0, 0.5, 1.0]
     """
-    blocks = _similarity_blocks(pred_delta, true_delta, reference, by)
-    return _shares(blocks, [_check_sample(n_sampled)], seed)[0]
+    blocks = _similarity_blocks(pred_delta, true_delta, reference, by, genes, reference_genes)
+    return _fractions(blocks, [_check_sample(n_sampled)], seed)[0]
 
 
 def retrieval_scores(
@@ -81,6 +88,8 @@ def retrieval_scores(
     by: Similarity = "pearson",
     n_sampled: int = 100,
     seed: int = 0,
+    genes: npt.ArrayLike | None = None,
+    reference_genes: npt.ArrayLike | None = None,
 ) -> dict[str, FloatArray]:
     """Give the retrieval among all perturbations and among a sample, from one pass.
 
@@ -91,8 +100,8 @@ def retrieval_scores(
     ``"retrieval"``, compared with all others, and ``"retrieval_fast"``, with ``n_sampled`` of
     them: exactly the values that :func:`retrieval` gives for each.
     """
-    blocks = _similarity_blocks(pred_delta, true_delta, reference, by)
-    every, sampled = _shares(blocks, [None, _check_sample(n_sampled)], seed)
+    blocks = _similarity_blocks(pred_delta, true_delta, reference, by, genes, reference_genes)
+    every, sampled = _fractions(blocks, [None, _check_sample(n_sampled)], seed)
     return {"retrieval": every, "retrieval_fast": sampled}
 
 
@@ -101,8 +110,10 @@ def centroid_accuracy(
     true_delta: npt.ArrayLike,
     *,
     reference: npt.ArrayLike | None = None,
+    genes: npt.ArrayLike | None = None,
+    reference_genes: npt.ArrayLike | None = None,
 ) -> FloatArray:
-    r"""Share of the other perturbations that the prediction is further from than from its own.
+    r"""Fraction of the other perturbations that the prediction is further from than from its own.
 
     .. math:: C_p = \frac{1}{|Q_p|} \sum_{q \in Q_p} \mathbb{1}\left[
               \lVert \hat\Delta_p - \Delta_p \rVert < \lVert \hat\Delta_p - \Delta_q \rVert
@@ -114,13 +125,13 @@ def centroid_accuracy(
 
     Parameters
     ----------
-    pred_delta, true_delta, reference
-        As in :func:`retrieval`.
+    pred_delta, true_delta, reference, genes, reference_genes
+        As in :func:`retrieval`; here distances are over the genes that count in the row.
 
     Returns
     -------
-    Shares in [0, 1], shape ``(n_conditions,)``; 1 is perfect, 0.5 chance; NaN where a row has NaN
-    or nothing is there to compare with.
+    Fractions in [0, 1], shape ``(n_conditions,)``; 1 is perfect, 0.5 chance; NaN where a row has
+    NaN or nothing is there to compare with.
 
     Raises
     ------
@@ -141,21 +152,27 @@ def centroid_accuracy(
     >>> tx.metrics.centroid_accuracy(pred, truth).tolist()
     [1.0, 0.5, 1.0]
     """
-    blocks = _blocks(pred_delta, true_delta, reference, _twice_and_one, _itself_and_length)
-    return _shares(blocks, [None], 0, strict=True)[0]
+    embeds: tuple[Embed, Embed] = (_twice_and_mask, _itself_and_square)
+    if genes is None and reference_genes is None:
+        embeds = _twice_and_one, _itself_and_length
+    blocks = _blocks(pred_delta, true_delta, reference, *embeds, genes, reference_genes)
+    return _fractions(blocks, [None], 0, strict=True)[0]
 
 
 def _similarity_blocks(
-    pred: npt.ArrayLike, true: npt.ArrayLike, reference: npt.ArrayLike | None, by: Similarity
+    pred: npt.ArrayLike,
+    true: npt.ArrayLike,
+    reference: npt.ArrayLike | None,
+    by: Similarity,
+    genes: npt.ArrayLike | None,
+    reference_genes: npt.ArrayLike | None,
 ) -> Iterator[tuple[FloatArray, FloatArray]]:
-    scalings = {"pearson": standardise, "cosine": normalise}
+    scalings = {"pearson": standardize, "cosine": normalize}
     if by not in scalings:
         raise ValueError(f"by must be 'pearson' or 'cosine', not {by!r}.")
 
-    def embed(values: FloatArray) -> FloatArray:
-        return scalings[by](values, gene_mask(None, values.shape))
-
-    return _blocks(pred, true, reference, embed, embed)
+    embed = scalings[by]
+    return _blocks(pred, true, reference, embed, embed, genes, reference_genes)
 
 
 def _blocks(
@@ -164,48 +181,51 @@ def _blocks(
     reference: npt.ArrayLike | None,
     embed_pred: Embed,
     embed_true: Embed,
+    genes: npt.ArrayLike | None,
+    reference_genes: npt.ArrayLike | None,
 ) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """For some predictions at a time, likeness to their own and to all others (own: NaN)."""
-    pred, true = np.asarray(pred_delta), np.asarray(true_delta)
+    """For some predictions at a time, similarity to their own and to all others (own: NaN)."""
+    pred, true, genes = aligned(pred_delta, true_delta, genes)
     check_paired(pred, true)
-    candidates = [true]
+    mask = gene_mask(genes, pred.shape)
+    candidates = [(true, mask)]
     if reference is not None:
-        others = np.asarray(reference)
+        others = aligned_genes(reference, true_delta)
         if others.ndim != 2 or others.shape[1] != true.shape[1]:
             raise ValueError(
                 f"reference must have {true.shape[1]} genes, not shape {others.shape}."
             )
-        candidates.append(others)
+        candidates.append((others, gene_mask(reference_genes, others.shape)))
     with np.errstate(invalid="ignore"):
-        embedded = np.vstack([embed_true(to_float(values)) for values in candidates])
+        embedded = np.vstack([embed_true(to_float(v), counted) for v, counted in candidates])
         for rows in row_blocks(len(pred), max(embedded.shape)):
-            likeness = embed_pred(to_float(pred[rows])) @ embedded.T
-            itself = np.arange(len(likeness)), np.arange(rows.start, rows.stop)
-            own = likeness[itself]
-            likeness[itself] = np.nan
-            yield own, likeness
+            similarity = embed_pred(to_float(pred[rows]), mask[rows]) @ embedded.T
+            itself = np.arange(len(similarity)), np.arange(rows.start, rows.stop)
+            own = similarity[itself]
+            similarity[itself] = np.nan
+            yield own, similarity
 
 
-def _shares(
+def _fractions(
     blocks: Iterator[tuple[FloatArray, FloatArray]],
     samples: list[int | None],
     seed: int,
     *,
     strict: bool = False,
 ) -> list[FloatArray]:
-    """Share of the others, for each size of sample, that are less like the prediction."""
+    """Fraction of the others, for each size of sample, that are less like the prediction."""
     rng = np.random.default_rng(seed)
-    shares: list[list[FloatArray]] = [[np.empty(0)] for _ in samples]
-    for own, likeness in blocks:
-        allowed = np.isfinite(likeness)
+    found: list[list[FloatArray]] = [[np.empty(0)] for _ in samples]
+    for own, similarity in blocks:
+        allowed = np.isfinite(similarity)
         own = own[:, None]
-        hits = own > likeness if strict else own >= likeness
-        for share, n in zip(shares, samples, strict=True):
+        hits = own > similarity if strict else own >= similarity
+        for part, n in zip(found, samples, strict=True):
             compared = allowed if n is None else _sample_columns(allowed, n, rng)
             with np.errstate(invalid="ignore"):
                 fraction = (hits & compared).sum(axis=1) / compared.sum(axis=1)
-            share.append(np.where(np.isfinite(own[:, 0]), fraction, np.nan))
-    return [np.concatenate(share) for share in shares]
+            part.append(np.where(np.isfinite(own[:, 0]), fraction, np.nan))
+    return [np.concatenate(part) for part in found]
 
 
 def _sample_columns(allowed: BoolArray, n: int, rng: np.random.Generator) -> BoolArray:
@@ -222,10 +242,20 @@ def _check_sample(n: int | None) -> int | None:
     return n
 
 
-def _twice_and_one(values: FloatArray) -> FloatArray:
+def _twice_and_one(values: FloatArray, _: BoolArray) -> FloatArray:
     """With the next, a product that falls with distance: |p|² − |p − q|² = 2 p·q − |q|²."""
     return np.hstack([2 * values, np.ones((len(values), 1))])
 
 
-def _itself_and_length(values: FloatArray) -> FloatArray:
+def _itself_and_length(values: FloatArray, _: BoolArray) -> FloatArray:
     return np.hstack([values, -np.einsum("ij,ij->i", values, values)[:, None]])
+
+
+def _twice_and_mask(values: FloatArray, mask: BoolArray) -> FloatArray:
+    """With the next, 2 p·q − |q|² over the genes that count for p."""
+    return np.hstack([np.where(mask, 2 * values, 0), mask.astype(np.float64)])
+
+
+def _itself_and_square(values: FloatArray, mask: BoolArray) -> FloatArray:
+    kept = np.where(mask, values, 0)
+    return np.hstack([kept, -(kept**2)])

@@ -11,6 +11,7 @@ from scipy.special import ndtr, ndtri
 from txpert._types import FloatArray
 
 from ._arrays import one_dimensional, row_blocks, row_index
+from ._labelled import aligned_series
 
 
 class Interval(NamedTuple):
@@ -120,6 +121,7 @@ def mean_by_group(
     >>> error.tolist(), tx.metrics.mean_by_group(error, index).tolist()
     ([2.0, 0.0, 2.0], [2.0, 1.0])
     """
+    values, index = aligned_series(values, index)
     scores = one_dimensional(values)
     if n_groups is None:
         n_groups = int(np.max(index, initial=-1)) + 1

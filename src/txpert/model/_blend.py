@@ -11,7 +11,7 @@ import pandas as pd
 from txpert._constants import CELL_LINE, PERTURBATION
 from txpert._types import FloatArray
 from txpert.data import ConditionTable, average_over_batches, canonical_label, parse_targets
-from txpert.effects import Effects, GeneKernels, GeneProcess, TargetEffect
+from txpert.effects import Effects, GeneGaussianProcess, GeneKernels, TargetEffect
 
 from ._stacking import HeldOut, Weights, stack
 
@@ -41,7 +41,7 @@ class Blend:
 
     with the effect T on the targets themselves (:class:`txpert.effects.TargetEffect`), the
     general path G (:class:`txpert.baselines.GeneralBaseline`), the kernel path K
-    (:class:`txpert.effects.GeneProcess`) and the network N. The weights are fitted by
+    (:class:`txpert.effects.GeneGaussianProcess`) and the network N. The weights are fitted by
     :func:`stack` for each kind of perturbation by itself: "measured" (in training, in another
     cell line, say), "composed" (a combination of which all targets are), and "new". A kind that
     no held-out perturbation is of follows the kernel path if it is "new", else the general one.
@@ -62,7 +62,7 @@ class Blend:
 
     target: TargetEffect
     effects: Effects
-    process: GeneProcess
+    process: GeneGaussianProcess
     kernels: GeneKernels
     weights: Mapping[str, Weights] = field(default_factory=dict)
 
@@ -70,8 +70,8 @@ class Blend:
     def fit(cls, training: ConditionTable, kernels: GeneKernels) -> Blend:
         """Fit the simple paths on training conditions; the weights are still to be fitted."""
         target = TargetEffect.fit(training)
-        effects = Effects.of(target.taken_from(training))
-        return cls(target, effects, GeneProcess.fit(effects, kernels), kernels)
+        effects = Effects.of(target.removed_from(training))
+        return cls(target, effects, GeneGaussianProcess.fit(effects, kernels), kernels)
 
     def kinds(self, labels: Sequence[str]) -> npt.NDArray[np.str_]:
         """Return "measured", "composed" or "new" for each perturbation."""
@@ -145,7 +145,7 @@ class Blend:
         return cls(
             TargetEffect(state["target"]),
             Effects(labels, state["delta"], state["n_cells"]),
-            GeneProcess.from_dict(state["process"]),
+            GeneGaussianProcess.from_dict(state["process"]),
             kernels,
             {kind: Weights(**weights) for kind, weights in state["weights"].items()},
         )
@@ -177,7 +177,7 @@ def across_lines(training: ConditionTable, kernels: GeneKernels) -> list[HeldOut
     for line in lines[np.unique(np.linspace(0, len(lines) - 1, _MOST_LINES).astype(int))]:
         blend = Blend.fit(training.subset(of_row != line), kernels)
         rows = training.subset(of_row == line)
-        observed, obs = average_over_batches(blend.target.taken_from(rows).delta, rows.obs)
+        observed, obs = average_over_batches(blend.target.removed_from(rows).delta, rows.obs)
         labels = obs[PERTURBATION].astype(str).to_numpy()
         kinds = blend.kinds(labels.tolist())
         known = kinds == "measured"

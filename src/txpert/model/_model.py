@@ -13,7 +13,7 @@ from scvi import settings
 
 from txpert._constants import N_CELLS, PERTURBATION
 from txpert.data import ConditionTable, Embed, Matching, Screen, parse_targets
-from txpert.effects import GeneKernels, GeneProcess
+from txpert.effects import GeneGaussianProcess, GeneKernels
 from txpert.nn import CombinationName, EncoderConfig
 from txpert.splits import draw_split
 
@@ -185,7 +185,7 @@ class TxPertModel(TrainableModelClass):
             f"{w['network']:.1f} (network - general))"
             for kind, w in self.blend_["weights"].items()
         ]
-        explained = GeneProcess.from_dict(self.blend_["process"]).explained
+        explained = GeneGaussianProcess.from_dict(self.blend_["process"]).explained
         kernels = f"Kernels explain {explained:.0%} of the variance of effects in training."
         head = "Prediction of perturbations that are"
         return "\n".join([super().summary_string, kernels, head, *blends])

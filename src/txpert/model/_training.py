@@ -203,7 +203,7 @@ class TrainableModelClass(PredictingModelClass):
         if self.module.ignores_batch(self.matching):
             rows = rows.over_batches()
         network, obs = average_over_batches(self._network_delta(rows.obs, rows.controls), rows.obs)
-        observed, _ = average_over_batches(blend.target.taken_from(rows).delta, rows.obs)
+        observed, _ = average_over_batches(blend.target.removed_from(rows).delta, rows.obs)
         labels = obs[PERTURBATION].astype(str).tolist()
         lines = obs[CELL_LINE].to_numpy(dtype=str)
         return HeldOut(blend.kinds(labels), lines, *blend.simple(labels), network, observed)

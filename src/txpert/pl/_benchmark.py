@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 
 from txpert._benchmark import BenchmarkResult
 from txpert._constants import CELL_LINE, PERTURBATION
+from txpert.evaluation import metric_of, score_label, score_names
 
-from ._labels import METRIC_LABELS
 from ._results import one_of
 
 _CEILINGS = {
@@ -16,7 +16,6 @@ _CEILINGS = {
     "full_size": ("repeated experiment", "--"),
     "noise_free": ("perfect prediction", "-."),
 }
-_LOWER_IS_BETTER = frozenset({"mse"})
 
 
 def benchmark_bars(
@@ -136,7 +135,7 @@ def benchmark_ranks(
         If it is undefined for every model.
     """
     table = _table(result, metric)
-    values = table if metric in _LOWER_IS_BETTER else -table
+    values = -table if metric_of(metric).higher_is_better else table
     ranks = values.round(9).rank(axis=1, method="min", na_option="bottom").astype(int)
     mean = ranks.mean().sort_values(ascending=False, kind="stable")
     ax = plt.subplots(figsize=(5.2, 1.2 + 0.4 * len(mean)))[1] if ax is None else ax
@@ -149,12 +148,12 @@ def benchmark_ranks(
     ax.set_yticks(np.arange(len(mean)), [f"{name} ({rank:.1f})" for name, rank in mean.items()])
     ax.set(xlim=(0, 1), xlabel="share of perturbations")
     ax.legend(title="rank", frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
-    ax.set_title(f"{METRIC_LABELS[metric]}, rank (mean rank)", fontsize=10)
+    ax.set_title(f"{score_label(metric)}, rank (mean rank)", fontsize=10)
     return ax
 
 
 def _summary(result: BenchmarkResult, metric: str) -> pd.DataFrame:
-    one_of(metric, list(METRIC_LABELS), "metric")
+    one_of(metric, score_names(), "metric")
     summary = result.summary(metric).set_index("model")
     if summary["mean"].isna().all():
         raise ValueError(f"{metric} is undefined for every model: {summary['note'].iloc[0]}.")
@@ -206,7 +205,7 @@ def _ceilings(result: BenchmarkResult, metric: str) -> pd.Series:
 def _finish(ax: Axes, labels: list[str], metric: str) -> Axes:
     ax.set_xticks(np.arange(len(labels)), labels, rotation=30, ha="right", rotation_mode="anchor")
     ax.set_xlim(-0.6, len(labels) - 0.4)
-    ax.set_ylabel(METRIC_LABELS[metric])
+    ax.set_ylabel(score_label(metric))
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
     return ax

@@ -1,3 +1,5 @@
+"""Labels of points in plots."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
@@ -5,16 +7,6 @@ from collections.abc import Iterable, Sequence
 from matplotlib.axes import Axes
 
 from txpert._types import FloatArray
-
-METRIC_LABELS = {
-    "pearson_delta": "Pearson Δ",
-    "retrieval": "retrieval",
-    "retrieval_fast": "fast retrieval",
-    "mse": "mean squared error",
-    "pearson_delta_top20": "Pearson Δ, top 20 genes",
-    "centroid_accuracy": "centroid accuracy",
-    "direction_accuracy": "direction accuracy",
-}
 
 
 def label_points(

@@ -7,11 +7,10 @@ from matplotlib.axes import Axes
 from mudata import MuData
 
 from txpert._constants import CELL_LINE, PERTURBATION, UNS_KEY
+from txpert.evaluation import score_label, score_names
 
-from ._labels import METRIC_LABELS, label_points
+from ._labels import label_points
 from ._results import evaluation, one_of
-
-_METRICS = ["pearson_delta", "retrieval", "retrieval_fast", "mse"]
 
 
 def scores(
@@ -55,7 +54,7 @@ def scores(
         If the metric is undefined for every perturbation.
     """
     metrics = evaluation(adata, key)["metrics"]
-    one_of(metric, _METRICS, "metric")
+    one_of(metric, score_names(main=True), "metric")
     names = list(dict.fromkeys(metrics["model"]))
     model, baseline = one_of(model, names, "model"), one_of(baseline, names, "model", default=-1)
     wide = metrics.pivot(index=[PERTURBATION, CELL_LINE], columns="model", values=metric)
@@ -74,5 +73,5 @@ def scores(
     label_points(ax, x, y, names, np.argsort(-np.abs(y - x)), n_labels=n_labels)
     ax.set_xlabel(f"{baseline} (mean {x.mean():.3g})")
     ax.set_ylabel(f"{model} (mean {y.mean():.3g})")
-    ax.set_title(f"{METRIC_LABELS[metric]}, {len(wide)} perturbations", fontsize=10)
+    ax.set_title(f"{score_label(metric)}, {len(wide)} perturbations", fontsize=10)
     return ax

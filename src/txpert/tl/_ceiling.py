@@ -39,7 +39,7 @@ from txpert.evaluation import (
     sampled_deltas,
     score_pairs,
     split_half_deltas,
-    summarise,
+    summarize,
     with_estimates,
 )
 
@@ -164,14 +164,14 @@ def ceiling(
     if "split_half" in kinds:
         used = _without_lonely_controls(conditions, condition)
         pairs = split_half_deltas(screen.X, observations, used, **draws)
-        repeats.append(score_pairs("split_half", pairs, observations, n_repeats))
+        repeats.append(score_pairs("split_half", pairs, observations, screen.genes, n_repeats))
     if counts is not None:
         model = CountModel.fit(counts, screen.X, condition, len(conditions))
         pairs = sampled_deltas(model, observations, **draws)
-        repeats.append(score_pairs("sampled", pairs, observations, n_repeats))
+        repeats.append(score_pairs("sampled", pairs, observations, screen.genes, n_repeats))
     scores = pd.concat(repeats, ignore_index=True)
     perturbations = with_estimates(mean_over_repeats(scores))
-    summary = summarise(perturbations, with_estimates(scores))
+    summary = summarize(perturbations, with_estimates(scores))
     adata.uns[key_added] = {
         **adata.uns.get(key_added, {}),
         "ceiling": {

@@ -1,41 +1,63 @@
+"""Scores of models and baselines side by side."""
+
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 from anndata import AnnData
 from mudata import MuData
 
-from txpert._constants import CELL_LINE, PERTURBATION, SPLIT, TEST, TRAIN, UNS_KEY
+from txpert._constants import SPLIT, TEST, TRAIN, UNS_KEY
 from txpert.baselines import GeneralBaseline
-from txpert.evaluation import METRICS, HeldOut, Predictor, predicted_delta
+from txpert.evaluation import (
+    HeldOut,
+    SupportsPredict,
+    check_names,
+    predicted_delta,
+    score_names,
+    score_prediction,
+    warn_of_copies,
+    warn_of_leak,
+    warn_of_unmeasured,
+)
 from txpert.model import TxPertModel
+
+from ._read import read_now
+
+_MODEL = "TxPert"
 
 
 def evaluate(
     adata: AnnData | MuData,
-    model: TxPertModel,
+    model: TxPertModel | Mapping[str, SupportsPredict],
     *,
-    baselines: Mapping[str, Predictor] | None = None,
+    baselines: Mapping[str, SupportsPredict] | None = None,
     split: str | Sequence[str] = TEST,
     key_added: str = UNS_KEY,
 ) -> pd.DataFrame:
-    """Score the model and baselines on perturbations held out, side by side.
+    """Score one or several models and baselines on held-out perturbations, side by side.
 
     Δ is taken against the controls of the same cell line and batch and averaged over the batches
     of a cell line by numbers of cells, so each perturbation × cell line is one observation. The
-    summary is the unweighted mean over these; undefined scores are left out and counted. A warning
-    tells if the model was trained on what is scored.
+    summary is the unweighted mean over these; undefined scores are left out and counted. Every
+    score stands a second time without the genes that are targets (``…_without_targets``): an
+    on-target effect is easily predicted. Genes that a cell line did not measure are not scored
+    there.
+
+    The split is the one that ``adata`` have now. A warning says if a model or baseline was
+    trained on what is scored.
 
     Parameters
     ----------
     adata
         The cells; ``uns[key_added]`` is written: ``params``, ``metrics`` (one row per model,
-        perturbation and cell line), ``summary`` (one row per model) and ``delta`` (observed and
-        predicted Δ of each, for plots).
+        perturbation and cell line; ``undefined`` says why a score is NaN), ``summary`` (one row
+        per model) and ``delta`` (observed and predicted Δ of each, for plots).
     model
-        A trained model.
+        A trained model, or several by name, such as ``{"GAT": gat, "Exphormer": exphormer}``. The
+        first :class:`txpert.TxPertModel` among them reads the data.
     baselines
         Predictors to compare with, by name; by default the general baseline fitted on the
         training perturbations.
@@ -46,14 +68,18 @@ def evaluate(
 
     Returns
     -------
-    The summary: per model the mean Pearson Δ, retrieval (all other perturbations of the cell
-    line, and the fast version with 100 of them), mean squared error, and the numbers of
-    perturbations scored and of undefined correlations.
+    The summary: per model the mean of the main metrics that :func:`txpert.evaluation.show` lists
+    (Pearson Δ, retrieval among all other perturbations of the cell line and among 100 of them,
+    mean squared error), the same without the targets' own genes, and the numbers of perturbations
+    scored and of undefined correlations.
 
     Raises
     ------
+    TypeError
+        If a name is no string, or nothing among the models can read the data.
     ValueError
-        If no condition is in the split.
+        If no condition is in the split, a name occurs twice or cannot be kept in a file, or data
+        or a prediction are on another scale.
 
     Examples
     --------
@@ -66,7 +92,11 @@ def evaluate(
     >>> tx.tl.evaluate(adata, model).index.to_list()
     ['TxPert', 'general']
     """
-    _, table = model.read(adata)
+    models: Mapping[str, SupportsPredict]
+    models = model if isinstance(model, Mapping) else {_MODEL: model}
+    check_names([*models, *(baselines if baselines is not None else ["general"])], stored=True)
+    reader = _reader(models)
+    _, table = read_now(reader, adata)
     splits = [split] if isinstance(split, str) else list(split)
     chosen = table.obs[SPLIT].isin(splits).to_numpy()
     if not chosen.any():
@@ -75,54 +105,57 @@ def evaluate(
             "tx.pp.split(adata) before setup_anndata, or name another split."
         )
     if baselines is None:
-        baselines = {"general": GeneralBaseline(model.conditions)}
+        baselines = {"general": GeneralBaseline().fit(reader.conditions)}
     held_out = HeldOut.of(table, chosen)
+    warn_of_unmeasured(held_out)
+    predictors = {**models, **baselines}
     if TRAIN not in splits:
-        _warn_of_leak(held_out, model)
-    deltas = {"observed": held_out.observed}
-    scores = []
-    for name, predictor in {"TxPert": model, **baselines}.items():
-        deltas[name] = predicted_delta(predictor, held_out.conditions, held_out.controls)
-        score = held_out.score(deltas[name])
+        for name, predictor in predictors.items():
+            what = "The model" if predictor is model else f"The predictor {name!r}"
+            warn_of_leak(held_out, what, getattr(predictor, "trained_on_", ()))
+    deltas, scores = {"observed": held_out.observed}, []
+    for name, predictor in predictors.items():
+        delta = predicted_delta(predictor, held_out.conditions, held_out.controls)
+        try:
+            score = score_prediction(held_out, delta, score_names(main=True))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+        warn_of_copies(held_out, name, delta)
         score.insert(0, "model", name)
+        deltas[name] = delta
         scores.append(score)
     metrics = pd.concat(scores, ignore_index=True)
-    summary = _summarise(metrics)
+    summary = _summarize(metrics)
     adata.uns[key_added] = {
         **adata.uns.get(key_added, {}),
         "params": {
             "split": splits,
-            "nodes": len(model.nodes),
-            "model": model.summary_string.splitlines()[0],
+            "nodes": len(reader.nodes),
+            "model": reader.summary_string.splitlines()[0],
         },
         "metrics": metrics,
         "summary": summary,
         "delta": deltas,
         "delta_obs": held_out.obs,
-        "delta_genes": model.genes.to_numpy(dtype=object),
+        "delta_genes": np.asarray(reader.genes, dtype=object),
     }
     return summary
 
 
-def _warn_of_leak(held_out: HeldOut, model: TxPertModel) -> None:
-    """Warn if the model was trained on what is about to be scored, under another split, say."""
-    scored = set(
-        zip(*(held_out.obs[c].astype(str) for c in (PERTURBATION, CELL_LINE)), strict=True)
+def _reader(models: Mapping[str, SupportsPredict]) -> TxPertModel:
+    """Return the model that reads the data."""
+    for model in models.values():
+        if isinstance(model, TxPertModel):
+            return model
+    raise TypeError(
+        "evaluate takes a TxPertModel, or several predictors by name with one among them, which "
+        "reads the data; tx.benchmark compares baselines alone."
     )
-    leaked = sorted(scored & set(model.trained_on_))
-    if leaked:
-        warnings.warn(
-            f"The model was trained on {len(leaked)} of the {len(scored)} perturbations to be "
-            f"scored, {leaked[0][0]} in {leaked[0][1]} among them: their scores say nothing about "
-            "unseen ones. Score with the split that the model was trained with.",
-            UserWarning,
-            stacklevel=3,
-        )
 
 
-def _summarise(metrics: pd.DataFrame) -> pd.DataFrame:
+def _summarize(metrics: pd.DataFrame) -> pd.DataFrame:
     grouped = metrics.groupby("model", sort=False)
-    summary = grouped[list(METRICS)].mean()
+    summary = grouped[score_names(main=True)].mean()
     summary["n_perturbations"] = grouped.size()
     summary["n_undefined"] = grouped["pearson_delta"].apply(lambda score: int(score.isna().sum()))
     return summary

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from anndata import AnnData
 
-from txpert import baselines
 from txpert._constants import PERTURBATION, UNS_KEY
+from txpert.baselines import Baseline, make_baseline
 from txpert.data import parse_targets
 from txpert.graph import KnowledgeGraph, as_graphs
 from txpert.model import TxPertModel
-from txpert.pp import pseudobulk
 
 BENCHMARK_KEY = f"{UNS_KEY}_benchmark"
 TEST_PERTURBATIONS = "test_perturbations"
-BASELINES: dict[str, Any] = {
-    "no_change": baselines.NoChangeBaseline,
-    "mean": baselines.MeanBaseline,
-    "general": baselines.GeneralBaseline,
-    "matching_mean": baselines.MatchingMeanBaseline,
-    "nearest_cell_line": baselines.NearestCellLineBaseline,
-    "weighted_cell_line": baselines.WeightedCellLineBaseline,
-    "batch_only": baselines.BatchOnlyBaseline,
-    "ridge": baselines.RidgeBaseline,
-    "neighbours": baselines.NeighboursBaseline,
-    "kernel": baselines.KernelBaseline,
-}
 
 
 def fit_txpert(
@@ -89,7 +75,7 @@ def fit_txpert(
     return model
 
 
-def fit_baseline(adata: AnnData, seed: int = 0, *, kind: str, **options: Any) -> Any:
+def fit_baseline(adata: AnnData, seed: int = 0, *, kind: str, **options: Any) -> Baseline:
     """Fit one of :mod:`txpert.baselines` to a screen in one call.
 
     Parameters
@@ -99,14 +85,13 @@ def fit_baseline(adata: AnnData, seed: int = 0, *, kind: str, **options: Any) ->
     seed
         Not used: baselines have nothing random.
     kind
-        ``"no_change"``, ``"mean"``, ``"general"``, ``"matching_mean"``, ``"nearest_cell_line"``,
-        ``"weighted_cell_line"``, ``"batch_only"``, ``"ridge"``, ``"neighbours"`` or ``"kernel"``.
+        Name of the baseline, one of those that :func:`txpert.baselines.show` lists.
     **options
-        What the baseline takes besides the pseudobulk, such as ``graphs`` or ``features``.
+        Arguments of its class, such as ``graphs`` or ``features``.
 
     Returns
     -------
-    The baseline.
+    The fitted baseline.
 
     Raises
     ------
@@ -119,27 +104,7 @@ def fit_baseline(adata: AnnData, seed: int = 0, *, kind: str, **options: Any) ->
     >>> tx.tl.fit_baseline(tx.datasets.toy(), kind="general").predict("GENE3").shape
     (2, 60)
     """
-    check_baseline(kind, options)
-    return BASELINES[kind](pseudobulk(adata), **options)
-
-
-def check_baseline(kind: str, options: Mapping[str, Any]) -> None:
-    """Refuse a baseline that does not exist or lacks an argument.
-
-    Raises
-    ------
-    ValueError
-        If it is so.
-    """
-    if kind not in BASELINES:
-        raise ValueError(f"There is no baseline {kind!r}; there are {', '.join(BASELINES)}.")
-    taken = list(inspect.signature(BASELINES[kind]).parameters.values())[1:]
-    needed = [p.name for p in taken if p.default is p.empty and p.name not in options]
-    if needed:
-        raise ValueError(
-            f"The baseline {kind!r} needs {' and '.join(needed)}: "
-            f"functools.partial(tx.tl.fit_baseline, kind={kind!r}, {needed[0]}=...)."
-        )
+    return make_baseline(kind, **options).fit(adata)
 
 
 def _unknown(graphs: list[KnowledgeGraph], targets: set[str]) -> list[str]:

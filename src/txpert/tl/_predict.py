@@ -8,6 +8,8 @@ from mudata import MuData
 from txpert._constants import BATCH, CELL_LINE, PERTURBATION
 from txpert.model import TxPertModel
 
+from ._read import read_now
+
 
 def predict(adata: AnnData | MuData, model: TxPertModel, *, key_added: str = "X_txpert") -> None:
     """Write each cell's predicted expression into ``obsm``.
@@ -44,7 +46,7 @@ def predict(adata: AnnData | MuData, model: TxPertModel, *, key_added: str = "X_
     >>> adata.obsm["X_txpert"].shape == adata.shape
     True
     """
-    screen, table = model.read(adata)
+    screen, table = read_now(model, adata)
     predicted = model.predict(table.obs[[PERTURBATION, CELL_LINE, BATCH]], controls=table.controls)
     expression = np.asarray(predicted.X)[table.condition_of(screen)]
     adata.obsm[key_added] = pd.DataFrame(

@@ -1,3 +1,5 @@
+"""The mean effect of the neighbors on graphs."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -9,22 +11,25 @@ from scipy import sparse
 
 from txpert._types import FloatArray
 from txpert.data import ConditionTable
+from txpert.effects import Effects
 from txpert.graph import KnowledgeGraph, as_graphs, share_nodes, to_scipy
 
-from ._base import AdditiveBaseline
+from ._base import SumOfPartsBaseline
+from ._registry import register_baseline
 
-# Tried in units of the median total weight of a perturbation's neighbours.
+# Tried in units of the median total weight of a perturbation's neighbors.
 _SHRINKAGES = np.append(np.logspace(-3, 3, 49), np.inf)
 
 
-class NeighboursBaseline(AdditiveBaseline):
-    r"""Predicts unseen genes by the mean effect of their neighbours in training.
+@register_baseline("neighbors", needs="graphs")
+class NeighborsBaseline(SumOfPartsBaseline):
+    r"""Weighted mean effect of a gene's neighbors in training, shrunk towards the mean effect.
 
     .. math:: \hat\Delta_p = \frac{\kappa m + \sum_{q \to p} w_{qp} \Delta_q}
               {\kappa + \sum_{q \to p} w_{qp}},
 
     over the training perturbations q of one gene with an edge into p; m is the mean effect of all
-    such perturbations, which a gene without neighbours gets. The weights :math:`w_{qp}` are the
+    such perturbations, which a gene without neighbors gets. The weights :math:`w_{qp}` are the
     graph's, scaled to a maximum of 1 and averaged over several graphs. κ, how much weight the mean
     has, gives the least error when each training perturbation is predicted by the others, relative
     to the error of the mean:
@@ -32,64 +37,66 @@ class NeighboursBaseline(AdditiveBaseline):
     .. math:: \kappa = \arg\min \sum_q \frac{\lVert \Delta_q - \hat\Delta_q^{(-q)} \rVert^2}
               {\lVert \Delta_q - m^{(-q)} \rVert^2}.
 
-    So each counts the same, and the choice does not hang on the strongest of them.
+    So each counts the same, and the strongest of them do not decide the choice.
 
     What was trained on keeps its own Δ, and a combination else has the sum of its parts.
 
     Parameters
     ----------
-    pseudobulk
-        Table made by :func:`txpert.pp.pseudobulk`. With a split, only ``"train"`` is looked at.
+    data
+        What to fit to at once, as by :meth:`fit`.
     graphs
         One knowledge graph or several.
     k
-        Only the neighbours in training of the k largest weights; ``None`` takes all.
+        Only the neighbors in training of the k largest weights; ``None`` takes all.
     shrinkage
         κ; by default chosen as above, in :attr:`shrinkage_`. 0 is the plain weighted mean,
         infinity the mean effect.
 
     Raises
     ------
-    KeyError
-        If this is no pseudobulk table.
     ValueError
-        If no perturbation is in training, no graph is given or holds any of its targets, or ``k``
-        or the shrinkage is out of range.
+        If no graph is given or holds any training target, or ``k`` or the shrinkage is out of
+        range.
 
     Examples
     --------
     >>> import txpert as tx
     >>> adata = tx.datasets.toy()
     >>> tx.pp.split(adata)
-    >>> baseline = NeighboursBaseline(tx.pp.pseudobulk(adata), tx.datasets.toy_graph())
+    >>> baseline = NeighborsBaseline(graphs=tx.datasets.toy_graph()).fit(adata)
     >>> baseline.predict("GENE3", batch="batch_1").shape
     (1, 60)
     """
 
     def __init__(
         self,
-        pseudobulk: AnnData | ConditionTable,
-        graphs: KnowledgeGraph | Sequence[KnowledgeGraph],
+        data: AnnData | ConditionTable | None = None,
+        graphs: KnowledgeGraph | Sequence[KnowledgeGraph] = (),
         k: int | None = None,
         *,
         shrinkage: float | None = None,
     ) -> None:
-        super().__init__(pseudobulk)
         if k is not None and k < 1:
             raise ValueError(f"k must be at least 1, not {k}.")
         if shrinkage is not None and not shrinkage >= 0:
             raise ValueError(f"shrinkage must be 0 or more, not {shrinkage}.")
-        self._k = k
-        self._adjacency, self._nodes = _mean_adjacency(graphs)
-        single = np.array([len(targets) == 1 for targets in self._effects.targets])
-        self._genes = self._effects.labels[single]
-        self._delta_single = self._effects.delta[single].astype(np.float64)
-        if not self._nodes.isin([t for label in self._effects.targets for t in label]).any():
+        self.graphs = as_graphs(graphs)
+        self.k, self.shrinkage = k, shrinkage
+        super().__init__(data)
+
+    def _learn(self, effects: Effects, table: ConditionTable) -> None:
+        adjacency, nodes = _mean_adjacency(self.graphs)
+        if not nodes.isin([t for label in effects.targets for t in label]).any():
             raise ValueError(
                 f"The graphs hold none of the training targets, such as "
-                f"{self._effects.targets[0][0]!r}. Both must use the same gene symbols."
+                f"{effects.targets[0][0]!r}. Both must use the same gene symbols."
             )
-        self.shrinkage_ = self._chosen() if shrinkage is None else float(shrinkage)
+        self._effects, self._adjacency, self._nodes = effects, adjacency, nodes
+        single = np.array([len(targets) == 1 for targets in effects.targets])
+        self._genes = effects.labels[single]
+        self._delta_single = effects.delta[single].astype(np.float64)
+        self.shrinkage_ = self._chosen() if self.shrinkage is None else float(self.shrinkage)
 
     def _unseen(self, targets: list[str]) -> FloatArray:
         mean = self._effects.mean_single
@@ -124,22 +131,19 @@ class NeighboursBaseline(AdditiveBaseline):
         row, column = np.flatnonzero(into >= 0), np.flatnonzero(source >= 0)
         held = self._adjacency[source[column]][:, into[row]].T.tocoo()
         weight, row, column = held.data, row[held.row], column[held.col]
-        if self._k is not None:
+        if self.k is not None:
             order = np.lexsort((column, -weight, row))
             rank = np.arange(len(order)) - np.searchsorted(row[order], row[order])
-            kept = order[rank < self._k]
+            kept = order[rank < self.k]
             weight, row, column = weight[kept], row[kept], column[kept]
         shape = (len(targets), len(self._genes))
         return sparse.csr_array((weight, (row, column)), shape=shape)
 
 
-def _mean_adjacency(
-    graphs: KnowledgeGraph | Sequence[KnowledgeGraph],
-) -> tuple[sparse.csr_array, pd.Index]:
+def _mean_adjacency(graphs: Sequence[KnowledgeGraph]) -> tuple[sparse.csr_array, pd.Index]:
     """Scale each graph's weights to a maximum of 1 and average them; sources are in rows."""
-    graphs = as_graphs(graphs)
     if not graphs:
-        raise ValueError("NeighboursBaseline takes at least one graph.")
+        raise ValueError("NeighborsBaseline takes at least one graph: graphs=[...].")
     shared = share_nodes(graphs)
     scaled = [to_scipy(g).astype(np.float64) / max(g.weight.max(initial=0), 1e-12) for g in shared]
     return sparse.csr_array(sum(scaled) / len(scaled)), shared[0].nodes

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from txpert.baselines import NeighboursBaseline
+from txpert.baselines import NeighborsBaseline
 from txpert.graph import KnowledgeGraph
 
 EDGES = [("A", "X", 4.0), ("B", "X", 2.0), ("C", "X", 1.0), ("X", "Y", 4.0), ("B", "Z", 2.0)]
@@ -31,13 +31,13 @@ MEAN = 4
     ],
 )
 def test_by_hand(make_table, delta_of, label, k, shrinkage, effect):
-    baseline = NeighboursBaseline(make_table(ROWS), GRAPH, k, shrinkage=shrinkage)
+    baseline = NeighborsBaseline(make_table(ROWS), GRAPH, k, shrinkage=shrinkage)
     assert delta_of(baseline, label) == pytest.approx(effect, abs=1e-6)
 
 
 def test_graphs_are_averaged(make_table, delta_of):
     other = KnowledgeGraph("h", ["C", "X"], [0], [1], [99.0])
-    baseline = NeighboursBaseline(make_table(ROWS), [GRAPH, other], shrinkage=0)
+    baseline = NeighborsBaseline(make_table(ROWS), [GRAPH, other], shrinkage=0)
     expected = (0.5 * 1 + 0.25 * 4 + 0.625 * 7) / 1.375
     assert delta_of(baseline, "X") == pytest.approx(expected)
 
@@ -62,13 +62,13 @@ def test_the_shrinkage_against_leaving_out_in_turn(random_table, random_graph, k
             if name not in covered:
                 continue
             rest = table[table.obs["perturbation"] != name].copy()
-            held = NeighboursBaseline(rest, graph, k, shrinkage=shrinkage).predict(name)
+            held = NeighborsBaseline(rest, graph, k, shrinkage=shrinkage).predict(name)
             mean = np.delete(smooth, i, axis=0).mean(axis=0)
             off = ((held.layers["delta"][0] - smooth[i]) ** 2).sum()
             total += off / ((mean - smooth[i]) ** 2).sum()
         return total
 
-    best = NeighboursBaseline(table, graph, k).shrinkage_
+    best = NeighborsBaseline(table, graph, k).shrinkage_
     assert 0 < best < np.inf
     assert error(best) < min(error(best * s) for s in (0.3, 0.7, 1.5, 3))
     assert error(best) < min(error(0), error(np.inf))
@@ -85,4 +85,4 @@ def test_the_shrinkage_against_leaving_out_in_turn(random_table, random_graph, k
 )
 def test_wrong_input(make_table, graphs, options, message):
     with pytest.raises(ValueError, match=message):
-        NeighboursBaseline(make_table(ROWS), graphs, **options)
+        NeighborsBaseline(make_table(ROWS), graphs, **options)

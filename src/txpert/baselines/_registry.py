@@ -1,0 +1,122 @@
+"""Baselines by name: what each is, what it needs and where it comes from."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from ._base import Baseline
+
+B = TypeVar("B", bound=type[Baseline])
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A baseline of the registry.
+
+    Attributes
+    ----------
+    cls
+        Its class.
+    needs
+        What it cannot do without: ``"graphs"``, or nothing.
+    reference
+        Where it was described.
+    """
+
+    cls: type[Baseline]
+    needs: str = ""
+    reference: str = ""
+
+
+BASELINES: dict[str, Entry] = {}
+"""Every baseline, by the name that :func:`txpert.benchmark` takes."""
+
+
+def register_baseline(name: str, *, needs: str = "", reference: str = "") -> Callable[[B], B]:
+    """Add a baseline to the registry.
+
+    Parameters
+    ----------
+    name
+        By which :func:`txpert.benchmark` and :func:`make_baseline` know it.
+    needs
+        Argument that must be given, such as ``"graphs"``.
+    reference
+        Where it was described.
+
+    Raises
+    ------
+    ValueError
+        If the name is taken.
+    """
+
+    def register(cls: B) -> B:
+        if name in BASELINES:
+            raise ValueError(f"There is a baseline {name!r} already: {BASELINES[name].cls}.")
+        BASELINES[name] = Entry(cls, needs, reference)
+        return cls
+
+    return register
+
+
+def make_baseline(name: str, **options: Any) -> Baseline:
+    """Return a baseline by its name, not fitted yet.
+
+    Parameters
+    ----------
+    name
+        One of those that :func:`show` lists.
+    **options
+        Arguments of its class.
+
+    Raises
+    ------
+    ValueError
+        If there is no such baseline, or it needs more than is given.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> baseline = tx.baselines.make_baseline("mean").fit(tx.datasets.toy())
+    >>> baseline.predict("GENE3").shape
+    (2, 60)
+    """
+    if name not in BASELINES:
+        raise ValueError(f"There is no baseline {name!r}; there are {', '.join(BASELINES)}.")
+    entry = BASELINES[name]
+    if entry.needs and options.get(entry.needs) is None:
+        raise ValueError(
+            f"The baseline {name!r} needs {entry.needs}: "
+            f"tx.baselines.{entry.cls.__name__}({entry.needs}=...)."
+        )
+    return entry.cls(**options)
+
+
+def show() -> pd.DataFrame:
+    """List the baselines.
+
+    Returns
+    -------
+    One row per baseline, by name: its class, what it does, what it needs and its reference.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> tx.baselines.show().loc["neighbors", "needs"]
+    'graphs'
+    """
+    rows = {
+        name: {
+            "class": entry.cls.__name__,
+            "description": (inspect.getdoc(entry.cls) or "").split("\n\n")[0].replace("\n", " "),
+            "needs": entry.needs,
+            "reference": entry.reference,
+        }
+        for name, entry in BASELINES.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")

@@ -1,0 +1,124 @@
+"""Whatever predicts Δ of conditions: the body of ``predict``, written once."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, UNS_KEY
+from txpert._types import FloatArray, IntArray
+
+from ._controls import ControlProfiles
+from ._tokens import parse_targets
+
+TRAINED_ON = "trained_on"
+Answer = FloatArray | tuple[FloatArray, pd.DataFrame]
+
+
+class Predictor(ABC):
+    """Predicts matched control + Δ; a subclass says what Δ is.
+
+    A subclass has ``control_profiles``, the mean control profile of each context that it can
+    predict from, and implements :meth:`_delta`. Everything else (reading labels, contexts and the
+    user's own controls, Δ = 0 of controls, the AnnData that comes back) is here.
+    """
+
+    control_profiles: ControlProfiles
+    trained_on_: Sequence[tuple[str, str]] = ()
+    """Perturbation and cell line of what it was trained on; a prediction carries it along."""
+
+    def predict(
+        self,
+        perturbations: str | Sequence[str] | pd.DataFrame,
+        *,
+        cell_line: str | Sequence[str] | None = None,
+        batch: str | Sequence[str] | None = None,
+        controls: AnnData | ControlProfiles | None = None,
+    ) -> AnnData:
+        """Predict the expression of perturbed cells.
+
+        Parameters
+        ----------
+        perturbations
+            Labels such as ``"KLF1"`` or ``"KLF1+BAK1"``, each predicted in every context; or a
+            frame with the columns perturbation, cell_line and batch, one condition per row.
+        cell_line, batch
+            Only contexts of these.
+        controls
+            Control cells of your own, log-normalized, or averaged profiles, to predict from
+            instead of the data's.
+
+        Returns
+        -------
+        Conditions × genes: predicted expression in ``X``, predicted Δ in ``layers["delta"]``;
+        obs has perturbation, cell_line and batch. Controls have Δ = 0.
+
+        Raises
+        ------
+        KeyError
+            If a context has no controls, or a perturbation cannot be predicted.
+        ValueError
+            If a label is malformed or the control cells lack genes.
+        """
+        return self._predict(perturbations, cell_line=cell_line, batch=batch, controls=controls)
+
+    def _predict(
+        self,
+        perturbations: str | Sequence[str] | pd.DataFrame,
+        *,
+        cell_line: str | Sequence[str] | None = None,
+        batch: str | Sequence[str] | None = None,
+        controls: AnnData | ControlProfiles | None = None,
+        **options: Any,
+    ) -> AnnData:
+        """Predict as :meth:`predict`; ``options`` are handed on to :meth:`_delta`."""
+        profiles = self._profiles(controls)
+        obs, context = profiles.conditions(perturbations, cell_line=cell_line, batch=batch)
+        perturbed = np.array([bool(parse_targets(label)) for label in obs[PERTURBATION]])
+        delta = np.zeros((len(obs), len(profiles.genes)), dtype=np.float32)
+        columns = pd.DataFrame(index=obs.index)
+        if perturbed.any():
+            rows = obs[perturbed].reset_index(drop=True)
+            answer = self._delta(rows, profiles, context[perturbed], **options)
+            if isinstance(answer, tuple):
+                answer, more = answer
+                columns = more.set_axis(obs.index[perturbed], axis=0).reindex(
+                    obs.index, fill_value=0
+                )
+            delta[perturbed] = answer
+        predicted = profiles.prediction_from_delta(obs, context, delta)
+        for name in columns:
+            predicted.obs[name] = columns[name].to_numpy()
+        if len(self.trained_on_):
+            seen = pd.DataFrame(self.trained_on_, columns=[PERTURBATION, CELL_LINE])
+            predicted.uns[UNS_KEY] = {TRAINED_ON: seen.set_axis(seen.index.astype(str))}
+        return predicted
+
+    def _profiles(self, controls: AnnData | ControlProfiles | None) -> ControlProfiles:
+        """Return the control profiles to predict from: those given, or the predictor's own."""
+        keys = {name: name for name in (CONTROL, CELL_LINE, BATCH)}
+        return self.control_profiles.given(controls, keys, layer=None)
+
+    @abstractmethod
+    def _delta(self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray) -> Answer:
+        """Return Δ of perturbed conditions.
+
+        Parameters
+        ----------
+        obs
+            perturbation, cell_line and batch of each condition; no controls are among them.
+        profiles
+            Mean control profile of each context.
+        context
+            Position of each condition's context in ``profiles``, ``(n_conditions,)``.
+
+        Returns
+        -------
+        Δ, shape ``(n_conditions, n_genes)``, and optionally a frame of further columns of ``obs``
+        of the prediction, one row per condition; they are 0 for controls.
+        """

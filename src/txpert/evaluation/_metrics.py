@@ -1,0 +1,256 @@
+"""The metrics of an evaluation, one row each: function, label, direction, ceiling, needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+
+from txpert._types import BoolArray, FloatArray
+from txpert.metrics import (
+    centroid_accuracy,
+    correlation_with_truth,
+    direction_accuracy,
+    mse,
+    pearson_delta,
+    retrieval_scores,
+    spearman_brown,
+    top_genes,
+)
+
+WITHOUT_TARGETS = "_without_targets"
+"""Ends the name of a score that leaves the targets' own genes out."""
+_TOP = 20
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Δ of the perturbations of one cell line, as metrics see them.
+
+    Attributes
+    ----------
+    predicted, observed
+        Δ, shape ``(n, n_genes)``.
+    genes
+        Which genes count in each row, ``(n, n_genes)``.
+    reference, reference_genes
+        Observed Δ of the line's other perturbations and the genes that count there,
+        ``(n_reference, n_genes)``.
+    """
+
+    predicted: FloatArray
+    observed: FloatArray
+    genes: BoolArray
+    reference: FloatArray
+    reference_genes: BoolArray
+
+    @cached_property
+    def retrievals(self) -> dict[str, FloatArray]:
+        """Retrieval among all and among some, from one pass."""
+        return retrieval_scores(
+            self.predicted,
+            self.observed,
+            reference=self.reference,
+            genes=self.genes,
+            reference_genes=self.reference_genes,
+        )
+
+
+Function = Callable[[Rows], FloatArray]
+F = TypeVar("F", bound=Function)
+Formula = Callable[[FloatArray], FloatArray]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A row of the registry.
+
+    Attributes
+    ----------
+    function
+        Returns one score per row.
+    label
+        As axes of plots call it.
+    higher_is_better
+        Whether a larger score is better.
+    main
+        Whether :func:`txpert.tl.evaluate` and :func:`txpert.tl.ceiling` report it.
+    full_size, noise_free
+        What a score between two halves of the cells says about that of two experiments of full
+        size, and of the truth against one; ``None`` where no formula is known.
+    needs
+        What it compares with besides the perturbation's own Δ.
+    description
+        One line.
+    """
+
+    function: Function
+    label: str
+    higher_is_better: bool = True
+    main: bool = False
+    full_size: Formula | None = None
+    noise_free: Formula | None = None
+    needs: str = ""
+    description: str = ""
+
+
+METRICS: dict[str, Metric] = {}
+"""Every metric, by name."""
+
+
+def register_metric(
+    name: str,
+    *,
+    label: str,
+    higher_is_better: bool = True,
+    main: bool = False,
+    full_size: Formula | None = None,
+    noise_free: Formula | None = None,
+    needs: str = "",
+) -> Callable[[F], F]:
+    """Add a metric to the registry: evaluation, benchmark, ceiling and plots then know it.
+
+    The decorated function takes :class:`Rows` and returns one score per row, NaN where it is
+    undefined; its docstring is the description. The other arguments are those of
+    :class:`Metric`.
+    """
+
+    def register(function: F) -> F:
+        if name in METRICS:
+            raise ValueError(f"There is a metric {name!r} already.")
+        description = (function.__doc__ or "").strip().split("\n")[0]
+        METRICS[name] = Metric(
+            function, label, higher_is_better, main, full_size, noise_free, needs, description
+        )
+        return function
+
+    return register
+
+
+def show() -> pd.DataFrame:
+    """List the metrics.
+
+    Returns
+    -------
+    One row per metric, by name: its label, whether higher is better, whether ceilings are known,
+    what it needs, whether :func:`txpert.tl.evaluate` reports it, and what it is.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> tx.evaluation.show().loc["mse", "higher_is_better"].item()
+    False
+    """
+    rows = {
+        name: {
+            "label": metric.label,
+            "higher_is_better": metric.higher_is_better,
+            "ceiling": metric.full_size is not None,
+            "needs": metric.needs,
+            "main": metric.main,
+            "description": metric.description,
+        }
+        for name, metric in METRICS.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")
+
+
+def score_names(*, main: bool = False) -> list[str]:
+    """Return the names of all scores: each metric, then each without the targets' own genes.
+
+    Parameters
+    ----------
+    main
+        Only the metrics that :func:`txpert.tl.evaluate` reports.
+    """
+    names = [name for name, metric in METRICS.items() if metric.main or not main]
+    return [*names, *(name + WITHOUT_TARGETS for name in names)]
+
+
+def metric_of(score: str) -> Metric:
+    """Return the metric of a score, with the targets' own genes or without.
+
+    Raises
+    ------
+    KeyError
+        If there is no such score.
+    """
+    name = score.removesuffix(WITHOUT_TARGETS)
+    if name not in METRICS:
+        raise KeyError(f"There is no metric {score!r}; there are {', '.join(score_names())}.")
+    return METRICS[name]
+
+
+def score_label(score: str) -> str:
+    """Return what axes of plots call a score."""
+    label = metric_of(score).label
+    return f"{label}, targets excluded" if score.endswith(WITHOUT_TARGETS) else label
+
+
+@register_metric(
+    "pearson_delta",
+    label="Pearson Δ",
+    main=True,
+    full_size=spearman_brown,
+    noise_free=lambda halves: correlation_with_truth(spearman_brown(halves)),
+)
+def _pearson(rows: Rows) -> FloatArray:
+    """Pearson correlation of predicted and observed Δ over genes."""
+    return pearson_delta(rows.predicted, rows.observed, genes=rows.genes)
+
+
+@register_metric("retrieval", label="retrieval", main=True, needs="other perturbations")
+def _retrieval(rows: Rows) -> FloatArray:
+    """Fraction of the line's other perturbations that the prediction is less similar to."""
+    return rows.retrievals["retrieval"]
+
+
+@register_metric("retrieval_fast", label="fast retrieval", main=True, needs="other perturbations")
+def _retrieval_fast(rows: Rows) -> FloatArray:
+    """Fraction of 100 of the other perturbations that the prediction is less similar to."""
+    return rows.retrievals["retrieval_fast"]
+
+
+@register_metric(
+    "mse",
+    label="mean squared error",
+    higher_is_better=False,
+    main=True,
+    full_size=lambda halves: halves / 2,
+    noise_free=lambda halves: halves / 4,
+)
+def _mse(rows: Rows) -> FloatArray:
+    """Mean squared error of Δ over genes."""
+    return mse(rows.predicted, rows.observed, genes=rows.genes)
+
+
+@register_metric("pearson_delta_top20", label="Pearson Δ, top 20 genes")
+def _pearson_of_top_genes(rows: Rows) -> FloatArray:
+    """Pearson Δ over the 20 genes that changed most."""
+    strength = np.where(rows.genes, np.abs(rows.observed), np.nan)
+    mask = top_genes(strength, min(_TOP, strength.shape[1])) & rows.genes
+    return pearson_delta(rows.predicted, rows.observed, genes=mask)
+
+
+@register_metric("centroid_accuracy", label="centroid accuracy", needs="other perturbations")
+def _centroid(rows: Rows) -> FloatArray:
+    """Fraction of the line's other perturbations that the prediction is further from."""
+    return centroid_accuracy(
+        rows.predicted,
+        rows.observed,
+        reference=rows.reference,
+        genes=rows.genes,
+        reference_genes=rows.reference_genes,
+    )
+
+
+@register_metric("direction_accuracy", label="direction accuracy")
+def _direction(rows: Rows) -> FloatArray:
+    """Fraction of genes whose direction is right; a prediction of no change at all has none."""
+    fraction = direction_accuracy(rows.predicted, rows.observed, genes=rows.genes)
+    nothing = ((rows.predicted == 0) | ~rows.genes).all(axis=1)
+    return np.where(nothing, np.nan, fraction)
