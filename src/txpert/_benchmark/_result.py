@@ -128,6 +128,6 @@ def _read(path: Path) -> pd.DataFrame:
     for name in frame:
         if name in _COUNTS:
             frame[name] = frame[name].astype(int)
-        elif name in _NUMBERS or name.removesuffix(WITHOUT_TARGETS) in METRICS:
+        elif name in _NUMBERS or str(name).removesuffix(WITHOUT_TARGETS) in METRICS:
             frame[name] = [float(text or "nan") for text in frame[name]]
     return frame

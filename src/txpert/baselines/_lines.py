@@ -82,8 +82,8 @@ class CellLineBaseline(LineBaseline):
     def _in_line(self, labels: list[str], line: str, profiles: ControlProfiles) -> FloatArray:
         similarity = self.similarity(line, controls=profiles)
         wanted = dict.fromkeys([*labels, *(t for label in labels for t in parse_targets(label))])
-        known = {label: self._known(label, line, similarity) for label in wanted}
-        known = {label: effect for label, effect in known.items() if effect is not None}
+        found = {label: self._known(label, line, similarity) for label in wanted}
+        known = {label: effect for label, effect in found.items() if effect is not None}
         mean = self._mean_effect(line, similarity)
         delta = np.stack([*known.values()]) if known else np.empty((0, len(mean)), np.float32)
         effects = Effects(pd.Index(known, dtype=object), delta, np.ones(len(known), np.int64))
@@ -96,7 +96,8 @@ class CellLineBaseline(LineBaseline):
         have = [other for other in similarity.index if label in self._lines[other].row]
         if not have:
             return None
-        effects = np.stack([self._lines[other].get(label) for other in have])
+        lines = [self._lines[other] for other in have]
+        effects = np.stack([effects.delta[effects.row[label]] for effects in lines])
         return self._fractions(similarity[have].to_numpy()) @ effects
 
     def _mean_effect(self, line: str, similarity: pd.Series) -> FloatArray:
