@@ -159,3 +159,14 @@ def random_graph():
         return KnowledgeGraph("random", nodes, source, target, rng.random(len(target)))
 
     return draw
+
+
+@pytest.fixture
+def bench():
+    """Run a benchmark of cheap models without a ceiling."""
+
+    def run(adata, models=None, task=None, seeds=0, **options):
+        models = {"mean": "mean"} if models is None else models
+        return tx.benchmark(adata, models, task, seeds, **{"ceiling_repeats": 0, **options})
+
+    return run

@@ -16,17 +16,6 @@ def doubles(adata):
 
 
 @pytest.fixture
-def bench():
-    """Run a benchmark of cheap models without a ceiling."""
-
-    def run(adata, models=None, task=None, seeds=0, **options):
-        models = {"mean": "mean"} if models is None else models
-        return tx.benchmark(adata, models, task, seeds, **{"ceiling_repeats": 0, **options})
-
-    return run
-
-
-@pytest.fixture
 def table_of():
     """Δ of each condition as observed, in the form of a prediction."""
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from txpert._constants import CELL_LINE, PERTURBATION
-from txpert.evaluation import HeldOut, score_names, score_prediction
+from txpert.evaluation import HeldOut, score_names, score_prediction, warn_of_copies
 
 from ._folds import GROUP, Bench, Fold
 from ._processes import Run
@@ -29,6 +29,7 @@ def scored(bench: Bench, run: Run, answer: Answer) -> tuple[dict[str, Any], pd.D
     if answer.delta is not None:
         try:
             table = score_prediction(held_out, answer.delta)
+            warn_of_copies(held_out, run.model, answer.delta, stacklevel=5)
         except ValueError as error:
             answer = replace(answer, delta=None, reason=describe(error))
     if table is None:

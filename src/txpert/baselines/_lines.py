@@ -96,9 +96,8 @@ class CellLineBaseline(LineBaseline):
         have = [other for other in similarity.index if label in self._lines[other].row]
         if not have:
             return None
-        effects = np.stack(
-            [self._lines[other].delta[self._lines[other].row[label]] for other in have]
-        )
+        lines = [self._lines[other] for other in have]
+        effects = np.stack([effects.delta[effects.row[label]] for effects in lines])
         return self._fractions(similarity[have].to_numpy()) @ effects
 
     def _mean_effect(self, line: str, similarity: pd.Series) -> FloatArray:

@@ -85,7 +85,7 @@ def warn_of_leak(
             "unseen ones. Score with the split that it was trained with; a split by batch or by "
             "cell needs tx.pp.split(adata) instead.",
             UserWarning,
-            stacklevel=stacklevel + 1,
+            stacklevel=stacklevel,
         )
     return bool(leaked)
 
@@ -115,7 +115,7 @@ def warn_of_copies(held_out: HeldOut, name: str, delta: FloatArray, stacklevel: 
             f"{len(held_out.obs)} perturbations to be scored, {label} in {line} among them: it "
             "was trained on these cells, or is the observation itself.",
             UserWarning,
-            stacklevel=stacklevel + 1,
+            stacklevel=stacklevel,
         )
 
 
@@ -134,5 +134,5 @@ def warn_of_unmeasured(held_out: HeldOut, stacklevel: int = 3) -> None:
             f"scored: {shown}. They are NaN, or zero in all its cells while other lines express "
             "them, as an outer join of data sets leaves them. They are not scored there.",
             UserWarning,
-            stacklevel=stacklevel + 1,
+            stacklevel=stacklevel,
         )

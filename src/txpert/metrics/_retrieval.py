@@ -152,10 +152,10 @@ def centroid_accuracy(
     >>> tx.metrics.centroid_accuracy(pred, truth).tolist()
     [1.0, 0.5, 1.0]
     """
-    embeds: tuple[Embed, Embed] = (_twice_and_mask, _itself_and_square)
-    if genes is None and reference_genes is None:
-        embeds = _twice_and_one, _itself_and_length
-    blocks = _blocks(pred_delta, true_delta, reference, *embeds, genes, reference_genes)
+    every = genes is None and reference_genes is None
+    of_pred: Embed = _twice_and_one if every else _twice_and_mask
+    of_true: Embed = _itself_and_length if every else _itself_and_square
+    blocks = _blocks(pred_delta, true_delta, reference, of_pred, of_true, genes, reference_genes)
     return _fractions(blocks, [None], 0, strict=True)[0]
 
 

@@ -105,7 +105,8 @@ def evaluate(
             "tx.pp.split(adata) before setup_anndata, or name another split."
         )
     if baselines is None:
-        baselines = {"general": GeneralBaseline().fit(reader.conditions)}
+        own = table if adata is reader.adata else reader.conditions
+        baselines = {"general": GeneralBaseline().fit(own)}
     held_out = HeldOut.of(table, chosen)
     warn_of_unmeasured(held_out)
     predictors = {**models, **baselines}
