@@ -1,4 +1,4 @@
-"""Which edges of a graph to believe, by the neighbours that their ends share."""
+"""Refinement of graphs by the neighbors that the ends of an edge share."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import numpy as np
 from scipy import sparse
 
 _ADDED = np.float32(0.3)
-"""What an added edge counts for beside a given one."""
+"""Weight of an added edge relative to a given one."""
 _DECIMALS = 5
-"""Likenesses that agree so far are equal, whatever order they were summed in."""
+"""Similarities are rounded to as many, so that the order of summation does not count."""
 _BLOCK = 1_024
 """Nodes compared with all others at a time, which bounds the memory."""
 
@@ -36,21 +36,21 @@ def refine_adjacency(given: sparse.csr_array) -> sparse.csr_array:
     blocks = []
     for start in range(0, len(n_sources), _BLOCK):
         block = slice(start, start + _BLOCK)
-        likeness = sparse.csr_array(unit[block] @ unit.T)
-        likeness.setdiag(0, k=start)
-        likeness.data = likeness.data.round(_DECIMALS)
-        blocks.append(likeness * given[block] + _ADDED * _most_alike(likeness, k))
+        similarity = sparse.csr_array(unit[block] @ unit.T)
+        similarity.setdiag(0, k=start)
+        similarity.data = similarity.data.round(_DECIMALS)
+        blocks.append(similarity * given[block] + _ADDED * _most_similar(similarity, k))
     return sparse.csr_array(sparse.vstack(blocks, format="csr"))
 
 
-def _most_alike(likeness: sparse.csr_array, k: int) -> sparse.csr_array:
+def _most_similar(similarity: sparse.csr_array, k: int) -> sparse.csr_array:
     """Keep the k largest entries of each row, without those no larger than the next one."""
-    n_entries = np.diff(likeness.indptr)
-    limit = np.zeros(len(n_entries), dtype=likeness.dtype)
+    n_entries = np.diff(similarity.indptr)
+    limit = np.zeros(len(n_entries), dtype=similarity.dtype)
     for row in np.flatnonzero(n_entries > k):
-        entries = likeness.data[likeness.indptr[row] : likeness.indptr[row + 1]]
+        entries = similarity.data[similarity.indptr[row] : similarity.indptr[row + 1]]
         limit[row] = np.partition(entries, len(entries) - k - 1)[len(entries) - k - 1]
-    kept = likeness.copy()
+    kept = similarity.copy()
     kept.data[kept.data <= np.repeat(limit, n_entries)] = 0
     kept.eliminate_zeros()
     return kept

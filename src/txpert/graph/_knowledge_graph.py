@@ -14,7 +14,7 @@ from ._arrays import EdgeArrays, concatenate
 from ._edge_table import Negative, edges_from_table
 from ._files import FilePath
 from ._filters import heaviest, normalized, refined
-from ._names import is_missing, match_names
+from ._names import match_names, unclean_names
 from ._statistics import summarize
 from ._storage import read_arrays, write_arrays
 
@@ -85,12 +85,12 @@ class KnowledgeGraph:
         if not self.nodes.is_unique:
             repeated = self.nodes[self.nodes.duplicated()][0]
             raise ValueError(f"Graph {self.name!r} names the node {repeated!r} more than once.")
-        for node in self.nodes:
-            if not isinstance(node, str) or is_missing(node) or node != node.strip():
-                raise ValueError(
-                    f"Every node of graph {self.name!r} needs a non-empty gene symbol without "
-                    f"spaces around it, not {node!r}."
-                )
+        wrong = unclean_names(self.nodes)
+        if wrong:
+            raise ValueError(
+                f"Every node of graph {self.name!r} needs a non-empty gene symbol without spaces "
+                f"around it, not {wrong[0]!r}."
+            )
         source, target, weight = edges
         if not source.shape == target.shape == weight.shape or source.ndim != 1:
             raise ValueError("source, target and weight must be vectors of one length.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterable
 from importlib import resources
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -127,6 +128,19 @@ def refuse_mouse(names: Iterable[str], where: str) -> None:
 def is_missing(name: str) -> bool:
     """Return whether a gene name is empty or the text that a missing value is written as."""
     return name.strip() in _MISSING
+
+
+def unclean_names(names: pd.Index) -> list[Any]:
+    """Return the names that are no text, missing, or have spaces around them."""
+    listed = names.tolist()
+    text = all(isinstance(name, str) for name in listed)
+    if text and _MISSING.isdisjoint(listed) and [name.strip() for name in listed] == listed:
+        return []
+    return [
+        name
+        for name in listed
+        if not isinstance(name, str) or is_missing(name) or name != name.strip()
+    ]
 
 
 def clean_names(names: pd.Index) -> tuple[pd.Index, BoolArray]:

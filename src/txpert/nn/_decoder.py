@@ -13,7 +13,7 @@ from ._mlp import hidden_layer
 
 
 class Decoder(Protocol):
-    r"""What a model needs of a decoder :math:`g`, which is a :class:`torch.nn.Module` besides.
+    r"""What a model needs of a decoder :math:`g`, also a :class:`torch.nn.Module`.
 
     Parameters
     ----------
