@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import txpert as tx
-from txpert._benchmark._fingerprint import fingerprint
+from txpert._fingerprint import fingerprint
 from txpert._benchmark._folds import Bench
 from txpert._benchmark._processes import jobs_that_fit
 from txpert.baselines import MeanBaseline

@@ -1,23 +1,41 @@
+"""Files that databases publish: fetched once, checked, and kept in a cache."""
+
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import astuple, dataclass, fields
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 import pandas as pd
 
-from ._files import FilePath, check_whole
+from txpert._files import FilePath, file_name, file_sha256, locked, replacing, sha256_of
+
+from ._files import check_data, check_whole
+from ._transfer import transfer
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file that a database publishes."""
+    """A file that a database publishes.
+
+    Attributes
+    ----------
+    url, release, size, licence
+        Where it is and what it is.
+    reader
+        Name of the function that makes a graph of it.
+    sha256
+        Digest of a release that never changes; empty where none is known.
+    """
 
     url: str
     release: str
     size: str
     licence: str
     reader: str
+    sha256: str = ""
 
     @property
     def filename(self) -> str:
@@ -90,11 +108,18 @@ def sources() -> pd.DataFrame:
     return table.assign(filename=[source.filename for source in _SOURCES.values()])
 
 
-def fetch(source: str, *, cache_dir: FilePath | None = None, url: str | None = None) -> Path:
+def fetch(
+    source: str,
+    *,
+    cache_dir: FilePath | None = None,
+    url: str | None = None,
+    sha256: str | None = None,
+) -> Path:
     """Download a database's file once and return where it lies.
 
-    The file's SHA-256 is kept beside it and compared at every later use. A download that breaks
-    off leaves nothing in the cache.
+    The file's SHA-256 is kept next to it and compared at every later use. A download that is
+    interrupted, or brings a web page or nothing, leaves nothing in the cache. Of several
+    processes that ask for one file, one fetches it and the others wait.
 
     Parameters
     ----------
@@ -104,7 +129,11 @@ def fetch(source: str, *, cache_dir: FilePath | None = None, url: str | None = N
         Folder to keep files in. By default the environment variable ``TXPERT_CACHE``, else the
         user's cache folder.
     url
-        Another address of the same file, such as a mirror or an older release.
+        Another address of the same file, such as a mirror or an older release. Each address has a
+        name of its own in the cache.
+    sha256
+        Digest that the file must have, in hexadecimal digits, where its release is published with
+        one. By default the one that :func:`sources` lists, if any.
 
     Raises
     ------
@@ -112,8 +141,11 @@ def fetch(source: str, *, cache_dir: FilePath | None = None, url: str | None = N
         If there is no such source.
     ConnectionError
         If the file can't be fetched; the message says where to put it by hand.
+    OSError
+        If it can't be written to the cache.
     ValueError
-        If the file is cut off, or is no longer the one downloaded first.
+        If the file is cut off, is no data, has another digest, or is no longer the one downloaded
+        first.
     """
     import pooch
 
@@ -122,48 +154,64 @@ def fetch(source: str, *, cache_dir: FilePath | None = None, url: str | None = N
     known = _SOURCES[source]
     folder = Path(cache_dir or os.environ.get("TXPERT_CACHE") or pooch.os_cache("txpert"))
     address = url or known.url
-    path = folder / (address.rpartition("/")[2] or known.filename)
-    if not path.exists():
-        _download(address, path)
-    return _verified(path)
-
-
-def _download(address: str, path: Path) -> None:
-    import pooch
-    import requests
-
+    wanted = sha256 or (known.sha256 if address == known.url else "")
+    path = folder / _cached_name(known, address)
     try:
-        pooch.retrieve(
-            address,
-            known_hash=None,
-            fname=path.name,
-            path=path.parent,
-            downloader=pooch.HTTPDownloader(progressbar=True, timeout=60),
-        )
-    except (requests.RequestException, OSError) as error:
-        raise ConnectionError(
-            f"{address} could not be fetched ({error}). Where there is a network, download it by "
-            f"hand and put it at {path}, or give the reader the path of your copy."
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise type(error)(
+            f"The cache folder {folder} cannot be made ({error.strerror}); give another one by "
+            "cache_dir= or the environment variable TXPERT_CACHE."
         ) from error
+    with locked(folder):
+        if not path.exists():
+            _download(address, path, wanted)
+        return _verified(path, wanted)
 
 
-def _verified(path: Path) -> Path:
-    """Compare a file with its hash, or note the hash of a new one once it is found whole."""
-    import pooch
+def _cached_name(known: Source, address: str) -> str:
+    """Return the file's own name at the address listed, and a name of its own elsewhere."""
+    if address == known.url:
+        return known.filename
+    name = file_name(unquote(PurePosixPath(urlsplit(address).path).name) or known.filename)
+    return f"{sha256_of(address.encode())[:12]}-{name}"
 
-    kept = path.with_name(path.name + ".sha256")
-    digest = pooch.file_hash(str(path))
-    if kept.exists():
-        if kept.read_text().strip() != digest:
-            raise ValueError(
-                f"{path} has changed since it was downloaded; delete it and {kept.name} to fetch "
-                "it again."
-            )
+
+def _download(address: str, path: Path, wanted: str) -> None:
+    with replacing(path) as part:
+        transfer(address, part, path)
+        _check(part, address, wanted)
+
+
+def _check(path: Path, name: str, wanted: str) -> None:
+    """Refuse a file that is cut off, no data or not the one wanted."""
+    check_whole(path, name)
+    check_data(path, name)
+    digest = file_sha256(path)
+    if wanted and digest != wanted.lower():
+        raise ValueError(
+            f"{name} has the SHA-256 {digest}, not {wanted.lower()}: it is damaged or of another "
+            "release."
+        )
+
+
+def _verified(path: Path, wanted: str) -> Path:
+    """Compare a file with its digest; one that was put there by hand is checked first."""
+    kept = _note(path)
+    if not kept.exists():
+        _check(path, str(path), wanted)
+        # Files in a folder that may only be read stay without a note.
+        with contextlib.suppress(OSError), replacing(kept) as part:
+            part.write_text(file_sha256(path) + "\n")
         return path
-    try:
-        check_whole(path)
-    except ValueError:
-        path.unlink()
-        raise
-    kept.write_text(digest + "\n")
+    digest = file_sha256(path)
+    if kept.read_text().strip() != digest or (wanted and digest != wanted.lower()):
+        raise ValueError(
+            f"{path} has changed since it was downloaded, or is of another release than asked "
+            f"for; delete it and {kept.name} to fetch it again."
+        )
     return path
+
+
+def _note(path: Path) -> Path:
+    return path.with_name(path.name + ".sha256")

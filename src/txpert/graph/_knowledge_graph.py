@@ -199,7 +199,7 @@ class KnowledgeGraph:
         ValueError
             If the file is damaged or holds something else.
         """
-        return cls.from_dict(_storage.load(path))
+        return _storage.load(path, cls.from_dict)
 
     def derive(
         self, edges: EdgeArrays, step: str, *, nodes: Iterable[str] | None = None
