@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 import txpert as tx
-from txpert._fingerprint import fingerprint
 from txpert._benchmark._folds import Bench
 from txpert._benchmark._processes import jobs_that_fit
+from txpert._fingerprint import fingerprint
 from txpert.baselines import MeanBaseline
 from txpert.evaluation._scoring import ALL_METRICS
 
