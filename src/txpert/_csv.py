@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +18,11 @@ def csv_bytes(table: pd.DataFrame) -> bytes:
     Text that a spreadsheet would take for a formula starts with an apostrophe, as spreadsheets
     themselves write it.
     """
-    return _mapped(table, _guarded).to_csv(index=False, lineterminator="\n").encode()
+    # All text is quoted: else pandas would leave a carriage return in a name as it is.
+    text = _mapped(table, _guarded).to_csv(
+        index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC
+    )
+    return text.encode()
 
 
 def read_csv(data: bytes) -> pd.DataFrame:

@@ -41,6 +41,8 @@ def _reason(error: Exception) -> str:
 
 
 def _run(options: argparse.Namespace) -> None:
+    _check_numbers(options)
+    out = _folder(options.out)
     warnings.filterwarnings("ignore", module="lightning")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     import matplotlib as mpl
@@ -49,9 +51,6 @@ def _run(options: argparse.Namespace) -> None:
     mpl.use("Agg")
     scvi.settings.verbosity = logging.WARNING
     scvi.settings.seed = options.seed
-    _check_numbers(options)
-    out = _folder(options.out)
-
     adata = _load(options)
     print(f"Screen: {adata.n_obs:,} cells × {adata.n_vars:,} genes")
     if _has_counts(adata):
@@ -59,6 +58,11 @@ def _run(options: argparse.Namespace) -> None:
         tx.pp.normalize(adata)
     if SPLIT not in adata.obs:
         tx.pp.split(adata, seed=options.seed)
+    elif TEST not in set(adata.obs[SPLIT]):
+        raise ValueError(
+            f"No perturbation of {options.h5ad} is in the split {TEST!r}: nothing would be "
+            f"scored. Remove the obs column {SPLIT!r} to have the demo draw one."
+        )
     n = adata.obs.groupby(SPLIT, observed=True)[PERTURBATION].nunique()
     print("Perturbations: " + ", ".join(f"{count} {part}" for part, count in n.items()))
 
