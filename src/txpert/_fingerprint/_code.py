@@ -19,7 +19,7 @@ from types import (
 )
 from typing import Any
 
-from ._parts import Raw, Unordered
+from ._parts import Raw, Unordered, module_of
 
 _PACKAGES = {"site-packages", "dist-packages"}
 _WITHOUT_EFFECT = {
@@ -29,11 +29,12 @@ _WITHOUT_EFFECT = {
     "__doc__",
     "__firstlineno__",
     "__module__",
+    "__slotnames__",
     "__static_attributes__",
     "__weakref__",
     "_abc_impl",
 }
-"""Attributes of a class that decide nothing, or are new in every session."""
+"""Attributes of a class that decide nothing, are new in every session or come with its use."""
 _CODE = (
     "co_code",
     "co_consts",
@@ -83,7 +84,7 @@ def _of_function(function: FunctionType) -> Iterator[Any]:
         except ValueError:  # not yet filled
             yield Raw(b"empty")
     yield function.__dict__
-    if is_installed(function.__module__):
+    if is_installed(module_of(function)):
         yield from _name(function)
         return
     for name in sorted(_globals_read(function.__code__)):
@@ -103,7 +104,7 @@ def _globals_read(code: CodeType) -> set[str]:
 
 def _of_class(kind: type) -> Iterator[Any]:
     yield from _name(kind)
-    if is_installed(kind.__module__):
+    if is_installed(module_of(kind)):
         return
     yield from kind.__bases__
     yield Unordered(
@@ -122,7 +123,7 @@ def _of_module(module: ModuleType) -> Iterator[Any]:
 
 
 def _name(value: Any) -> list[str]:
-    module = value.__module__ or ""
+    module = module_of(value)
     return [module, value.__qualname__, release(module) if is_installed(module) else ""]
 
 

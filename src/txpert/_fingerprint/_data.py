@@ -10,7 +10,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from ._parts import Raw
+from ._parts import Raw, module_of
 
 _BYTES = 2**24
 _ROWS = 4_096
@@ -41,10 +41,16 @@ def parts_of_data(value: Any) -> Iterator[Any] | None:
         return _of_tensor(value)
     if hasattr(value, "__dask_graph__") and hasattr(value, "chunks"):
         return _of_dask(value)
-    module = type(value).__module__.partition(".")[0]
+    module = module_of(type(value)).partition(".")[0]
     if module in _ON_DISK and hasattr(value, "shape") and hasattr(value, "dtype"):
         return _of_disk(value)
     return None
+
+
+def kind_of(value: Any) -> type:
+    """Return the type of data; that of a view of AnnData is the type of what it views."""
+    kinds = type(value).__mro__
+    return next(kind for kind in kinds if module_of(kind) != "anndata._core.views")
 
 
 def _of_array(value: np.ndarray[Any, Any]) -> Iterator[Any]:

@@ -16,8 +16,8 @@ import numpy as np
 from txpert._files import file_sha256
 
 from ._code import parts_of_code, release
-from ._data import parts_of_data
-from ._parts import NotHashable, Raw, Unordered
+from ._data import kind_of, parts_of_data
+from ._parts import NotHashable, Raw, Unordered, module_of
 
 _PLAIN = {type(None), bool, int, float, complex, bytes, type(...), type(NotImplemented)}
 
@@ -61,7 +61,7 @@ class _Hasher:
         self._open[key] = len(self._open)
         try:
             parts, is_kept = _parts(value)
-            digest = self._joined(type(value), parts)
+            digest = self._joined(kind_of(value), parts)
         finally:
             del self._open[key]
         if is_kept:
@@ -69,7 +69,7 @@ class _Hasher:
         return digest
 
     def _joined(self, kind: type, parts: Iterable[Any]) -> bytes:
-        whole = hashlib.sha256(f"{kind.__module__}.{kind.__qualname__}".encode())
+        whole = hashlib.sha256(f"{module_of(kind)}.{kind.__qualname__}".encode())
         digests = map(self.of, parts)
         for digest in sorted(digests) if kind is Unordered else digests:
             whole.update(digest)
@@ -143,7 +143,7 @@ def _of_object(value: Any) -> Iterator[Any]:
 
 def _of_name(value: Any, name: str) -> Iterator[Any]:
     """Name what a module holds under its own name, such as a NumPy function."""
-    module = getattr(value, "__module__", None) or type(value).__module__
+    module = module_of(value) or module_of(type(value))
     for where in (module, "numpy", "scipy.special"):
         if getattr(sys.modules.get(where), name, None) is value:
             yield from (where, name, release(where))

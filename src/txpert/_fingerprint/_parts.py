@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class Raw(bytes):
     """Bytes that count as they are."""
@@ -9,6 +11,12 @@ class Raw(bytes):
 
 class Unordered(list[object]):
     """Values whose order does not count."""
+
+
+def module_of(value: Any) -> str:
+    """Return the name of the module of a class or function; empty where it has none."""
+    module = getattr(value, "__module__", None)
+    return module if isinstance(module, str) else ""
 
 
 class NotHashable(TypeError):

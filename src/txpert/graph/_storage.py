@@ -66,6 +66,9 @@ def load(path: FilePath, build: Callable[[Mapping[str, Any]], Built]) -> Built:
         check_format(path, version.tolist(), _VERSION)
         if str(digest) != _digest(state):
             raise not_readable(path, _WHAT, "its content does not match its digest")
+    for name in ("source", "target"):
+        if state[name].dtype.kind not in "iu":
+            raise not_readable(path, _WHAT, f"{name} holds {state[name].dtype}, not positions")
     try:
         return build(state)
     except (ValueError, TypeError, OverflowError) as error:
