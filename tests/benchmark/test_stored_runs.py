@@ -1,6 +1,9 @@
 """Stored runs are those of the same content, whole, and never in the way."""
 
 import errno
+import os
+import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +36,15 @@ class Counted:
 
 def record():
     globals()["CALLS"].append(1)
+    if "HANG_IN" in os.environ:
+        hang(Path(os.environ["HANG_IN"]))
+
+
+def hang(folder):
+    """Stop for good in the second run."""
+    if list((folder / "runs").glob("m*.json")):
+        (folder / "hangs").write_text("")
+        time.sleep(60)
 
 
 @pytest.fixture
@@ -206,3 +218,26 @@ def test_a_key_without_a_hash_stores_nothing(tmp_path):
     store.write("m", ("data", None), {}, pd.DataFrame())
     assert store.read("m", ("data", None)) is None
     assert not list((tmp_path / "runs").iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_killed_benchmark_goes_on_from_its_last_run(adata, bench, tmp_path):
+    options = {"task": "unseen_perturbation", "seeds": [0, 1, 2], "baseline": None}
+    right = bench(adata, {"m": Counted()}, **options)
+    child = os.fork()
+    if not child:
+        try:
+            os.environ["HANG_IN"] = str(tmp_path)
+            bench(adata, {"m": Counted()}, folder=tmp_path, **options)
+        finally:
+            os._exit(1)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "hangs").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert len(list((tmp_path / "runs").glob("m*.json"))) == 1
+    CALLS.clear()
+    result = bench(adata, {"m": Counted()}, folder=tmp_path, **options)
+    assert len(CALLS) == 2
+    pd.testing.assert_frame_equal(result.scores, right.scores)
