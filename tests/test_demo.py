@@ -70,6 +70,45 @@ def test_wrong_columns_are_named(h5ad, arguments, message):
         main(["--h5ad", str(h5ad / "screen.h5ad"), "--out", str(h5ad / "out"), *arguments])
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--h5ad", "cut.h5ad"], r"cut\.h5ad is not an h5ad file, or is cut off or damaged"),
+        (["--h5ad", "text.h5ad"], r"text\.h5ad is not an h5ad file"),
+        (["--h5ad", "none.h5ad"], r"There is no file none\.h5ad"),
+        (["--h5ad", "."], r"There is no file \."),
+        (["--out", "text.h5ad"], r"Results cannot be written to text\.h5ad .*--out"),
+        (["--max-epochs", "0"], "--max-epochs must be at least 1, not 0"),
+        (["--max-epochs", "-5"], "--max-epochs must be at least 1, not -5"),
+        (["--seed", "-1"], "--seed must be from 0"),
+        (["--graph", "none.tsv"], r"none\.tsv"),
+        (["--graph", "cut.h5ad"], r"cut\.h5ad"),
+        (["--split"], r"No perturbation of screen\.h5ad is in the split 'test'"),
+    ],
+)
+def test_what_cannot_be_used_ends_it_in_one_line_before_training(
+    h5ad, monkeypatch, arguments, message
+):
+    def train(*_, **__):
+        raise AssertionError("training began")
+
+    monkeypatch.setattr(tx.TxPertModel, "train", train)
+    monkeypatch.chdir(h5ad)
+    whole = (h5ad / "screen.h5ad").read_bytes()
+    (h5ad / "cut.h5ad").write_bytes(whole[: len(whole) // 2])
+    (h5ad / "text.h5ad").write_text("hello")
+    if arguments == ["--split"]:
+        file = ad.read_h5ad("screen.h5ad")
+        file.obs["split"] = "train"
+        file.write_h5ad("screen.h5ad")
+        arguments = []
+    usual = ["--h5ad", "screen.h5ad", "--perturbation-key", "gene"]
+    usual += ["--control-label", "non-targeting", "--graph", "edges.tsv", "--out", "out"]
+    with pytest.raises(SystemExit, match=message) as end:
+        main([*usual, *arguments])
+    assert "\n" not in str(end.value)
+
+
 @pytest.mark.slow
 def test_the_default_beats_the_general_baseline(tmp_path, capsys):
     import pandas as pd

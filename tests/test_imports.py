@@ -13,7 +13,8 @@ import txpert
 
 ROOT = Path(txpert.__file__).parent
 ORDER = [
-    {"_constants", "_compat", "_refined", "_types"},
+    {"_constants", "_compat", "_refined", "_types", "_files"},
+    {"_csv", "_fingerprint", "_stored"},
     {"graph", "nn", "metrics"},
     {"data"},
     {"effects", "splits", "evaluation"},

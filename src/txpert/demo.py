@@ -9,14 +9,19 @@ from __future__ import annotations
 import argparse
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import anndata as ad
 import pandas as pd
+from matplotlib.axes import Axes
 
 import txpert as tx
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT, TEST
+from txpert._csv import csv_bytes
+from txpert._files import replacing
 from txpert.data import canonical_label, check_counts, parse_targets
 
 
@@ -25,11 +30,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     try:
         _run(options)
-    except (ValueError, KeyError, FileNotFoundError) as error:
-        raise SystemExit(str(error.args[-1])) from error
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise SystemExit(_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return the message of an error in one line."""
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    return " ".join(text.split()) or type(error).__name__
 
 
 def _run(options: argparse.Namespace) -> None:
+    _check_numbers(options)
+    out = _folder(options.out)
     warnings.filterwarnings("ignore", module="lightning")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     import matplotlib as mpl
@@ -38,9 +51,6 @@ def _run(options: argparse.Namespace) -> None:
     mpl.use("Agg")
     scvi.settings.verbosity = logging.WARNING
     scvi.settings.seed = options.seed
-    out = Path(options.out)
-    out.mkdir(parents=True, exist_ok=True)
-
     adata = _load(options)
     print(f"Screen: {adata.n_obs:,} cells × {adata.n_vars:,} genes")
     if _has_counts(adata):
@@ -48,6 +58,11 @@ def _run(options: argparse.Namespace) -> None:
         tx.pp.normalize(adata)
     if SPLIT not in adata.obs:
         tx.pp.split(adata, seed=options.seed)
+    elif TEST not in set(adata.obs[SPLIT]):
+        raise ValueError(
+            f"No perturbation of {options.h5ad} is in the split {TEST!r}: nothing would be "
+            f"scored. Remove the obs column {SPLIT!r} to have the demo draw one."
+        )
     n = adata.obs.groupby(SPLIT, observed=True)[PERTURBATION].nunique()
     print("Perturbations: " + ", ".join(f"{count} {part}" for part, count in n.items()))
 
@@ -81,11 +96,45 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _check_numbers(options: argparse.Namespace) -> None:
+    if options.max_epochs < 1:
+        raise ValueError(f"--max-epochs must be at least 1, not {options.max_epochs}.")
+    if not 0 <= options.seed < 2**32:
+        raise ValueError(f"--seed must be from 0 to 2^32 - 1, not {options.seed}.")
+
+
+def _folder(name: str) -> Path:
+    """Make the folder for the results, which must be one that can be written to."""
+    out = Path(name)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"Results cannot be written to {name} ({error.strerror or error}): name a folder by "
+            "--out."
+        ) from error
+    return out
+
+
+def _read(path: str) -> ad.AnnData:
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no file {path}.")
+    try:
+        return ad.read_h5ad(path)
+    # What a damaged or foreign file fails with depends on where it is damaged.
+    except Exception as error:
+        raise ValueError(
+            f"{path} is not an h5ad file, or is cut off or damaged ({_reason(error)})."
+        ) from error
+
+
 def _load(options: argparse.Namespace) -> ad.AnnData:
     """Read the screen and give its obs columns the names used everywhere."""
     if options.h5ad is None:
         return tx.datasets.simulate(n_genes=500, seed=options.seed)
-    adata = ad.read_h5ad(options.h5ad)
+    adata = _read(options.h5ad)
     if options.perturbation_key not in adata.obs:
         raise SystemExit(
             f"{options.h5ad} has no obs column {options.perturbation_key!r}; it has "
@@ -130,25 +179,39 @@ def _graph(options: argparse.Namespace, adata: ad.AnnData) -> tx.graph.Knowledge
 
 
 def _save(out: Path, adata: ad.AnnData, model: tx.TxPertModel, summary: pd.DataFrame) -> None:
+    metrics = adata.uns["txpert"]["metrics"]
+    for name, table in (("metrics", metrics), ("summary", summary.reset_index(names="model"))):
+        with replacing(out / f"{name}.csv") as part:
+            part.write_bytes(csv_bytes(table))
+    tested = adata.obs.loc[adata.obs[SPLIT] == TEST, PERTURBATION].astype(str).unique()
+    with replacing(out / "prediction.h5ad") as part:
+        model.predict(sorted(tested)).write_h5ad(part)
+    model.save(str(out / "model"), overwrite=True)
+    _draw(out, adata, model, metrics)
+
+
+def _draw(out: Path, adata: ad.AnnData, model: tx.TxPertModel, metrics: pd.DataFrame) -> None:
+    """Save the figures; one that has nothing to show is named and left out."""
     import matplotlib.pyplot as plt
 
-    metrics = adata.uns["txpert"]["metrics"]
     ours = metrics[metrics["model"] == "TxPert"].dropna(subset="pearson_delta")
-    typical = ours.sort_values("pearson_delta").iloc[len(ours) // 2]
-    for name, draw in {
+    typical = ours.sort_values("pearson_delta").iloc[len(ours) // 2 : len(ours) // 2 + 1]
+    figures: dict[str, Callable[[], Axes]] = {
         "scores": lambda: tx.pl.scores(adata),
         "retrieval": lambda: tx.pl.scores(adata, "retrieval"),
-        "delta": lambda: tx.pl.delta(adata, typical[PERTURBATION], cell_line=typical[CELL_LINE]),
         "history": lambda: tx.pl.history(model),
-    }.items():
-        draw()
-        plt.savefig(out / f"{name}.png", dpi=150, bbox_inches="tight")
+    }
+    for label, line in typical[[PERTURBATION, CELL_LINE]].itertuples(index=False):
+        figures["delta"] = partial(tx.pl.delta, adata, label, cell_line=line)
+    for name, draw in figures.items():
+        try:
+            draw()
+        except ValueError as error:
+            print(f"No figure {name}: {_reason(error)}")
+        else:
+            with replacing(out / f"{name}.png") as part:
+                plt.savefig(part, dpi=150, bbox_inches="tight")
         plt.close()
-    metrics.to_csv(out / "metrics.csv", index=False)
-    summary.to_csv(out / "summary.csv")
-    tested = adata.obs.loc[adata.obs[SPLIT] == TEST, PERTURBATION].astype(str).unique()
-    model.predict(sorted(tested)).write_h5ad(out / "prediction.h5ad")
-    model.save(str(out / "model"), overwrite=True)
 
 
 if __name__ == "__main__":

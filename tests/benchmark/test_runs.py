@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 import txpert as tx
-from txpert._benchmark._fingerprint import fingerprint
 from txpert._benchmark._folds import Bench
 from txpert._benchmark._processes import jobs_that_fit
+from txpert._fingerprint import fingerprint
 from txpert.baselines import MeanBaseline
 from txpert.data import ObsKeys
 from txpert.evaluation import score_names

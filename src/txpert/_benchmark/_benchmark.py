@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -8,7 +9,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from txpert._constants import BATCH, CELL_LINE, N_CELLS, PERTURBATION, UNS_KEY
+from txpert._constants import CELL_LINE, N_CELLS, PERTURBATION, UNS_KEY
 from txpert.data import (
     BATCH_KEY,
     CELL_LINE_KEY,
@@ -21,15 +22,12 @@ from txpert.evaluation import warn_of_leak, warn_of_unmeasured
 from txpert.splits import TASKS, Task, group_key, make_task
 from txpert.tl import ceiling
 
-from ._fingerprint import fingerprint
 from ._folds import Bench, Fold
 from ._models import Model, is_stored, read_models
 from ._processes import Run
 from ._result import BenchmarkResult
 from ._schedule import all_runs
 from ._store import Store
-
-_LABELS = [PERTURBATION, CELL_LINE, BATCH, N_CELLS]
 
 
 def benchmark(
@@ -154,7 +152,7 @@ def benchmark(
             "function of (adata, seed) that returns the prediction for the split of each seed."
         )
     store = Store(folder)
-    data = fingerprint(bench.table.obs[_LABELS], bench.table.genes, bench.table.mean)
+    data = store.mark("adata", bench.content())
     runs = [Run(name, fold) for fold in folds for name in fitted]
     records = all_runs(bench, fitted, runs, store, data, n_jobs)
     result = BenchmarkResult(
@@ -165,7 +163,7 @@ def benchmark(
         baseline,
     )
     if folder is not None:
-        result.save(folder)
+        _save(result, folder)
     return result
 
 
@@ -184,6 +182,18 @@ def _warn(bench: Bench, folds: Sequence[Fold], models: Mapping[str, Any]) -> Non
         for what, trained_on in known.items():
             if what not in warned and warn_of_leak(held_out, what, trained_on, stacklevel=4):
                 warned.add(what)
+
+
+def _save(result: BenchmarkResult, folder: str | Path) -> None:
+    """Save a result; what was computed is returned even if that fails."""
+    try:
+        result.save(folder)
+    except OSError as error:
+        warnings.warn(
+            f"{error} The result is returned all the same: BenchmarkResult.save writes it again.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _check_arguments(
@@ -213,7 +223,7 @@ def _check_arguments(
 
 
 def _ceilings(
-    bench: Bench, folds: Sequence[Fold], store: Store, data: str, n_repeats: int
+    bench: Bench, folds: Sequence[Fold], store: Store, data: str | None, n_repeats: int
 ) -> pd.DataFrame:
     """Return the ceiling of each fold's test perturbations; it is measured once, for all."""
     if not n_repeats:

@@ -99,6 +99,20 @@ class Bench:
         )
         return AnnData(self.screen.X, obs=obs, var=pd.DataFrame(index=self.screen.genes))
 
+    def content(self) -> dict[str, Any]:
+        """Return all that models may see or scores depend on, for the hash of stored runs."""
+        shell = self.shell().obs
+        own = self.adata.obs.drop(columns=[*shell, SPLIT], errors="ignore")
+        return {
+            "X": self.screen.X,
+            "labels": shell,
+            "genes": self.screen.genes,
+            "obs": own,
+            "var": self.adata.var,
+            "layers": dict(self.adata.layers),
+            "obsm": dict(self.adata.obsm),
+        }
+
     def held_out(self, fold: Fold) -> HeldOut:
         """Return the test conditions of a fold."""
         chosen = fold.split == TEST

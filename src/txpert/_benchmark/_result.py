@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +7,15 @@ from typing import Literal
 
 import pandas as pd
 
+from txpert._csv import csv_bytes, read_csv
+from txpert._stored import read_set, write_set
 from txpert.evaluation import METRICS, WITHOUT_TARGETS, metric_of, score_names
 
 from ._summary import summarize
 
 By = Literal["group", "cell_line", "fold"]
+_INDEX = "benchmark.json"
+_VERSION = 1
 _TABLES = ("scores", "runs", "ceiling")
 _COUNTS = ("seed", "n_cells", "n_perturbations", "n_undefined")
 _NUMBERS = ("seconds", "peak_memory_mb")
@@ -97,13 +100,22 @@ class BenchmarkResult:
         return summarize(self.scores, self.baseline, metrics, by)
 
     def save(self, folder: str | Path) -> None:
-        """Write the tables into a folder, as CSV."""
+        """Write the tables into a folder, as CSV.
+
+        An older result in the folder is replaced once all of this one is on the disk. Names that
+        a spreadsheet would take for a formula stand behind an apostrophe; :meth:`load` gives them
+        back as they were.
+
+        Raises
+        ------
+        OSError
+            If a file cannot be written; an older result is unchanged.
+        """
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
-        for name in _TABLES:
-            getattr(self, name).to_csv(path / f"{name}.csv", index=False)
+        tables = {f"{name}.csv": csv_bytes(getattr(self, name)) for name in _TABLES}
         about = {"task": self.task, "baseline": self.baseline}
-        (path / "benchmark.json").write_text(json.dumps(about))
+        write_set(path / _INDEX, tables, about, version=_VERSION)
 
     @classmethod
     def load(cls, folder: str | Path) -> BenchmarkResult:
@@ -113,18 +125,21 @@ class BenchmarkResult:
         ------
         FileNotFoundError
             If the folder holds no result.
+        ValueError
+            If a file is missing, damaged, changed or of a later format; the message names it.
         """
-        path = Path(folder)
-        if not (path / "benchmark.json").exists():
-            raise FileNotFoundError(f"{path} holds no benchmark; BenchmarkResult.save writes one.")
-        about = json.loads((path / "benchmark.json").read_text())
-        scores, runs, ceiling = (_read(path / f"{name}.csv") for name in _TABLES)
-        return cls(scores, runs, ceiling, about["task"], about["baseline"])
+        index = Path(folder) / _INDEX
+        if not index.exists():
+            raise FileNotFoundError(
+                f"{folder} holds no benchmark; BenchmarkResult.save writes one."
+            )
+        names = [f"{name}.csv" for name in _TABLES]
+        about, tables = read_set(index, names, "a result of BenchmarkResult", version=_VERSION)
+        scores, runs, ceiling = (_typed(read_csv(tables[name])) for name in names)
+        return cls(scores, runs, ceiling, about.get("task"), about.get("baseline"))
 
 
-def _read(path: Path) -> pd.DataFrame:
-    # A gene may be called NA: only numbers are ever missing.
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     for name in frame:
         if name in _COUNTS:
             frame[name] = frame[name].astype(int)

@@ -10,7 +10,6 @@ from typing import Any
 import pandas as pd
 from tqdm.auto import tqdm
 
-from ._fingerprint import fingerprint
 from ._folds import Bench, Fold
 from ._models import check_picklable, is_stored
 from ._processes import Run, answers_of_processes, jobs_that_fit
@@ -28,15 +27,12 @@ def all_runs(
     models: Mapping[str, Any],
     runs: Sequence[Run],
     store: Store,
-    data: str,
+    data: str | None,
     n_jobs: int | str,
 ) -> dict[tuple[str, int, str], Record]:
     """Read what is stored, run the rest, store it as it comes."""
-    marks = {name: fingerprint(model) for name, model in models.items()}
-    keys = {
-        run.key: (data, marks[run.model], run.fold.seed, run.fold.split, run.fold.name)
-        for run in runs
-    }
+    marks = {name: store.mark(f"The model {name!r}", model) for name, model in models.items()}
+    keys = {run.key: (data, marks[run.model], *_of_fold(run.fold)) for run in runs}
     found = {run.key: store.read(run.title, keys[run.key]) for run in runs}
     records = {name: record for name, record in found.items() if record is not None}
     left = [run for run in runs if run.key not in records]
@@ -71,6 +67,11 @@ def _answers(
         recipes = {run.model: models[run.model] for run in own}
         check_picklable(recipes)
         yield from answers_of_processes(own, recipes, bench, int(n_jobs))
+
+
+def _of_fold(fold: Fold) -> tuple[Any, ...]:
+    """Return what of a fold decides the outcome of a run."""
+    return fold.seed, fold.name, list(fold.split), list(fold.group)
 
 
 def _question(bench: Bench, fold: Fold) -> Question:

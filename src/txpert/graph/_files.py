@@ -9,13 +9,12 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from os import PathLike
 from pathlib import Path
 from typing import IO, Any, cast
 
 import pandas as pd
 
-FilePath = str | PathLike[str]
+from txpert._files import FilePath
 
 # Quotes and "NA" are plain text in the files of the databases.
 PLAIN: Any = {"sep": "\t", "dtype": str, "keep_default_na": False, "quoting": csv.QUOTE_NONE}
@@ -64,8 +63,15 @@ def open_text(path: FilePath, *, member: str = "") -> Iterator[IO[str]]:
         yield io.TextIOWrapper(content, encoding="utf-8")
 
 
-def check_whole(path: FilePath) -> None:
+def check_whole(path: FilePath, name: str | None = None) -> None:
     """Read a gzip or zip file to its end, which finds out whether it is whole.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        What messages call it; by default its path.
 
     Raises
     ------
@@ -87,8 +93,35 @@ def check_whole(path: FilePath) -> None:
                     pass
     except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(
-            f"{path} is cut off or damaged ({error}); delete it and fetch it again."
+            f"{name or path} is cut off or damaged ({error}); delete it and fetch it again."
         ) from error
+
+
+def check_data(path: FilePath, name: str) -> None:
+    """Refuse an empty file, and a web page or message where a server sent that in its place.
+
+    Raises
+    ------
+    ValueError
+        If it is one.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        if zipfile.is_zipfile(file):
+            return
+        file.seek(0)
+        start = _plain(file, path, "").read(4_096).lstrip(b"\xef\xbb\xbf \t\r\n\0")
+    if not start:
+        raise ValueError(f"{name} is empty: fetch it again, or from another address.")
+    if start.startswith((b"<", b"{")):
+        raise ValueError(
+            f"{name} is a web page or a server's message, not data ({_excerpt(start)!r}): open "
+            "the address in a browser to see what it asks for."
+        )
+
+
+def _excerpt(start: bytes) -> str:
+    return " ".join(start[:80].decode(errors="replace").split())
 
 
 def _plain(file: IO[bytes], path: Path, member: str) -> IO[bytes]:

@@ -16,7 +16,7 @@ from ._files import FilePath
 from ._filters import heaviest, normalized, refined
 from ._names import match_names, unclean_names
 from ._statistics import summarize
-from ._storage import read_arrays, write_arrays
+from ._storage import load_fields, save_fields
 
 
 class KnowledgeGraph:
@@ -343,7 +343,7 @@ class KnowledgeGraph:
 
         The file holds no pickles. An older file of that name stays whole if writing fails.
         """
-        write_arrays(self.to_dict(), path)
+        save_fields(self.to_dict(), path)
 
     @classmethod
     def load(cls, path: FilePath) -> KnowledgeGraph:
@@ -356,7 +356,7 @@ class KnowledgeGraph:
         ValueError
             If the file is damaged or holds something else.
         """
-        return cls.from_dict(read_arrays(path))
+        return load_fields(path, cls.from_dict)
 
     def derive(
         self, edges: EdgeArrays, step: str, *, nodes: Iterable[str] | None = None

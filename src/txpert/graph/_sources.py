@@ -21,11 +21,14 @@ class SourceFile:
         Release that the address leads to.
     size
         Size of the download.
+    sha256
+        Digest of a release that never changes; empty where none is known.
     """
 
     url: str
     release: str
     size: str
+    sha256: str = ""
 
     @property
     def filename(self) -> str:

@@ -1,59 +1,90 @@
-"""Dictionaries of arrays in compressed files without pickles."""
+"""Graphs in files of their own: compressed NumPy archives that hold no pickles."""
 
 from __future__ import annotations
 
-import os
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from ._files import FilePath
+from txpert._files import FilePath, replacing, sha256_of
+from txpert._stored import check_format, not_readable
 
 _FIELDS = {"name", "nodes", "source", "target", "weight"}
+_VERSION = 1
+_WHAT = "a graph written by KnowledgeGraph.save"
+Built = TypeVar("Built")
 
 
-def write_arrays(state: Mapping[str, Any], path: FilePath) -> None:
-    """Write the arrays of a graph to a file; an older one stays whole if that fails."""
-    path = Path(path)
+def save_fields(fields: Mapping[str, Any], path: FilePath) -> None:
+    """Write the fields of a graph to one compressed NumPy file, ``.npz`` by custom.
+
+    Names and history are kept; the file holds no pickles. An older file is replaced once the new
+    one is complete.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; what was there before is unchanged.
+    """
+    state: dict[str, Any] = {name: np.asarray(part) for name, part in fields.items()}
     # An open file keeps NumPy from adding ".npz" to the name asked for.
-    with NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
-        try:
-            np.savez_compressed(file, **state)
-            file.close()
-            Path(file.name).chmod(_permissions())
-            os.replace(file.name, path)
-        except BaseException as error:
-            file.close()
-            Path(file.name).unlink(missing_ok=True)
-            if isinstance(error, OSError):
-                raise OSError(f"{path} could not be written: {error}.") from error
-            raise
+    with replacing(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, format=_VERSION, sha256=_digest(state), **state)
 
 
-def _permissions() -> int:
-    """Return those of a new file, which a temporary one does not have."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
+def load_fields(path: FilePath, build: Callable[[Mapping[str, Any]], Built]) -> Built:
+    """Build a graph from the arrays that :func:`save_fields` wrote.
 
+    Parameters
+    ----------
+    path
+        The file.
+    build
+        Makes the graph of its fields.
 
-def read_arrays(path: FilePath) -> dict[str, Any]:
-    """Read the arrays that :func:`write_arrays` wrote."""
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is damaged, holds something else or is of a later format; the message names it.
+    """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            state = dict(file)
-    except (ValueError, OSError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"{path} is not a graph written by KnowledgeGraph.save: {error}."
-        ) from error
+    state = _arrays(path)
     missing = sorted(_FIELDS - set(state))
     if missing:
         raise ValueError(f"{path} is not a graph: it lacks {', '.join(missing)}.")
-    return state
+    version, digest = state.pop("format", None), state.pop("sha256", None)
+    if version is not None:
+        check_format(path, version.tolist(), _VERSION)
+        if str(digest) != _digest(state):
+            raise not_readable(path, _WHAT, "its content does not match its digest")
+    for name in ("source", "target"):
+        if state[name].dtype.kind not in "iu":
+            raise not_readable(path, _WHAT, f"{name} holds {state[name].dtype}, not positions")
+    try:
+        return build(state)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise not_readable(path, _WHAT, error) from error
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                return dict(archive)
+        # A damaged archive fails in zipfile, zlib, struct, NumPy or for want of memory.
+        except Exception as error:
+            raise not_readable(path, _WHAT, f"{type(error).__name__}: {error}") from error
+
+
+def _digest(state: Mapping[str, Any]) -> str:
+    parts = []
+    for name in sorted(state):
+        value = state[name]
+        parts += [f"{name} {value.dtype.str} {value.shape}\n".encode(), value.tobytes()]
+    return sha256_of(b"".join(parts))

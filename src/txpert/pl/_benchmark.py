@@ -9,6 +9,7 @@ from txpert._benchmark import BenchmarkResult
 from txpert._constants import CELL_LINE, PERTURBATION
 from txpert.evaluation import metric_of, score_label, score_names
 
+from ._labels import shown
 from ._results import one_of
 
 _CEILINGS = {
@@ -60,7 +61,11 @@ def benchmark_bars(
     if result.baseline in summary.index:
         value = float(mean[list(summary.index).index(result.baseline)])
         ax.axhline(
-            value, color="0.5", linewidth=1, zorder=2, label=f"{result.baseline} (baseline)"
+            value,
+            color="0.5",
+            linewidth=1,
+            zorder=2,
+            label=f"{_of_legend(result.baseline)} (baseline)",
         )
     for kind, value in _ceilings(result, metric).items():
         label, style = _CEILINGS[str(kind)]
@@ -70,7 +75,7 @@ def benchmark_bars(
     ax.axhline(0, color="0.2", linewidth=0.8)
     if ax.get_legend_handles_labels()[0]:
         ax.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
-    return _finish(ax, list(summary.index), metric)
+    return _finish(ax, [shown(name) for name in summary.index], metric)
 
 
 def benchmark_strips(
@@ -106,7 +111,7 @@ def benchmark_strips(
         if len(values):
             ax.hlines(np.median(values), place - 0.32, place + 0.32, color="0.2", linewidth=1.8)
         lacking = len(table) - len(values)
-        labels.append(f"{name}\n({lacking} undefined)" if lacking else str(name))
+        labels.append(f"{shown(name)}\n({lacking} undefined)" if lacking else shown(name))
     return _finish(ax, labels, metric)
 
 
@@ -145,7 +150,9 @@ def benchmark_ranks(
         share = (ranks[mean.index] == rank).mean().to_numpy()
         ax.barh(np.arange(len(mean)), share, left=left, color=color, label=str(rank), height=0.75)
         left += share
-    ax.set_yticks(np.arange(len(mean)), [f"{name} ({rank:.1f})" for name, rank in mean.items()])
+    ax.set_yticks(
+        np.arange(len(mean)), [f"{shown(name)} ({rank:.1f})" for name, rank in mean.items()]
+    )
     ax.set(xlim=(0, 1), xlabel="share of perturbations")
     ax.legend(title="rank", frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
     ax.set_title(f"{score_label(metric)}, rank (mean rank)", fontsize=10)
@@ -200,6 +207,12 @@ def _ceilings(result: BenchmarkResult, metric: str) -> pd.Series:
         return pd.Series(dtype=float)
     means = result.ceiling.groupby(["kind", "seed"], sort=False)[metric].mean()
     return means.groupby("kind", sort=False).mean().dropna()
+
+
+def _of_legend(name: object) -> str:
+    # Matplotlib leaves labels that start with an underscore out of legends.
+    text = shown(name)
+    return f"\u200b{text}" if text.startswith("_") else text
 
 
 def _finish(ax: Axes, labels: list[str], metric: str) -> Axes:

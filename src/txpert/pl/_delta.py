@@ -10,7 +10,7 @@ from mudata import MuData
 from txpert._constants import CELL_LINE, PERTURBATION, UNS_KEY
 from txpert.data import canonical_label, parse_targets
 
-from ._labels import label_points
+from ._labels import label_points, shown
 from ._results import OBSERVED, evaluation, one_of
 
 
@@ -82,6 +82,6 @@ def delta(
     if targets.any():
         ax.legend(frameon=False, fontsize=8)
     ax.set_xlabel("observed Δ (log1p)")
-    ax.set_ylabel(f"Δ predicted by {model} (log1p)")
-    ax.set_title(f"{label}, {line}: Pearson Δ = {r:.2f}", fontsize=10)
+    ax.set_ylabel(f"Δ predicted by {shown(model)} (log1p)")
+    ax.set_title(f"{shown(label)}, {shown(line)}: Pearson Δ = {r:.2f}", fontsize=10)
     return ax

@@ -8,6 +8,8 @@ from matplotlib.axes import Axes
 
 from txpert.graph import KnowledgeGraph, coverage_table, overlap
 
+from ._labels import shown
+
 
 def graph_coverage(
     graphs: Sequence[KnowledgeGraph], genes: Iterable[str], *, ax: Axes | None = None
@@ -43,10 +45,11 @@ def graph_coverage(
         "not in the graph": (1 - joined - alone, "0.85"),
     }
     ax = plt.subplots(figsize=(5, 0.8 + 0.4 * table.shape[1]))[1] if ax is None else ax
-    left = np.zeros(table.shape[1])
+    rows, left = np.arange(table.shape[1]), np.zeros(table.shape[1])
     for label, (share, colour) in shares.items():
-        ax.barh(table.columns, share, left=left, color=colour, label=label)
+        ax.barh(rows, share, left=left, color=colour, label=label)
         left += share.to_numpy(dtype=float)
+    ax.set_yticks(rows, [shown(name) for name in table.columns])
     ax.invert_yaxis()
     ax.set(xlim=(0, 1), xlabel=f"share of {len(table):,} genes")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=7, frameon=False)
@@ -74,7 +77,7 @@ def graph_overlap(graphs: Sequence[KnowledgeGraph], *, ax: Axes | None = None) -
     """
     table = overlap(graphs)
     shares = table.to_numpy(dtype=float)
-    names, size = list(table.columns), len(table)
+    names, size = [shown(name) for name in table.columns], len(table)
     ax = plt.subplots(figsize=(1.8 + 0.6 * size, 1.4 + 0.6 * size))[1] if ax is None else ax
     ax.imshow(shares, vmin=0, vmax=1, cmap="Blues")
     ax.set_xticks(range(size), names, rotation=45, ha="right")

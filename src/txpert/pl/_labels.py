@@ -8,6 +8,15 @@ from matplotlib.axes import Axes
 
 from txpert._types import FloatArray
 
+_LONGEST = 40
+
+
+def shown(name: object) -> str:
+    """Return a name as Matplotlib shows it: no formula, in one line, of bounded length."""
+    text = " ".join(str(name).split())
+    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return text.replace("$", r"\$")
+
 
 def label_points(
     ax: Axes,
@@ -35,7 +44,7 @@ def label_points(
         taken.append((across, up))
         right = across > 0.6
         ax.annotate(
-            names[i],
+            shown(names[i]),
             (x[i], y[i]),
             xytext=(-4 if right else 4, 3),
             textcoords="offset points",

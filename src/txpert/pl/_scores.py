@@ -9,7 +9,7 @@ from mudata import MuData
 from txpert._constants import CELL_LINE, PERTURBATION, UNS_KEY
 from txpert.evaluation import score_label, score_names
 
-from ._labels import label_points
+from ._labels import label_points, shown
 from ._results import evaluation, one_of
 
 
@@ -71,7 +71,7 @@ def scores(
     ax.set(xlim=limits, ylim=limits, aspect="equal")
     names = wide.index.get_level_values(PERTURBATION)
     label_points(ax, x, y, names, np.argsort(-np.abs(y - x)), n_labels=n_labels)
-    ax.set_xlabel(f"{baseline} (mean {x.mean():.3g})")
-    ax.set_ylabel(f"{model} (mean {y.mean():.3g})")
+    ax.set_xlabel(f"{shown(baseline)} (mean {x.mean():.3g})")
+    ax.set_ylabel(f"{shown(model)} (mean {y.mean():.3g})")
     ax.set_title(f"{score_label(metric)}, {len(wide)} perturbations", fontsize=10)
     return ax
