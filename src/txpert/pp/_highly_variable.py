@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import logging
+import warnings
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +12,8 @@ from txpert._constants import CELL_LINE, CONTROL, PERTURBATION, SPLIT, TRAIN
 from txpert._types import BoolArray
 from txpert.data import expression_matrix, group_sums, parse_targets
 from txpert.splits import condition_names, conditions_of, read_cells, record_key, trained_on
+
+logger = logging.getLogger("txpert")
 
 GENES_KEY = "txpert_genes"
 """Key in ``uns`` that tells what the genes were chosen from."""
@@ -103,7 +107,9 @@ def highly_variable_genes(
     statistics["highly_variable"] = statistics["highly_variable"].eq(True)
     if keep_targets:
         targets = {t for label in cells[PERTURBATION].cat.categories for t in parse_targets(label)}
-        statistics["highly_variable"] |= adata.var_names.isin(targets)
+        measured = adata.var_names.isin(targets)
+        _say_how_many_kept(int(measured.sum()), len(targets))
+        statistics["highly_variable"] |= measured
     adata.var[statistics.columns] = statistics
     seen = cells[used & ~cells[CONTROL].to_numpy()]
     adata.uns[GENES_KEY] = {
@@ -114,6 +120,19 @@ def highly_variable_genes(
         "n_cells": int(used.sum()),
         "conditions": np.array(condition_names(conditions_of(seen)), dtype=object),
     }
+
+
+def _say_how_many_kept(measured: int, targets: int) -> None:
+    """Say how many targets are var names; warn if none is."""
+    if measured:
+        logger.info("keep_targets keeps the %d of %d targets measured.", measured, targets)
+        return
+    warnings.warn(
+        f"keep_targets=True keeps none of the {targets:,} targets: none is among adata.var_names. "
+        "Use the same names in both (tx.graph.map_genes).",
+        UserWarning,
+        stacklevel=3,
+    )
 
 
 def _line(cells: pd.DataFrame, asked: str | None, record: dict[str, Any]) -> str | None:

@@ -50,7 +50,7 @@ def read_cells(adata: AnnData, keys: Mapping[str, str | None]) -> pd.DataFrame:
             SPLIT: screen.split,
             **contexts,
         },
-        index=adata.obs_names,
+        index=adata.obs_names.rename(None),
     )
 
 
