@@ -68,11 +68,11 @@ def harmonize_labels(
     >>> import txpert as tx
     >>> adata = tx.datasets.toy()
     >>> labels = adata.obs["perturbation"].astype(str)
-    >>> adata.obs["perturbation"] = labels.replace({"GENE3": "GENE3_2"})
+    >>> adata.obs["perturbation"] = labels.replace({"GENE18": "GENE18_2"})
     >>> tx.pp.harmonize_labels(adata)[["new", "kind"]]
                new   kind
     old
-    GENE3_2  GENE3  guide
+    GENE18_2  GENE3  guide
     """
     if adata.is_view:
         raise ValueError("adata is a view; make a copy first: adata = adata.copy()")
