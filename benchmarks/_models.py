@@ -62,7 +62,7 @@ def networks(
     models = {
         "TxPert": txpert,
         "MLP on gene embeddings": partial(
-            others, **PAPER | {"encoder": "embedding", "node_inputs": features}
+            others, **PAPER | {"encoder": "features", "node_inputs": features}
         ),
     }
     for encoder in paper:

@@ -35,7 +35,7 @@ FITS: dict[str, dict[str, Any]] = {
     "delta decoding": {"decoding": "delta"},
     "encoder hybrid_bmp": {"encoder": "hybrid_bmp"},
     "encoder GAT": {"encoder": "gat"},
-    "encoder embedding (MLP)": {"encoder": "embedding", "node_inputs": "spectral"},
+    "encoder features (MLP)": {"encoder": "features", "node_inputs": "spectral"},
 }
 OF_UNREFINED = {
     ", kernel path alone": "kernel path alone",

@@ -27,8 +27,8 @@ from real_data import read, string
 import txpert as tx
 
 VARIANTS = {
-    "none": {"encoder": "none"},
-    "embedding, spectral": {"encoder": "embedding", "node_inputs": "spectral"},
+    "free": {"encoder": "free"},
+    "features, spectral": {"encoder": "features", "node_inputs": "spectral"},
     "sgc": {"encoder": "sgc"},
     "gcn": {"encoder": "gcn"},
     "hybrid_bmp": {"encoder": "hybrid_bmp"},

@@ -27,8 +27,8 @@ CASES = [
     ("bmp", 1),
     ("gcn", 1),
     ("sgc", 1),
-    ("embedding", 0),
-    ("none", 0),
+    ("features", 0),
+    ("free", 0),
 ]
 N_INCOMING, N_ROWS, N_FEATURES = 20, 64, 256
 
@@ -44,7 +44,7 @@ def step_seconds(
     encoder: str, n_graphs: int, n_nodes: int, n_genes: int, repeats: int
 ) -> tuple[float, int]:
     graphs = [random_graph(n_nodes, seed) for seed in range(n_graphs)]
-    features = (torch.randn(n_nodes, N_FEATURES),) if encoder == "embedding" else ()
+    features = (torch.randn(n_nodes, N_FEATURES),) if encoder == "features" else ()
     nodes = Nodes(n_nodes, features=features)
     module = TxPertModule(n_genes, graphs, nodes, encoder=encoder, decoding="direct")
     parameters = sum(p.numel() for p in module.encoder.parameters())

@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ ORDER = [
     {"baselines", "model"},
     {"pp"},
     {"datasets"},
-    {"tl"},
+    {"tl", "testing"},
     {"_benchmark"},
     {"pl"},
     {"demo"},
@@ -67,6 +68,22 @@ def test_imports_run_one_way(path):
         if top == "txpert" and rest and package != "demo":
             other = rest.split(".")[0]
             assert LEVEL[other] < LEVEL[package], f"{package} must not import {other}"
+
+
+def neighbors(path: Path) -> set[str]:
+    """Modules of its own room that a file imports, type-only imports included."""
+    return {
+        name
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.level == 1
+        for name in ([node.module] if node.module else [alias.name for alias in node.names])
+    }
+
+
+@pytest.mark.parametrize("room", sorted({path.parent for path in FILES} - {ROOT}), ids=str)
+def test_modules_of_a_room_import_in_no_circle(room):
+    files = {path.stem: neighbors(path) for path in room.glob("*.py")}
+    assert list(TopologicalSorter(files).static_order())
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if p.name != "_compat.py"], ids=str)

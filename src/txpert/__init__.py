@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from . import baselines, data, datasets, graph, metrics, model, nn, pl, pp, tl
+from . import baselines, data, datasets, graph, metrics, model, nn, pl, pp, splits, testing, tl
 from ._benchmark import BenchmarkResult, benchmark
 from .model import TxPertModel
 
@@ -22,5 +22,7 @@ __all__ = [
     "nn",
     "pl",
     "pp",
+    "splits",
+    "testing",
     "tl",
 ]

@@ -14,6 +14,7 @@ from txpert._benchmark._fingerprint import fingerprint
 from txpert._benchmark._folds import Bench
 from txpert._benchmark._processes import jobs_that_fit
 from txpert.baselines import MeanBaseline
+from txpert.data import ObsKeys
 from txpert.evaluation._scoring import ALL_METRICS
 
 QUICK = {"max_epochs": 1, "enable_progress_bar": False, "accelerator": "cpu"}
@@ -164,8 +165,7 @@ def test_what_cannot_be_sent_is_refused(adata, bench):
 
 
 def test_automatic_number_of_processes(adata, monkeypatch):
-    keys = {name: name for name in ("perturbation", "control", "batch", "cell_line", "split")}
-    screen = Bench.read(adata, keys, None)
+    screen = Bench.read(adata, ObsKeys(), None)
     module = "txpert._benchmark._processes"
     monkeypatch.setattr(f"{module}.n_cores", lambda: 8)
     for memory, expected in ((1e9, 8), (3_100, 2), (10, 1)):

@@ -4,9 +4,9 @@ import pytest
 from scipy import sparse
 
 import txpert as tx
-from txpert.data import ConditionTable, Screen, average_over_batches
+from txpert.data import ConditionTable, ObsKeys, Screen, average_over_batches
 
-KEYS = {n: n for n in ("perturbation", "control", "batch", "cell_line", "split")}
+KEYS = ObsKeys()
 
 
 def by_hand(adata):
@@ -108,3 +108,17 @@ def test_no_condition_over_batches_of_a_screen_with_many_perturbations():
     none = table.subset(np.zeros(len(table.obs), dtype=bool)).over_batches()
     assert none.mean.shape == (0, 20)
     assert table.over_batches().obs["control"].sum() == 1
+
+
+def test_training_rows_are_perturbed_ones_in_training_or_all(two_lines):
+    table = ConditionTable.from_screen(Screen.from_anndata(two_lines, KEYS))
+    rows = table.training().obs
+    assert not rows["control"].any()
+    assert (rows["split"] == "train").all()
+    assert len(rows) == ((table.obs["split"] == "train") & ~table.obs["control"]).sum()
+    everything = ConditionTable.from_screen(Screen.from_anndata(two_lines, ObsKeys(split=None)))
+    assert len(everything.training().obs) == (~everything.obs["control"]).sum()
+    two_lines.obs["split"] = "test"
+    tested = ConditionTable.from_screen(Screen.from_anndata(two_lines, KEYS))
+    with pytest.raises(ValueError, match="No perturbation is in training"):
+        tested.training()

@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from txpert.data import Screen
+from txpert.data import ObsKeys, Screen
 
-KEYS = {n: n for n in ("perturbation", "control", "batch", "cell_line", "split")}
+KEYS = ObsKeys()
 
 
 def test_labels_become_canonical(adata, add_doubles):
@@ -21,7 +21,7 @@ def test_default_columns_are_optional_and_others_are_not(adata):
     assert list(screen.batch.categories) == ["all"]
     assert screen.split is None
     with pytest.raises(KeyError, match=r"'lane'.*batch_key"):
-        Screen.from_anndata(adata, KEYS | {"batch": "lane"})
+        Screen.from_anndata(adata, ObsKeys(batch="lane"))
 
 
 def break_labels(value):

@@ -1,9 +1,9 @@
 import pytest
 
-from txpert.data import ConditionTable, Screen, average_over_batches, conditions_of
+from txpert.data import ConditionTable, ObsKeys, Screen, average_over_batches, conditions_of
 from txpert.evaluation import Observations
 
-KEYS = {n: n for n in ("perturbation", "control", "batch", "cell_line", "split")}
+KEYS = ObsKeys()
 
 
 @pytest.fixture

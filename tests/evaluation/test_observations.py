@@ -1,9 +1,9 @@
 import numpy as np
 
-from txpert.data import Screen, conditions_of, group_sums
+from txpert.data import ObsKeys, Screen, conditions_of, group_sums
 from txpert.evaluation import Observations
 
-KEYS = {n: n for n in ("perturbation", "control", "batch", "cell_line", "split")}
+KEYS = ObsKeys()
 
 
 def test_delta_is_that_of_the_pseudobulk(two_lines, screen_of, delta_of):

@@ -52,7 +52,7 @@ def truncated(tmp_path):
 
 
 @pytest.fixture
-def neighbours():
+def neighbors():
     """Return the sources that lead to a gene."""
 
     def of(graph, gene):

@@ -1,11 +1,13 @@
 import gzip
 import http.server
 import threading
+from dataclasses import replace
 
 import pytest
 
-from txpert.graph import _download as download
-from txpert.graph import fetch, reactome, sources
+import txpert as tx
+from txpert.graph import _sources as sources
+from txpert.graph import fetch, reactome, show
 
 GMT = b"set\tdescription\tJAK2\tSTAT1\n"
 
@@ -97,16 +99,32 @@ def test_a_file_put_there_by_hand_is_used_offline(tmp_path, monkeypatch):
 def test_readers_download_what_they_are_not_given(server, tmp_path, monkeypatch):
     address, files, asked = server
     offer(files, "/ReactomePathways.gmt.zip", gzip.compress(GMT))
-    source = download.Source(f"{address}/ReactomePathways.gmt.zip", "", "", "", "reactome")
-    monkeypatch.setitem(download._SOURCES, "reactome", source)
+    here = sources.SourceFile(f"{address}/ReactomePathways.gmt.zip", "", "")
+    source = replace(sources.SOURCES["reactome"], files={"reactome": here})
+    monkeypatch.setitem(sources.SOURCES, "reactome", source)
     assert reactome(cache_dir=tmp_path).n_edges == 2
     assert reactome(cache_dir=tmp_path).n_edges == 2
     assert len(asked) == 1
 
 
 def test_sources_are_listed_and_unknown_ones_named():
-    table = sources()
-    assert table["url"].str.startswith("https://").all()
-    assert (table[["release", "size", "licence", "reader"]] != "").all(axis=None)
-    with pytest.raises(KeyError, match="no source 'kegg'; there are string_links"):
+    files, table = show("files"), show()
+    assert files["url"].str.startswith("https://").all()
+    assert (files[["release", "size", "filename"]] != "").all(axis=None)
+    assert set(files["source"]) <= set(table.index)
+    assert (table != "").all(axis=None)
+    assert all(callable(getattr(tx.graph, name)) for name in table.index)
+    with pytest.raises(KeyError, match="no source 'kegg'; there are biogrid, go_annotations"):
         fetch("kegg")
+    with pytest.raises(ValueError, match="'sources' or 'files', not 'all'"):
+        show("all")
+
+
+def test_another_release_of_a_file_is_not_taken_for_it(server, tmp_path):
+    address, files, _ = server
+    for release, gene in (("current", b"JAK2"), ("85", b"STAT1")):
+        offer(files, f"/{release}/a.gmt", b"set\tdescription\tIRF1\t" + gene + b"\n")
+    for _ in range(2):
+        for release, gene in (("current", b"JAK2"), ("85", b"STAT1")):
+            path = fetch("reactome", cache_dir=tmp_path, url=f"{address}/{release}/a.gmt")
+            assert gene in path.read_bytes()

@@ -19,11 +19,11 @@ FEATURES = pd.DataFrame(
 )
 
 
-def test_absolute_joins_opposites_and_positive_does_not(neighbours):
+def test_absolute_joins_opposites_and_positive_does_not(neighbors):
     both = from_features(FEATURES, name="f", top_fraction=1)
-    assert neighbours(both, "JAK2") == {"STAT1", "MLL"}
+    assert neighbors(both, "JAK2") == {"STAT1", "MLL"}
     alike = from_features(FEATURES, name="f", top_fraction=1, sign="positive")
-    assert neighbours(alike, "JAK2") == {"STAT1"}
+    assert neighbors(alike, "JAK2") == {"STAT1"}
     assert both.coverage(["TP53"])["n_incoming"].item() == 0
 
 
@@ -58,6 +58,7 @@ def test_missing_values_are_refused_or_filled_with_the_mean():
         (FEATURES.assign(x=np.inf), {"missing": "mean"}, ValueError, "'x' of gene 'JAK2' is inf"),
         (FEATURES.assign(x="word"), {}, ValueError, "Feature 'x' .*not numeric"),
         (FEATURES.rename({"MLL": ""}), {}, ValueError, "Row 2 .*no gene name"),
+        (FEATURES.rename({"MLL": "nan", "JAK2": " "}), {}, ValueError, r"\(of 2 such rows\)"),
         (FEATURES, {"genes": ["Jak2"]}, ValueError, "mouse"),
         (FEATURES, {"metric": "euclidean"}, ValueError, "metric must be"),
         (FEATURES, {"sign": "negative"}, ValueError, "sign must be"),
@@ -70,6 +71,12 @@ def test_missing_values_are_refused_or_filled_with_the_mean():
 def test_bad_features_are_named(features, options, error, message):
     with pytest.raises(error, match=message):
         from_features(features, name="f", **options)
+
+
+def test_spaces_around_gene_names_are_removed():
+    spaced = FEATURES.rename({"MLL": " MLL ", "JAK2": "JAK2 "})
+    graph = from_features(spaced, name="f", top_fraction=1)
+    assert graph == from_features(FEATURES, name="f", top_fraction=1)
 
 
 def test_the_table_of_the_user_is_left_alone():
@@ -85,10 +92,10 @@ ACH-000003,-2.0,,,-0.4
 """
 
 
-def test_depmap_as_published(write, neighbours):
+def test_depmap_as_published(write, neighbors):
     graph = depmap(write("CRISPRGeneEffect.csv", DEPMAP), top_fraction=1)
     assert graph.nodes.tolist() == ["JAK2", "STAT1", "TP53"]
-    assert neighbours(graph, "JAK2") == {"STAT1", "TP53"}
+    assert neighbors(graph, "JAK2") == {"STAT1", "TP53"}
     assert depmap(write("x.csv.gz", DEPMAP), top_fraction=1, genes=["JAK2", "TP53"]).n_edges == 2
 
 

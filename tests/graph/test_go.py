@@ -58,11 +58,11 @@ def weights(graph):
     return graph.edges.set_index(["source", "target"])["weight"].to_dict()
 
 
-def test_packaged_annotations_know_famous_neighbours(neighbours):
+def test_packaged_annotations_know_famous_neighbors(neighbors):
     graph = go(["JAK2", "TYK2", "IFNGR1", "IFNGR2", "MAP2K3", "MAP2K6", "RPL3", "PSMA1"], k=1)
-    assert neighbours(graph, "JAK2") == {"TYK2"}
-    assert neighbours(graph, "IFNGR1") == {"IFNGR2"}
-    assert neighbours(graph, "MAP2K3") == {"MAP2K6"}
+    assert neighbors(graph, "JAK2") == {"TYK2"}
+    assert neighbors(graph, "IFNGR1") == {"IFNGR2"}
+    assert neighbors(graph, "MAP2K3") == {"MAP2K6"}
 
 
 def test_each_target_has_at_most_k_edges_and_the_history_is_kept():

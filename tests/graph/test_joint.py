@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 
-from txpert.graph import KnowledgeGraph, coverage_table, overlap, share_nodes, supra_graph, union
+from txpert.graph import KnowledgeGraph, coverage_table, overlap, share_nodes, union
 
 ONE = KnowledgeGraph("one", ["C", "A", "B"], [0, 1, 2], [1, 2, 0], [1, 2, 3])
 TWO = KnowledgeGraph("two", ["B", "A", "D"], [1, 0], [0, 2], [5, 7])
@@ -73,26 +73,7 @@ def test_union_and_overlap_are_those_of_sets(lists):
                 assert np.isnan(shares[i, j])
 
 
-def test_supra_graph_has_a_copy_per_gene_and_graph():
-    supra = supra_graph([ONE, TWO])
-    n = len(supra.genes)
-    within = ~supra.identity
-    layer = supra.source // n
-    np.testing.assert_array_equal(layer[within], supra.target[within] // n)
-    for number, graph in enumerate([ONE, TWO]):
-        mine = within & (layer == number)
-        source, target = supra.genes[supra.source[mine] % n], supra.genes[supra.target[mine] % n]
-        assert dict(zip(zip(source, target, strict=True), supra.weight[mine], strict=True)) == (
-            table(graph)
-        )
-    source, target = supra.source[supra.identity], supra.target[supra.identity]
-    np.testing.assert_array_equal(source % n, target % n)
-    assert sorted(zip(source, target, strict=True)) == sorted(
-        [(i, i + n) for i in range(n)] + [(i + n, i) for i in range(n)]
-    )
-
-
-@pytest.mark.parametrize("join", [union, supra_graph, overlap])
+@pytest.mark.parametrize("join", [union, overlap])
 def test_graphs_need_names_of_their_own(join):
     with pytest.raises(ValueError, match="names of their own"):
         join([ONE, ONE])

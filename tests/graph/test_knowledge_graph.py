@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 
-from txpert.graph import KnowledgeGraph
+from txpert.graph import KnowledgeGraph, as_graphs
 
 EDGES = pd.DataFrame(
     {
@@ -76,6 +76,38 @@ def test_bad_rows_are_named(change, error, message):
         KnowledgeGraph.from_edges(EDGES.assign(**change), name="g")
 
 
+@pytest.mark.parametrize("text", ["nan", "NaN", "None", " ", "<NA>", None, np.nan])
+def test_text_that_stands_for_a_missing_symbol_is_counted_and_refused(text):
+    edges = EDGES.assign(source=["A", text, "B", text, "D", "A"])
+    with pytest.raises(ValueError, match=r"Row 1 .*\(of 2 such rows\) has no gene symbol"):
+        KnowledgeGraph.from_edges(edges, name="g")
+
+
+def test_spaces_around_symbols_are_removed():
+    spaced = EDGES.assign(source=["A ", " B", "B", "C", "D\t", "A"])
+    assert KnowledgeGraph.from_edges(spaced, name="g") == KnowledgeGraph.from_edges(
+        EDGES, name="g"
+    )
+
+
+def test_edge_tables_are_cut_as_the_builders_cut():
+    whole = KnowledgeGraph.from_edges(EDGES, name="g")
+    cut = KnowledgeGraph.from_edges(EDGES, name="g", genes=["C", "B", "A"], min_weight=2, k=1)
+    assert cut == whole.threshold(2).match(["C", "B", "A"]).top_k(1)
+    assert cut.provenance[1:] == ("threshold(minimum=2)", "match(3 genes found)", "top_k(k=1)")
+    with pytest.raises(ValueError, match="None of the 1 genes"):
+        KnowledgeGraph.from_edges(EDGES, name="g", genes=["X"])
+
+
+def test_one_graph_or_several_or_saved_ones():
+    graph = KnowledgeGraph.from_edges(EDGES, name="g")
+    assert as_graphs(graph) == as_graphs((graph,)) == as_graphs([graph.to_dict()]) == [graph]
+    assert as_graphs(()) == []
+    for wrong in ("go", [graph, "go"], None):
+        with pytest.raises(TypeError, match=r"takes tx\.graph.KnowledgeGraph objects"):
+            as_graphs(wrong)
+
+
 def test_a_missing_column_is_named_with_those_there_are():
     with pytest.raises(KeyError, match=r"'gene1'.*'source', 'target', 'weight'"):
         KnowledgeGraph.from_edges(EDGES, name="g", source="gene1")
@@ -107,6 +139,8 @@ def test_negative_weights_can_be_made_absolute_or_dropped():
     [
         ((["A", "A"], [], [], []), "'A' more than once"),
         ((["A", ""], [], [], []), "non-empty"),
+        ((["A", "nan"], [], [], []), "non-empty .* not 'nan'"),
+        ((["A", "B "], [], [], []), "without spaces around it, not 'B '"),
         ((["A", "B"], [0], [2], [1]), "does not have"),
         ((["A", "B"], [0], [-1], [1]), "does not have"),
         ((["A", "B"], [0], [1], [-1]), "A → B has weight -1"),
@@ -212,6 +246,22 @@ def test_dictionary_and_file_give_the_graph_back(tmp_path_factory, graph):
     loaded = KnowledgeGraph.load(path)
     assert again == graph == loaded
     assert again.provenance == graph.provenance == loaded.provenance
+
+
+def test_an_older_file_stays_whole_where_writing_fails(tmp_path, monkeypatch):
+    path = tmp_path / "graph.npz"
+    graph = KnowledgeGraph.from_edges(EDGES, name="g")
+    graph.save(path)
+
+    def on_a_full_disk(file, **_):
+        file.write(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", on_a_full_disk)
+    with pytest.raises(OSError, match=r"graph\.npz could not be written: No space left"):
+        graph.top_k(1).save(path)
+    assert KnowledgeGraph.load(path) == graph
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_loading_something_else_is_an_error(write, tmp_path):

@@ -1,4 +1,4 @@
-"""Known neighbours in the real tables of the databases."""
+"""Known neighbors in the real tables of the databases."""
 
 import re
 
@@ -17,7 +17,7 @@ def edges_of(graph):
 
 
 def enrichment(graph, complex_):
-    """How much likelier than by chance a member's neighbour is a member."""
+    """How much likelier than by chance a member's neighbor is a member."""
     member = pd.Series([bool(complex_.match(node)) for node in graph.nodes], index=graph.nodes)
     sources = graph.edges.loc[member[graph.edges["target"]].to_numpy(), "source"]
     return member[sources].mean() / member.mean()

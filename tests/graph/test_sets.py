@@ -31,6 +31,13 @@ def test_gmt_with_repeated_and_empty_symbols(write):
     assert ("TYK2", "STAT1") not in weights(graph)
 
 
+def test_gmt_leaves_out_text_that_stands_for_a_missing_name(write):
+    path = write("sets.gmt", "one\td\tJAK2 \tSTAT1\tnan\ntwo\td\tNone\tSTAT1\tNAN\n")
+    with pytest.warns(UserWarning, match=r"sets\.gmt: 2 genes of sets are text such as 'nan'"):
+        graph = from_gmt(path, name="sets")
+    assert graph.nodes.tolist() == ["JAK2", "NAN", "STAT1"]
+
+
 def test_sizes_threshold_k_and_genes(write):
     path = write("sets.gmt.gz", GMT)
     assert from_gmt(path, name="g", max_size=2).nodes.tolist() == ["JAK2", "TYK2"]

@@ -93,7 +93,7 @@ def test_the_same_every_time():
     assert (largest > 0).all()
 
 
-def test_neighbours_lie_close():
+def test_neighbors_lie_close():
     embedding = spectral_embedding(random_graph(100), 16).to_numpy()
     unit = embedding / np.linalg.norm(embedding, axis=1, keepdims=True)
     likeness = (unit @ unit.T).reshape(10, 10, 10, 10).mean(axis=(1, 3))

@@ -64,6 +64,21 @@ def test_links_and_names_as_published(files):
     assert graph.provenance == ("string(combined score, min_score=400)", "top_k(k=20)")
 
 
+def test_files_given_are_read_before_anything_is_downloaded(write, files, tmp_path, monkeypatch):
+    def fetch(source, **_):
+        raise ConnectionError(f"{source} is downloaded")
+
+    monkeypatch.setattr(_string, "fetch", fetch)
+    with pytest.raises(ValueError, match="is no STRING links file"):
+        string(write("mine.tsv", "source\ttarget\nJAK2\tSTAT1\n"))
+    with pytest.raises(FileNotFoundError):
+        string(names=tmp_path / "none.txt")
+    with pytest.raises(ConnectionError, match="string_info is downloaded"):
+        string(files[0])
+    with pytest.raises(ConnectionError, match="string_links is downloaded"):
+        string(names=files[1])
+
+
 def test_lines_read_in_small_chunks_give_the_same(files, monkeypatch):
     whole = string(*files)
     monkeypatch.setattr(_string, "_ROWS", 3)

@@ -21,7 +21,7 @@ def test_a_search_over_encoder_width_and_rate(adata, graph, tmp_path):
             search_space={
                 "model_params": {
                     "graphs": [graph],
-                    "encoder": tune.choice(["sgc", "none"]),
+                    "encoder": tune.choice(["sgc", "free"]),
                     "n_latent": tune.choice([8, 16]),
                 },
                 "train_params": {"max_epochs": 3, "lr": tune.loguniform(1e-3, 1e-2)},

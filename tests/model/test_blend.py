@@ -211,7 +211,7 @@ def test_without_graph_or_features_there_is_nothing_to_compare_genes_by(adata):
     tx.TxPertModel.setup_anndata(adata)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = tx.TxPertModel(adata, encoder="none")
+        model = tx.TxPertModel(adata, encoder="free")
     model.train(max_epochs=2, enable_progress_bar=False)
     assert list(model.blend_["process"]["kernels"]) == ["own"]
     assert np.isfinite(model.predict(model.nodes[0]).X).all()

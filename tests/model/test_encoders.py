@@ -10,14 +10,14 @@ import txpert as tx
 PERTURBATIONS = ["GENE3", "GENE5+GENE9", "GENE40"]
 OPTIONS = {
     "bmp": {"n_input": 8, "n_hidden": 8},
-    "embedding": {"n_hidden": 8},
+    "features": {"n_hidden": 8},
     "exphormer": {"n_layers": 2, "n_channels": 4, "seed": 3},
     "gat": {"n_layers": 2, "n_channels": 4, "n_input": 8},
     "gat_hybrid": {"n_layers": 2, "n_channels": 4, "n_input": 8},
     "gat_mlg": {"n_layers": 2, "n_channels": 4, "n_input": 8},
     "gcn": {"n_input": 8, "n_hidden": 8},
     "hybrid_bmp": {"n_input": 8, "n_hidden": 8},
-    "none": {},
+    "free": {},
     "sgc": {"n_input": 8, "n_hops": 2},
 }
 REGISTERED = set(tx.nn.ENCODERS)
@@ -75,7 +75,7 @@ def test_same_seed_same_predictions(encoder, adata, graphs, features, make_model
 
 
 def test_free_embeddings_fall_back_to_the_mean_of_the_trained(adata, make_model):
-    model = make_model(adata, encoder="none", node_inputs="learned")
+    model = make_model(adata, encoder="free", node_inputs="learned")
     trained = model.module.trained.numpy()
     assert trained.any()
     assert not trained.all()

@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from txpert.data import ConditionTable, Screen, encode_targets
+from txpert.data import ConditionTable, ObsKeys, Screen, encode_targets
 from txpert.model import TxPertModule
 from txpert.model._torch_datasets import CellDataset, ConditionDataset
 from txpert.nn import EncoderConfig, GraphTensors, Nodes
 
-KEYS = {n: n for n in ("perturbation", "control", "batch", "cell_line", "split")}
+KEYS = ObsKeys()
 GAT = EncoderConfig("gat", {"n_layers": 1, "n_channels": 4, "n_input": 4})
 TINY = {"encoder": GAT, "n_hidden": 8, "decoding": "direct"}
 

@@ -37,7 +37,7 @@ def test_mixed_precision_predicts_what_single_precision_does(adata, make_model, 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
 def test_a_compiled_module_predicts_the_same(adata, make_model):
-    options = {"encoder": "none", "decoding": "low_rank"}
+    options = {"encoder": "free", "decoding": "low_rank"}
     plain = make_model(adata, **options)
     compiled = make_model(adata, train={"plan_kwargs": {"compile": True}}, **options)
     plain, compiled = (m.predict(["GENE3", "GENE5"]).X for m in (plain, compiled))

@@ -3,11 +3,11 @@ import pandas as pd
 import pytest
 import torch
 
-from txpert.data import ConditionTable, Screen, encode_targets
+from txpert.data import ConditionTable, ObsKeys, Screen, encode_targets
 from txpert.model._data_splitter import PerturbationSplitter
 from txpert.model._torch_datasets import CellDataset
 
-KEYS = {n: n for n in ("perturbation", "control", "batch", "cell_line", "split")}
+KEYS = ObsKeys()
 
 
 @pytest.fixture

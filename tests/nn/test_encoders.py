@@ -4,13 +4,14 @@ import pytest
 import torch
 
 from txpert.nn import ENCODERS, EncoderConfig, GraphTensors, Nodes, make_encoder
+from txpert.testing import check_encoder
 
 N_NODES = 41  # no other size in the encoders below
 GAT = {"n_layers": 2, "n_channels": 4, "n_input": 6}
 FEATURES = torch.randn(N_NODES, 3, generator=torch.Generator().manual_seed(9))
 CASES = {
     "bmp": ("bmp", {"n_input": 6, "n_hidden": 7}),
-    "embedding": ("embedding", {"n_hidden": 7}),
+    "features": ("features", {"n_hidden": 7}),
     "exphormer": ("exphormer", {"n_layers": 2, "n_channels": 4}),
     "exphormer-local": ("exphormer", {"n_layers": 2, "n_channels": 4, "local": True}),
     "exphormer-weighted": (
@@ -25,19 +26,19 @@ CASES = {
     "gat_mlg-weighted": ("gat_mlg", {**GAT, "edge_weights": True}),
     "gcn": ("gcn", {"n_input": 6, "n_layers": 2, "n_hidden": 7}),
     "hybrid_bmp": ("hybrid_bmp", {"n_input": 6, "n_hidden": 7}),
-    "none": ("none", {}),
+    "free": ("free", {}),
     "sgc": ("sgc", {"n_input": 6, "n_hops": 2}),
 }
 REGISTERED = set(ENCODERS)
 ONE_WAY = ["gat", "gat_hybrid", "gat_mlg", "gcn", "sgc"]
 NEED_GRAPHS = ["gat_hybrid", "gat_mlg", "hybrid_bmp"]
-WITHOUT_GRAPHS = ["embedding", "none"]
+WITHOUT_GRAPHS = ["features", "free"]
 WEIGHTED = [case for case in CASES if case.endswith("weighted")] + ["gcn", "sgc"]
 PARTIAL = [
     "bmp",
     "hybrid_bmp",
-    "embedding",
-    "none",
+    "features",
+    "free",
     "gat",
     "gat-weighted",
     "gat_hybrid",
@@ -57,7 +58,7 @@ def two_graphs(random_graph):
 def make(case, graphs, n_nodes=N_NODES, features=None, **options):
     torch.manual_seed(0)
     name, defaults = CASES[case]
-    if name == "embedding" and features is None:
+    if name == "features" and features is None:
         features = FEATURES[:n_nodes]
     nodes = Nodes(n_nodes, features=() if features is None else (features,))
     return make_encoder(EncoderConfig(name, {**defaults, **options}), graphs, nodes, 5)
@@ -65,10 +66,6 @@ def make(case, graphs, n_nodes=N_NODES, features=None, **options):
 
 def embed(case, graphs, n_nodes=N_NODES, **options):
     return make(case, graphs, n_nodes, **options).eval()().detach()
-
-
-def without_first_edge(graph):
-    return GraphTensors(graph.edges[:, 1:], graph.weight[1:])
 
 
 def one_edge(source, target):
@@ -80,13 +77,9 @@ def test_every_encoder_is_tested():
 
 
 @every_case
-@pytest.mark.parametrize("n_graphs", [1, 2, 3])
-def test_output_is_finite_and_has_the_right_shape(case, n_graphs, random_graph):
-    """Nodes from 37 on are isolated."""
-    graphs = [random_graph(seed=seed) for seed in range(n_graphs)]
-    output = embed(case, graphs)
-    assert output.shape == (N_NODES, 5)
-    assert output.isfinite().all()
+def test_the_rules_are_kept(case):
+    name, options = CASES[case]
+    check_encoder(name, options=options)
 
 
 @every_case
@@ -96,12 +89,6 @@ def test_no_graphs(case):
             make(case, [])
     else:
         assert embed(case, []).isfinite().all()
-
-
-@every_case
-def test_graphs_without_edges(case):
-    empty = GraphTensors(torch.empty(2, 0, dtype=torch.long), torch.empty(0))
-    assert embed(case, [empty, empty]).isfinite().all()
 
 
 @every_case
@@ -116,14 +103,6 @@ def test_renaming_the_nodes_renames_the_output(case, two_graphs):
         {k: v[rows] if len(v) == N_NODES else v for k, v in original.state_dict().items()}
     )
     torch.testing.assert_close(renamed()[permutation], original(), atol=1e-5, rtol=1e-5)
-
-
-@with_graphs
-@pytest.mark.parametrize("changed", [0, 1])
-def test_every_graph_can_change_the_output(case, two_graphs, changed):
-    before = embed(case, two_graphs)
-    two_graphs[changed] = without_first_edge(two_graphs[changed])
-    assert (before - embed(case, two_graphs)).abs().max() > 1e-6
 
 
 @pytest.mark.parametrize("case", WITHOUT_GRAPHS)
@@ -170,25 +149,25 @@ def test_given_features_change_the_output(case, two_graphs):
 
 def test_features_alone_make_rows(two_graphs):
     nodes = Nodes(N_NODES, learned=False, features=(FEATURES, FEATURES[:, :1]))
-    rows = nodes.rows(4)
+    rows = nodes.embedding(4)
     expected = FEATURES @ rows.maps[0].weight.T + FEATURES[:, :1] @ rows.maps[1].weight.T
     torch.testing.assert_close(rows(), expected)
     assert len(list(rows.parameters())) == 2
 
 
 def test_nodes_need_rows_of_some_kind():
-    with pytest.raises(ValueError, match="learned rows or given features"):
-        Nodes(3, learned=False).rows(2)
+    with pytest.raises(ValueError, match="learned embeddings or given features"):
+        Nodes(3, learned=False).embedding(2)
 
 
-def test_embedding_needs_features():
+def test_features_encoder_needs_features():
     with pytest.raises(ValueError, match="needs features of the genes"):
-        make_encoder("embedding", [], Nodes(3), 5)
+        make_encoder("features", [], Nodes(3), 5)
 
 
 def test_a_gene_is_described_by_any_table():
     tables = (torch.tensor([[1.0], [0.0], [0.0]]), torch.tensor([[0.0], [2.0], [0.0]]))
-    assert Nodes(3, features=tables).described().tolist() == [True, True, False]
+    assert Nodes(3, features=tables).has_features().tolist() == [True, True, False]
 
 
 @with_graphs

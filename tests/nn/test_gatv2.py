@@ -51,7 +51,7 @@ def test_gradient_is_right_numerically():
 
 
 def test_weights_multiply_attention():
-    """With an exponent of 1 a neighbour of twice the weight has twice the attention."""
+    """With an exponent of 1 a neighbor of twice the weight has twice the attention."""
     layer = GATv2Layer(1, 1, 1, weighted=True)
     for parameter in layer.parameters():
         torch.nn.init.zeros_(parameter)

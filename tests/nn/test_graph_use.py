@@ -14,7 +14,6 @@ from txpert.nn import (
     GATMLGEncoder,
     GCNEncoder,
     GraphTensors,
-    HybridBMPEncoder,
     Nodes,
     SGCEncoder,
 )
@@ -48,7 +47,7 @@ def test_sgc_takes_the_heaviest_of_repeated_edges(random_graph):
 
 def test_hybrid_bmp_by_hand(random_graph):
     graphs = [random_graph(), random_graph(seed=1)]
-    model = HybridBMPEncoder(graphs, Nodes(41), 5).eval()
+    model = BMPEncoder(graphs, Nodes(41), 5, refined=False).eval()
     a = torch.zeros(41, 41)
     for graph in graphs:
         a[graph.edges[1], graph.edges[0]] = 1

@@ -1,6 +1,6 @@
 import torch
 
-from txpert.nn._precision import in_float32
+from txpert.nn._messages import in_float32
 
 
 def count(index, values):

@@ -54,9 +54,13 @@ def only(problems):
     return tuple(problems.iloc[0])
 
 
-def test_a_clean_split_has_no_problems(screen):
+def test_a_clean_split_has_no_problems(screen, capsys):
     before = screen.copy()
     problems = tx.pp.check_split(screen, errors="raise")
+    assert capsys.readouterr().out == ""
+    tx.pp.check_split(screen)
+    told = "No problems found in the split 'split' of 9 perturbations.\n"
+    assert capsys.readouterr().out == told
     assert problems.shape == (0, 3)
     assert list(problems) == ["kind", "value", "detail"]
     pd.testing.assert_frame_equal(screen.obs, before.obs)
@@ -69,6 +73,7 @@ def test_a_clean_split_has_no_problems(screen):
         {"task": "unseen_perturbation"},
         {"task": "unseen_combination", "fractions": (0.4, 0.2, 0.4)},
         {"task": "unseen_cell_line", "test_cell_line": "RPE1"},
+        {"task": "few_shot_cell_line", "test_cell_line": "RPE1", "measured": 3},
     ],
 )
 def test_own_splits_are_clean(screen, options, seed):
@@ -167,18 +172,18 @@ def test_condition_in_several_splits(screen, other, told):
 @pytest.mark.parametrize("convert", [np.asarray, sparse.csr_matrix, sparse.csc_matrix])
 @pytest.mark.parametrize("source", ["A", "control", "E"])
 def test_identical_cells(screen, convert, source):
-    twin, copy = cell(screen, source), cell(screen, "F", "RPE1")
-    screen.X[copy] = screen.X[twin]
+    original, copy = cell(screen, source), cell(screen, "F", "RPE1")
+    screen.X[copy] = screen.X[original]
     screen.X = convert(screen.X)
     kind, value, detail = only(tx.pp.check_split(screen))
     assert (kind, value) == ("identical_cells", f"cell{copy}")
     part = {"A": "train", "control": "control", "E": "val"}[source]
     assert detail == (
-        f"a cell of F in test has the expression of 'cell{twin}', a cell of {source} in {part}"
+        f"a cell of F in test has the expression of 'cell{original}', a cell of {source} in {part}"
     )
 
 
-def test_twins_within_a_split_and_empty_cells_are_none(screen):
+def test_identical_cells_within_a_split_and_empty_ones_are_no_problem(screen):
     screen.X[cell(screen, "B")] = screen.X[cell(screen, "A")]
     screen.X[cell(screen, "F", i=1)] = screen.X[cell(screen, "F")]
     screen.X[[cell(screen, "C"), cell(screen, "F", i=2)]] = 0

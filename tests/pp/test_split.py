@@ -178,7 +178,10 @@ def test_hash_is_that_of_labels_not_of_how_they_are_written(doubles):
             {"task": "unseen_cell_line", "test_cell_line": "A"},
             "'A' is no cell line .*K562, RPE1",
         ),
-        ({"test_cell_line": "RPE1"}, "belong to task='unseen_cell_line', not to"),
+        (
+            {"test_cell_line": "RPE1"},
+            "has no option 'test_cell_line'; .* belongs to 'unseen_cell_line' and 'few_shot",
+        ),
         ({"stratify": "strength"}, "stratify takes 'effect_size' or"),
         ({"stratify": pd.Series({"GENE1": 1.0})}, "no finite number for 11 of the 12"),
     ],

@@ -8,8 +8,16 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from txpert._constants import BATCH, CELL_LINE, CONTROL, N_CELLS, PERTURBATION, SPLIT, UNS_KEY
-from txpert.splits import Task
+from txpert._constants import BATCH, CELL_LINE, N_CELLS, PERTURBATION, UNS_KEY
+from txpert.data import (
+    BATCH_KEY,
+    CELL_LINE_KEY,
+    CONTROL_KEY,
+    PERTURBATION_KEY,
+    SPLIT_KEY,
+    ObsKeys,
+)
+from txpert.splits import TASKS, Task, group_key, make_task
 from txpert.tl import ceiling
 
 from ._fingerprint import fingerprint
@@ -26,7 +34,7 @@ _LABELS = [PERTURBATION, CELL_LINE, BATCH, N_CELLS]
 def benchmark(
     adata: AnnData,
     models: Mapping[str, Model],
-    task: Task | None = None,
+    task: str | Task | None = None,
     seeds: int | Sequence[int] = 0,
     *,
     n_folds: int | None = None,
@@ -36,11 +44,12 @@ def benchmark(
     folder: str | Path | None = None,
     n_jobs: int | Literal["auto"] = 1,
     layer: str | None = None,
-    perturbation_key: str = PERTURBATION,
-    control_key: str = CONTROL,
-    batch_key: str | None = BATCH,
-    cell_line_key: str | None = CELL_LINE,
-    split_key: str | None = SPLIT,
+    perturbation_key: str = PERTURBATION_KEY,
+    control_key: str = CONTROL_KEY,
+    batch_key: str | None = BATCH_KEY,
+    cell_line_key: str | None = CELL_LINE_KEY,
+    split_key: str | None = SPLIT_KEY,
+    control_label: str | Sequence[str] | None = None,
 ) -> BenchmarkResult:
     """Compare models on held-out perturbations: same splits, genes, controls and scores.
 
@@ -66,8 +75,8 @@ def benchmark(
         - another tool's prediction for one split, as AnnData or
           :class:`txpert.baselines.StoredPrediction`. A recipe may return one for each seed.
     task
-        Task of the splits, drawn by :func:`txpert.pp.split`; for ``"unseen_cell_line"`` every line
-        is left out in turn. ``None`` takes the split that is there.
+        Task of the splits, drawn by :func:`txpert.pp.split`; for tasks about cell lines every line
+        is test in turn. ``None`` takes the split that is there.
     seeds
         Each seed draws its own splits and seeds training.
     n_folds
@@ -90,7 +99,10 @@ def benchmark(
     layer
         Layer of the expression values; ``None`` takes ``X``. Models find them in ``X``.
     perturbation_key, control_key, batch_key, cell_line_key, split_key
-        obs columns, as in :meth:`txpert.TxPertModel.setup_anndata`.
+        obs columns, as in :meth:`txpert.TxPertModel.setup_anndata`; by default those registered
+        by it, if any.
+    control_label
+        Label or labels of unperturbed cells, instead of ``control_key``.
 
     Returns
     -------
@@ -119,16 +131,18 @@ def benchmark(
     ['done']
     """
     seeds = _check_arguments(task, seeds, n_folds, split_options, n_jobs, ceiling_repeats)
-    keys = {
-        PERTURBATION: perturbation_key,
-        CONTROL: control_key,
-        BATCH: batch_key,
-        CELL_LINE: cell_line_key,
-        SPLIT: split_key if task is None else None,
-    }
+    keys = ObsKeys.of(
+        adata,
+        perturbation=perturbation_key,
+        control=control_key,
+        batch=batch_key,
+        cell_line=cell_line_key,
+        split=split_key if task is None else None,
+        control_label=control_label,
+    )
     bench = Bench.read(adata, keys, layer)
     fitted = read_models(models, baseline, bench.screen.genes)
-    groups = adata.obs.get(f"{split_key}_group") if task is None else None
+    groups = adata.obs.get(group_key(str(keys.split))) if task is None else None
     folds = list(bench.folds(task, seeds, n_folds, split_options or {}, groups))
     stored = [name for name, model in fitted.items() if is_stored(model)]
     n_splits = len({fold.sha256 for fold in folds})
@@ -145,7 +159,7 @@ def benchmark(
         pd.concat([records[run.key][1] for run in runs], ignore_index=True),
         pd.DataFrame([records[run.key][0] for run in runs]),
         _ceilings(bench, folds, store, data, ceiling_repeats),
-        task,
+        task.name if isinstance(task, Task) else task,
         baseline,
     )
     if folder is not None:
@@ -154,7 +168,7 @@ def benchmark(
 
 
 def _check_arguments(
-    task: str | None,
+    task: str | Task | None,
     seeds: int | Sequence[int],
     n_folds: int | None,
     split_options: Mapping[str, Any] | None,
@@ -165,10 +179,10 @@ def _check_arguments(
     given = [seeds] if isinstance(seeds, int | np.integer) else list(seeds)
     if not given or len(set(given)) < len(given):
         raise ValueError(f"seeds must be different whole numbers, at least one, not {seeds!r}.")
-    if n_folds is not None and task != "unseen_perturbation":
+    if n_folds is not None and (task is None or not make_task(task).cross_validates):
+        able = " or ".join(f"task={name!r}" for name in TASKS if TASKS[name].cross_validates)
         raise ValueError(
-            f"n_folds belongs to task='unseen_perturbation', not to task={task!r}; other tasks "
-            "are repeated by seeds."
+            f"n_folds belongs to {able}, not to task={task!r}; other tasks are repeated by seeds."
         )
     if task is None and split_options:
         raise ValueError("split_options belong to a task; with task=None the split is there.")

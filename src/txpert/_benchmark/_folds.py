@@ -23,10 +23,10 @@ from txpert._constants import (
     VALIDATION,
 )
 from txpert._types import IntArray
-from txpert.data import ConditionTable, Screen, check_log_normalised
+from txpert.data import ConditionTable, ObsKeys, Screen, check_log_normalised
 from txpert.evaluation import HeldOut
 from txpert.pp import split, split_fold
-from txpert.splits import split_hash
+from txpert.splits import Task, make_task, option_names, split_hash
 from txpert.tl._fit import BENCHMARK_KEY, TEST_PERTURBATIONS
 
 GROUP = "group"
@@ -79,7 +79,7 @@ class Bench:
     condition: IntArray
 
     @classmethod
-    def read(cls, adata: AnnData, keys: Mapping[str, str | None], layer: str | None) -> Bench:
+    def read(cls, adata: AnnData, keys: ObsKeys, layer: str | None) -> Bench:
         """Check and average a screen."""
         screen = Screen.from_anndata(adata, keys, layer)
         check_log_normalised(screen.X, "adata.X" if layer is None else f"adata.layers[{layer!r}]")
@@ -139,7 +139,7 @@ class Bench:
 
     def folds(
         self,
-        task: str | None,
+        task: str | Task | None,
         seeds: Sequence[int],
         n_folds: int | None,
         options: Mapping[str, Any],
@@ -164,14 +164,17 @@ class Bench:
             yield from self._given(seeds, groups)
             return
         shell = self.shell()
+        perturbed = self.table.obs[~self.table.obs[CONTROL]]
         for seed in seeds:
             if n_folds is not None:
                 for number in range(n_folds):
                     split_fold(shell, number, n_folds, seed=seed, **options)
                     yield self._fold(shell, seed, f"fold {number}")
                 continue
-            for name, line in self._lines(task, options):
-                split(shell, task, seed=seed, **{**options, **line})  # type: ignore[arg-type]
+            chosen = {name: options[name] for name in options if name in option_names(task)}
+            others = {name: options[name] for name in options if name not in chosen}
+            for name, each in make_task(task, **chosen).folds(perturbed):
+                split(shell, each, seed=seed, **others)
                 yield self._fold(shell, seed, name)
 
     def _given(self, seeds: Sequence[int], groups: pd.Series[Any] | None) -> Iterator[Fold]:
@@ -188,16 +191,6 @@ class Bench:
         fold = Fold(0, "", _or_none(parts), _or_none(group), split_hash(perturbed))
         for seed in seeds:
             yield replace(fold, seed=seed)
-
-    def _lines(self, task: str, options: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]]:
-        """Return the cell lines that are test in turn, where the task is about cell lines."""
-        if task != "unseen_cell_line":
-            return [("", {})]
-        if options.get("test_cell_line"):
-            return [(str(options["test_cell_line"]), {})]
-        lines = self.table.obs.loc[~self.table.obs[CONTROL], CELL_LINE].astype(str).unique()
-        kept = [line for line in sorted(lines) if line != options.get("val_cell_line")]
-        return [(line, {"test_cell_line": line}) for line in kept]
 
     def _fold(self, shell: AnnData, seed: int, name: str) -> Fold:
         first = np.unique(self.condition, return_index=True)[1]

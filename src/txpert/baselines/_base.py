@@ -10,7 +10,7 @@ from anndata import AnnData
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION
 from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable, ControlProfiles, canonical_label, parse_targets
-from txpert.effects import Effects, condition_table, training_rows
+from txpert.effects import Effects, condition_table
 
 
 class Baseline(ABC):
@@ -68,7 +68,7 @@ class EffectBaseline(Baseline):
     def __init__(self, pseudobulk: AnnData | ConditionTable) -> None:
         table = condition_table(pseudobulk)
         super().__init__(table.controls)
-        self._effects = Effects.of(training_rows(table))
+        self._effects = Effects.of(table.training())
 
     def _delta(
         self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray

@@ -7,7 +7,7 @@ from anndata import AnnData
 from txpert._constants import N_CELLS
 from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable, ControlProfiles, weighted_group_means
-from txpert.effects import Smoother, condition_table, rotated, training_rows
+from txpert.effects import Smoother, condition_table, rotated
 
 from ._base import Baseline
 from ._ridge import check_penalty, least_loo_error
@@ -57,7 +57,7 @@ class BatchOnlyBaseline(Baseline):
         check_penalty("penalty", penalty)
         table = condition_table(pseudobulk)
         super().__init__(table.controls)
-        rows = training_rows(table)
+        rows = table.training()
         context, code = np.unique(rows.context, return_inverse=True)
         cells = rows.obs[N_CELLS].to_numpy()
         y = weighted_group_means(rows.delta, code, cells).astype(np.float64)

@@ -9,7 +9,7 @@ from anndata import AnnData
 from txpert._types import FloatArray
 from txpert.data import ConditionTable
 from txpert.effects import GeneKernels, GeneProcess
-from txpert.graph import KnowledgeGraph
+from txpert.graph import KnowledgeGraph, as_graphs
 
 from ._base import AdditiveBaseline
 
@@ -60,7 +60,7 @@ class KernelBaseline(AdditiveBaseline):
         features: Mapping[str, pd.DataFrame] | None = None,
     ) -> None:
         super().__init__(pseudobulk)
-        given = [graphs] if isinstance(graphs, KnowledgeGraph) else list(graphs)
+        given = as_graphs(graphs)
         targets = pd.Index(sorted({t for label in self._effects.targets for t in label}))
         self._kernels = GeneKernels(given, features or {}, targets)
         if not any(np.any(kernel) for kernel in self._kernels.between(targets, targets)):

@@ -11,7 +11,7 @@ from anndata import AnnData
 from txpert._constants import CELL_LINE, N_CELLS, PERTURBATION
 from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable, ControlProfiles, canonical_label, parse_targets
-from txpert.effects import Effects, condition_table, training_rows
+from txpert.effects import Effects, condition_table
 from txpert.metrics import pearson_delta
 
 from ._base import Baseline
@@ -23,7 +23,7 @@ class CellLineBaseline(Baseline):
     def __init__(self, pseudobulk: AnnData | ConditionTable) -> None:
         table = condition_table(pseudobulk)
         super().__init__(table.controls)
-        rows = training_rows(table)
+        rows = table.training()
         lines = rows.obs[CELL_LINE].astype(str).to_numpy()
         self._lines = {line: Effects.of(rows.subset(lines == line)) for line in np.unique(lines)}
 

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from txpert._types import FloatArray
 from txpert.data import ConditionTable
-from txpert.graph import KnowledgeGraph, share_nodes, to_scipy
+from txpert.graph import KnowledgeGraph, as_graphs, share_nodes, to_scipy
 
 from ._base import AdditiveBaseline
 
@@ -137,7 +137,7 @@ def _mean_adjacency(
     graphs: KnowledgeGraph | Sequence[KnowledgeGraph],
 ) -> tuple[sparse.csr_array, pd.Index]:
     """Scale each graph's weights to a maximum of 1 and average them; sources are in rows."""
-    graphs = [graphs] if isinstance(graphs, KnowledgeGraph) else list(graphs)
+    graphs = as_graphs(graphs)
     if not graphs:
         raise ValueError("NeighboursBaseline takes at least one graph.")
     shared = share_nodes(graphs)

@@ -3,12 +3,22 @@
 from ._conditions import ConditionTable, average_over_batches, conditions_of
 from ._controls import ControlProfiles, Embed, Matching
 from ._group_sums import group_sums, weighted_group_means
+from ._keys import (
+    BATCH_KEY,
+    CELL_LINE_KEY,
+    CONTROL_KEY,
+    PERTURBATION_KEY,
+    SPLIT_KEY,
+    ObsKeys,
+    obs_columns,
+    resolve_key,
+)
 from ._label_warnings import warn_of_labels
 from ._labels import read_flags, read_names
 from ._log_normalised import LogNormalised, check_target_sum, log_normalised
 from ._matrix import expression_matrix, iter_chunks, place, read_cells_of, read_rows, row_digests
 from ._reading import LabelReading, read_labels
-from ._screen import Screen, obs_columns, resolve_key
+from ._screen import Screen
 from ._storage import refuse_dask
 from ._tokens import (
     canonical_label,
@@ -22,12 +32,18 @@ from ._tokens import (
 from ._values import ValueCheck, check_counts, check_log_normalised
 
 __all__ = [
+    "BATCH_KEY",
+    "CELL_LINE_KEY",
+    "CONTROL_KEY",
+    "PERTURBATION_KEY",
+    "SPLIT_KEY",
     "ConditionTable",
     "ControlProfiles",
     "Embed",
     "LabelReading",
     "LogNormalised",
     "Matching",
+    "ObsKeys",
     "Screen",
     "ValueCheck",
     "average_over_batches",

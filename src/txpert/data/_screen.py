@@ -1,6 +1,7 @@
+"""The cells of a screen, their annotation checked and brought into one form."""
+
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,6 @@ from txpert._constants import (
     ALL,
     BATCH,
     CELL_LINE,
-    CONTROL,
     PERTURBATION,
     SPLIT,
     TEST,
@@ -22,68 +22,11 @@ from txpert._constants import (
 )
 from txpert._types import BoolArray, FloatArray, Matrix
 
+from ._keys import ObsKeys
 from ._label_warnings import warn_of_labels
 from ._labels import read_names, read_perturbations
 from ._log_normalised import log_normalised
 from ._matrix import expression_matrix, place
-
-logger = logging.getLogger("txpert")
-
-_OPTIONAL = (BATCH, CELL_LINE, SPLIT)
-
-
-def resolve_key(name: str, key: str | None, obs: pd.DataFrame, where: str) -> str | None:
-    """Check the name of an obs column before anything is read.
-
-    Batch, cell line and split are optional: under their default name they are used where they
-    exist. A column asked for by any other name must exist.
-
-    Parameters
-    ----------
-    name
-        What the column is for: perturbation, control, batch, cell_line or split.
-    key
-        The column's name, or ``None``.
-    obs
-        Annotation of the cells.
-    where
-        How error messages call ``obs``.
-
-    Raises
-    ------
-    KeyError
-        If the column is missing.
-    """
-    if key is None or key in obs:
-        return key
-    if name in _OPTIONAL and key == name:
-        logger.info("%s has no column %r: %s.", where, key, _without(name))
-        return None
-    message = f"{where} has no column {key!r} ({name}_key). It has: {', '.join(obs.columns)}."
-    if name == CONTROL:
-        message += f" To make it: {where}[{key!r}] = {where}[<perturbation column>] == 'control'"
-    raise KeyError(message)
-
-
-def obs_columns(obs: Any, keys: Mapping[str, str | None]) -> dict[str, pd.Series[Any]]:
-    """Bring columns into memory.
-
-    Parameters
-    ----------
-    obs
-        Annotation of the cells: a frame, or what :func:`anndata.experimental.read_lazy` reads.
-    keys
-        Column by what it is for; ``None`` is left out.
-    """
-    named = {name: key for name, key in keys.items() if key is not None}
-    frame = obs if isinstance(obs, pd.DataFrame) else obs[list({*named.values()})].to_memory()
-    return {name: frame[key] for name, key in named.items()}
-
-
-def _without(name: str) -> str:
-    if name == SPLIT:
-        return "validation perturbations will be drawn when training starts"
-    return f"all cells count as one {name.replace('_', ' ')}"
 
 
 @dataclass(frozen=True)
@@ -128,7 +71,7 @@ class Screen:
     def from_anndata(
         cls,
         adata: AnnData,
-        keys: Mapping[str, str | None],
+        keys: ObsKeys,
         layer: str | None = None,
         target_sum: float | None = None,
     ) -> Screen:
@@ -136,8 +79,7 @@ class Screen:
 
         With ``target_sum``, ``X`` is :func:`log_normalised` whenever rows of it are read.
         """
-        resolved = {n: resolve_key(n, key, adata.obs, "adata.obs") for n, key in keys.items()}
-        columns = obs_columns(adata.obs, resolved)
+        columns = keys.columns(adata.obs)
         matrix = log_normalised(expression_matrix(adata, layer), target_sum, place(layer))
         return cls.from_columns(matrix, adata.var_names, columns)
 

@@ -1,6 +1,6 @@
 """Effects of perturbations, and the closed-form predictors of them."""
 
-from ._effects import Effects, condition_table, training_rows
+from ._effects import Effects, condition_table
 from ._gene_kernels import GeneKernels
 from ._gene_process import GeneProcess
 from ._smoother import Smoother, penalties, rotated
@@ -15,5 +15,4 @@ __all__ = [
     "condition_table",
     "penalties",
     "rotated",
-    "training_rows",
 ]

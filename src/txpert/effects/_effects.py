@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from txpert._constants import CONTROL, N_CELLS, PERTURBATION, SPLIT, TRAIN
+from txpert._constants import N_CELLS, PERTURBATION
 from txpert._types import BoolArray, FloatArray, IntArray
 from txpert.data import ConditionTable, canonical_label, parse_targets, weighted_group_means
 
@@ -20,22 +20,6 @@ def condition_table(pseudobulk: AnnData | ConditionTable) -> ConditionTable:
     if isinstance(pseudobulk, ConditionTable):
         return pseudobulk
     return ConditionTable.from_anndata(pseudobulk)
-
-
-def training_rows(table: ConditionTable) -> ConditionTable:
-    """Return the perturbed conditions of split "train", or all where there is no split.
-
-    Raises
-    ------
-    ValueError
-        If there are none.
-    """
-    training = ~table.obs[CONTROL].to_numpy(dtype=bool)
-    if SPLIT in table.obs:
-        training &= (table.obs[SPLIT] == TRAIN).to_numpy()
-    if not training.any():
-        raise ValueError("No perturbation is in training; tx.pp.split(adata) makes a split.")
-    return table.subset(training)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
+"""Knowledge graphs over genes: builders, filters, reports, conversions."""
+
 from ._depmap import depmap
 from ._diffusion import diffusion_kernel
-from ._download import fetch, sources
+from ._download import fetch
 from ._features import from_features
 from ._go import go, go_genes
 from ._interactions import biogrid, intact
@@ -14,19 +16,21 @@ from ._interop import (
     to_pyg,
     to_scipy,
 )
-from ._joint import SupraGraph, Union, share_nodes, supra_graph, union
-from ._knowledge_graph import KnowledgeGraph
+from ._joint import GraphUnion, share_nodes, union
+from ._knowledge_graph import Graphs, KnowledgeGraph, as_graphs
 from ._names import map_genes
 from ._reports import coverage_table, overlap
 from ._screen import from_screen
 from ._sets import from_gmt, reactome
+from ._sources import register_source, show
 from ._spectral import spectral_embedding
 from ._string import string
 
 __all__ = [
+    "GraphUnion",
+    "Graphs",
     "KnowledgeGraph",
-    "SupraGraph",
-    "Union",
+    "as_graphs",
     "biogrid",
     "coverage_table",
     "depmap",
@@ -45,11 +49,11 @@ __all__ = [
     "map_genes",
     "overlap",
     "reactome",
+    "register_source",
     "share_nodes",
-    "sources",
+    "show",
     "spectral_embedding",
     "string",
-    "supra_graph",
     "to_hetero",
     "to_networkx",
     "to_pyg",

@@ -1,4 +1,4 @@
-"""What graphs and their builders share: edge sets as three vectors."""
+"""Edge sets as three vectors, which graphs and their builders share."""
 
 from __future__ import annotations
 
@@ -40,9 +40,25 @@ class EdgeArrays(NamedTuple):
         rank = np.arange(len(edges.target)) - np.searchsorted(edges.target, edges.target)
         return edges.take(rank < k)
 
+    def reverse(self) -> EdgeArrays:
+        """Return every edge in the other direction."""
+        return EdgeArrays(self.target, self.source, self.weight)
+
+    def renumber(self, position: Positions) -> EdgeArrays:
+        """Return the edges between other positions of the nodes; -1 drops a node and its edges."""
+        edges = EdgeArrays(position[self.source], position[self.target], self.weight)
+        return edges.take((edges.source >= 0) & (edges.target >= 0))
+
+    def degrees(self, n_nodes: int) -> tuple[Positions, Positions]:
+        """Return the number of incoming and of outgoing edges of each node."""
+        return (
+            np.bincount(self.target, minlength=n_nodes),
+            np.bincount(self.source, minlength=n_nodes),
+        )
+
 
 def concatenate(parts: list[EdgeArrays]) -> EdgeArrays:
-    """Join edge sets over the same nodes into one, repeated edges included."""
+    """Concatenate edge sets over the same nodes, repeated edges included."""
     if not parts:
         empty = np.empty(0, dtype=np.int64)
         return EdgeArrays(empty, empty, np.empty(0, dtype=np.float32))

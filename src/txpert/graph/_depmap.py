@@ -1,3 +1,5 @@
+"""The graph of fitness effects in DepMap's cell lines."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -8,8 +10,15 @@ import pandas as pd
 from ._features import Metric, Sign, from_features
 from ._files import FilePath, open_bytes
 from ._knowledge_graph import KnowledgeGraph
+from ._sources import register_source
 
 
+@register_source(
+    what="Similarity of fitness effects over cell lines",
+    license="CC BY 4.0",
+    download="by hand (https://depmap.org/portal)",
+    reference="doi:10.1016/j.cell.2017.06.010",
+)
 def depmap(
     path: FilePath,
     *,
@@ -20,7 +29,7 @@ def depmap(
     k: int | None = 20,
     name: str = "depmap",
 ) -> KnowledgeGraph:
-    """Join genes whose knock-outs affect the growth of the same cell lines.
+    """Connect genes whose knockouts affect the fitness of the same cell lines.
 
     Parameters
     ----------
@@ -28,8 +37,8 @@ def depmap(
         ``CRISPRGeneEffect.csv`` of a DepMap release, ``.gz`` or not: cell lines × genes, the
         columns called "JAK2 (3717)". Missing values are filled in with the gene's mean.
     genes, metric, sign, top_fraction, k, name
-        As in :func:`from_features`. The cosine (paper) joins above all genes that most lines need;
-        the correlation joins genes that the same lines need.
+        As in :func:`from_features`. The cosine (paper) mostly connects genes that most lines need;
+        the correlation connects genes that the same lines need.
 
     Raises
     ------

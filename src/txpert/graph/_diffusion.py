@@ -1,3 +1,5 @@
+"""Diffusion on graphs."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,16 +11,16 @@ from scipy.special import ive
 from txpert._types import FloatArray, IntArray
 
 from ._joint import share_nodes
-from ._knowledge_graph import KnowledgeGraph
-from ._spectral import _normalised
+from ._knowledge_graph import Graphs, KnowledgeGraph, as_graphs
+from ._spectral import _normalized
 
 _BLOCK = 64
-"""Genes diffused at a time, which bounds the memory besides the result."""
+"""Genes diffused at a time, which bounds the memory in addition to the result."""
 _NEGLIGIBLE = 1e-9
 
 
 class Diffusion:
-    """Random walks on graphs, as in :func:`diffusion_kernel`, prepared once for many starts.
+    """Diffusion on graphs, as in :func:`diffusion_kernel`, prepared once for many genes.
 
     Attributes
     ----------
@@ -29,7 +31,7 @@ class Diffusion:
     def __init__(self, graphs: Sequence[KnowledgeGraph], times: Sequence[float]) -> None:
         shared = share_nodes(graphs)
         self.nodes = shared[0].nodes
-        mean = sum(_normalised(graph) for graph in shared) / len(shared)
+        mean = sum(_normalized(graph) for graph in shared) / len(shared)
         self._twice = (2 * mean).astype(np.float32)
         self._coefficients = _chebyshev(np.asarray(times, dtype=float))
 
@@ -67,16 +69,16 @@ class Diffusion:
 
 
 def diffusion_kernel(
-    graphs: KnowledgeGraph | Sequence[KnowledgeGraph],
+    graphs: Graphs,
     genes: Iterable[str],
     times: Sequence[float] = (3.0,),
 ) -> dict[float, pd.DataFrame]:
-    r"""Say how much of a random walk from a gene ends at each node.
+    r"""Compute the diffusion (heat) kernel from genes to all nodes.
 
     .. math:: K = e^{-t (I - S)}
 
-    with the normalised adjacency S of :func:`spectral_embedding`: paths of all lengths count, long
-    ones the less. Summed as Chebyshev polynomials of S, to nine decimals in exact arithmetic.
+    with the normalized adjacency S of :func:`spectral_embedding`: walks of all lengths count, long
+    ones less. Summed as Chebyshev polynomials of S, to nine decimals in exact arithmetic.
 
     Parameters
     ----------
@@ -85,7 +87,7 @@ def diffusion_kernel(
     genes
         Genes to start from.
     times
-        Values of t: walks have t steps on average.
+        Values of t, the diffusion times: the mean number of steps of a random walk.
 
     Returns
     -------
@@ -109,13 +111,13 @@ def diffusion_kernel(
     >>> kernel.loc["JAK2", ["JAK2", "STAT1", "IRF1"]].astype(float).round(2).to_list()
     [0.28, 0.35, 0.23]
     """
-    graphs = [graphs] if isinstance(graphs, KnowledgeGraph) else list(graphs)
-    if not graphs:
+    given = as_graphs(graphs)
+    if not given:
         raise ValueError("diffusion_kernel takes at least one graph.")
     for time in times:
         if not 0 < time < np.inf:
             raise ValueError(f"times must be positive numbers, not {time}.")
-    diffusion = Diffusion(graphs, times)
+    diffusion = Diffusion(given, times)
     nodes = diffusion.nodes
     chosen = pd.Index(dict.fromkeys(genes), dtype=object)
     chosen = chosen[chosen.isin(nodes)]

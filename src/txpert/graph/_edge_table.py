@@ -1,3 +1,5 @@
+"""Tables with one edge per row."""
+
 from __future__ import annotations
 
 from typing import Literal
@@ -7,6 +9,7 @@ import pandas as pd
 
 from ._arrays import EdgeArrays, Weights
 from ._files import FilePath, read_table
+from ._names import clean_names
 
 Negative = Literal["raise", "absolute", "drop"]
 
@@ -30,14 +33,18 @@ def edges_from_table(
                 f"There is no column {column!r} in {where}; "
                 f"it has {', '.join(map(repr, table.columns))}."
             )
-    ends = table[[source, target]]
-    empty = (ends.isna() | (ends.astype(str) == "")).any(axis=1)
+    spelling, spellings = pd.factorize(pd.concat([table[source], table[target]]))
+    names, missing = clean_names(pd.Index(spellings))
+    empty = (spelling < 0) | np.append(missing, True)[spelling]
     if empty.any():
+        rows = empty[: len(table)] | empty[len(table) :]
         raise ValueError(
-            f"Row {table.index[empty][0]} of {where} has no gene symbol in {source!r} or "
-            f"{target!r}; drop such rows first."
+            f"Row {table.index[rows][0]} of {where} (of {rows.sum():,} such rows) has no gene "
+            f"symbol in {source!r} or {target!r} (empty, or text such as 'nan'); drop such rows "
+            "first."
         )
-    codes, nodes = pd.factorize(pd.concat([ends[source], ends[target]]).astype(str), sort=True)
+    code, nodes = pd.factorize(names, sort=True)
+    codes = code[spelling]
     values = np.ones(len(table), np.float32)
     if weight:
         values = _weights(table[weight], where, negative)

@@ -1,3 +1,5 @@
+"""Graphs of genes with similar features."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -10,7 +12,7 @@ from ._arrays import Weights
 from ._blocks import Similarity, top_pairs, top_per_target
 from ._filters import check_fraction
 from ._knowledge_graph import KnowledgeGraph
-from ._names import match_names
+from ._names import clean_names, match_names
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -32,28 +34,28 @@ def from_features(
     gene_key: str | None = None,
     layer: str | None = None,
 ) -> KnowledgeGraph:
-    """Join genes whose profiles are alike, such as embeddings or knock-out effects.
+    """Connect genes with similar profiles, such as embeddings or knockout effects.
 
     Any matrix serves: Perturb-seq effects (open stand-ins for the paper's TxMap), embeddings of
     microscope images (PxMap), fitness effects, protein or text embeddings. The similarity matrix
-    is made in blocks and never exists as a whole.
+    is computed in blocks and never held as a whole.
 
     Parameters
     ----------
     features
-        A data frame of genes × features, or an AnnData whose rows are genes. Rows of one gene
-        are averaged.
+        A data frame of genes × features, or an AnnData whose rows are genes. Spaces around gene
+        names are removed; rows of one gene are averaged.
     name
         Name of the graph.
     genes
-        Genes to join, by symbol, alias, Ensembl or Entrez id; all by default.
+        Genes to connect, by symbol, alias, Ensembl or Entrez id; all by default.
     metric
-        "cosine" (paper) of profiles, or "correlation" (Pearson), which first centres each.
+        "cosine" (paper) of profiles, or "correlation" (Pearson), which first centers each.
     sign
         "absolute" takes ``|similarity|`` as the weight (paper); "positive" keeps only genes that
-        are alike, not opposite.
+        are similar, not opposite.
     top_fraction
-        Share of all pairs of genes to keep, the heaviest (paper: 0.01). 1 keeps all, which a
+        Fraction of all pairs of genes to keep, the heaviest (paper: 0.01). 1 keeps all, which a
         screen of few genes needs.
     k
         Incoming edges to keep per target after that (paper: 20); ``None`` for all.
@@ -109,11 +111,14 @@ def _gene_table(
             )
         names = features.obs_names if gene_key is None else features.obs[gene_key].to_numpy()
         table = features.to_df(layer).set_axis(pd.Index(names), axis=0)
-    empty = table.index.isna() | (table.index.astype(str) == "")
+    names, empty = clean_names(table.index)
     if empty.any():
         row = int(np.flatnonzero(empty)[0])
-        raise ValueError(f"Row {row} of the features has no gene name; drop such rows first.")
-    table = table.set_axis(table.index.astype(str), axis=0)
+        raise ValueError(
+            f"Row {row} of the features (of {empty.sum():,} such rows) has no gene name "
+            "(empty, or text such as 'nan'); drop such rows first."
+        )
+    table = table.set_axis(names, axis=0)
     if not table.index.is_unique:
         table = table.groupby(level=0, sort=False).mean()
     return table
@@ -144,16 +149,16 @@ def _check_values(table: pd.DataFrame, name: str, missing: str) -> Weights:
 
 
 def _cosine(values: Weights, metric: str, sign: str) -> Similarity:
-    """Compare rows by cosine; a row of length zero is like nothing."""
+    """Compare rows by cosine; a row of zeros is similar to none."""
     if metric not in ("cosine", "correlation"):
         raise ValueError(f"metric must be 'cosine' or 'correlation', not {metric!r}.")
     if sign not in ("absolute", "positive"):
         raise ValueError(f"sign must be 'absolute' or 'positive', not {sign!r}.")
     if metric == "correlation":
-        centred = values - values.mean(axis=1, keepdims=True, dtype=np.float64)
+        centered = values - values.mean(axis=1, keepdims=True, dtype=np.float64)
         # What rounding leaves of a constant row is no profile.
         constant = np.ptp(values, axis=1) == 0
-        values = np.where(constant[:, None], 0, centred).astype(np.float32)
+        values = np.where(constant[:, None], 0, centered).astype(np.float32)
     length = np.linalg.norm(values, axis=1, keepdims=True)
     unit = np.divide(values, length, out=np.zeros_like(values), where=length > 0)
 

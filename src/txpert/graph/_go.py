@@ -1,3 +1,5 @@
+"""The graph of the Gene Ontology."""
+
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
@@ -12,10 +14,25 @@ from ._go_tables import Ontology, packaged_go, read_annotations, read_obo
 from ._jaccard import jaccard
 from ._knowledge_graph import KnowledgeGraph
 from ._names import match_names
+from ._sources import SourceFile, register_source
 
 _ONTOLOGIES = ("BP", "MF", "CC")
 
 
+@register_source(
+    what="Jaccard index of Gene Ontology terms",
+    license="CC BY 4.0",
+    download="packaged (September 2022)",
+    reference="doi:10.1038/75556",
+    files={
+        "go_annotations": SourceFile(
+            "https://current.geneontology.org/annotations/goa_human.gaf.gz", "current", "15 MB"
+        ),
+        "go_ontology": SourceFile(
+            "https://purl.obolibrary.org/obo/go/go-basic.obo", "current", "31 MB"
+        ),
+    },
+)
 def go(
     genes: Iterable[str] | None = None,
     *,
@@ -28,15 +45,15 @@ def go(
     ontologies: Collection[str] = _ONTOLOGIES,
     name: str = "go",
 ) -> KnowledgeGraph:
-    """Join genes by the Jaccard index of their Gene Ontology terms.
+    """Connect genes by the Jaccard index of their Gene Ontology terms.
 
     Works offline: the package holds the annotations of human protein-coding genes and the
-    ontology of September 2022. Edges stand in both directions unless ``k`` keeps only one.
+    ontology of September 2022. Edges are bidirectional unless ``k`` drops one direction.
 
     Parameters
     ----------
     genes
-        Genes to join, by symbol, alias, Ensembl or Entrez id; the nodes keep these names. All
+        Genes to connect, by symbol, alias, Ensembl or Entrez id; the nodes keep these names. All
         annotated genes by default. Genes without annotation do not become nodes.
     k
         Number of incoming edges to keep per target, the heaviest (paper: 20); ``None`` for all.
@@ -51,7 +68,7 @@ def go(
         Whether a gene also belongs to the ancestors of its terms along is_a and part_of.
     evidence
         Evidence codes to use, such as ``["EXP", "IDA", "IMP"]``. By default all but ND, which
-        says that nothing is known and would join all genes of unknown function.
+        means no data and would connect all genes of unknown function.
     ontologies
         Which of BP, MF and CC to use.
     name
@@ -102,7 +119,7 @@ def go(
 
 
 def go_genes() -> pd.Index:
-    """Return the symbols of the genes that :func:`go` joins by default, in order."""
+    """Return the symbols of the genes that :func:`go` connects by default, in order."""
     annotations, _ = packaged_go()
     symbols = _filter(annotations, None, _ONTOLOGIES)["symbol"]
     return pd.Index(symbols.cat.remove_unused_categories().cat.categories, name="gene")
@@ -125,7 +142,7 @@ def _filter(
 
 
 def _membership(table: pd.DataFrame) -> tuple[pd.Index, pd.Index, sparse.csr_array]:
-    """Return genes, terms and the Boolean matrix that joins them."""
+    """Return genes, terms and the Boolean matrix of memberships."""
     gene, genes = pd.factorize(table["symbol"], sort=True)
     term, terms = pd.factorize(table["go_id"], sort=True)
     ones = np.ones(len(gene), dtype=bool)

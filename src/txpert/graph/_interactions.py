@@ -1,3 +1,5 @@
+"""Graphs of protein interactions: BioGRID and IntAct."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -9,6 +11,7 @@ from tqdm.auto import tqdm
 
 from ._files import PLAIN, FilePath, open_bytes
 from ._knowledge_graph import KnowledgeGraph
+from ._sources import SourceFile, register_source
 
 _ROWS = 200_000
 _BIOGRID = {
@@ -29,6 +32,20 @@ _INTACT = {
 _GENE = r'uniprotkb:"?([^"|()]+)"?\(gene name\)'
 
 
+@register_source(
+    what="Physical or genetic interactions, by number of publications",
+    license="MIT",
+    download='fetch("biogrid") (180 MB)',
+    reference="doi:10.1002/pro.3978",
+    files={
+        "biogrid": SourceFile(
+            "https://downloads.thebiogrid.org/Download/BioGRID/Latest-Release/"
+            "BIOGRID-ORGANISM-LATEST.tab3.zip",
+            "latest",
+            "180 MB",
+        )
+    },
+)
 def biogrid(
     path: FilePath,
     *,
@@ -44,7 +61,7 @@ def biogrid(
     path
         ``BIOGRID-ORGANISM-*.tab3.zip`` (its human file is read) or a ``.tab3.txt`` file.
     genes
-        Genes to join, by symbol, alias, Ensembl or Entrez id; all by default.
+        Genes to connect, by symbol, alias, Ensembl or Entrez id; all by default.
     k
         Incoming edges to keep per target, the heaviest; ``None`` for all.
     system
@@ -81,6 +98,19 @@ def biogrid(
     return _finish(edges, name, genes, k, f"biogrid(system={system!r})")
 
 
+@register_source(
+    what="Molecular interactions, by MI score",
+    license="CC BY 4.0",
+    download='fetch("intact") (400 MB)',
+    reference="doi:10.1093/nar/gkab1006",
+    files={
+        "intact": SourceFile(
+            "https://ftp.ebi.ac.uk/pub/databases/intact/current/psimitab/species/human.zip",
+            "current",
+            "400 MB",
+        )
+    },
+)
 def intact(
     path: FilePath,
     *,
@@ -96,7 +126,7 @@ def intact(
     path
         ``human.zip`` or ``human.txt`` in the PSI-MI TAB format (2.5 to 2.7).
     genes
-        Genes to join, by symbol, alias, Ensembl or Entrez id; all by default.
+        Genes to connect, by symbol, alias, Ensembl or Entrez id; all by default.
     k
         Incoming edges to keep per target, the heaviest; ``None`` for all.
     min_score

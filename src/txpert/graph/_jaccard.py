@@ -1,3 +1,5 @@
+"""The Jaccard index of genes, by the sets they belong to."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -6,7 +8,7 @@ from scipy import sparse
 from ._arrays import Weights
 from ._blocks import Similarity
 
-# A set that holds more than this share of the genes is cheaper to multiply densely.
+# A set that holds more than this fraction of the genes is cheaper to multiply densely.
 _COMMON = 0.05
 
 

@@ -17,7 +17,7 @@ from ._reports import named
 
 
 @dataclass(frozen=True)
-class Union:
+class GraphUnion:
     """All edges of several graphs, each once, with the graphs it comes from.
 
     Attributes
@@ -55,7 +55,7 @@ class Union:
             Name of the graph.
         weight
             The heaviest of an edge's weights ("max"), their "mean" over all graphs, absent ones
-            counting 0, or the number of graphs that hold the edge ("count"). Normalise graphs
+            counting 0, or the number of graphs that hold the edge ("count"). Normalize graphs
             whose weights differ in scale first.
         """
         merged = {
@@ -70,34 +70,6 @@ class Union:
         return KnowledgeGraph(name, self.nodes, *edges, [step], self.learned_from)
 
 
-@dataclass(frozen=True)
-class SupraGraph:
-    """A node per gene and graph; a gene's copies are joined to each other.
-
-    Copy ``l`` of gene ``i`` is node ``l * n_genes + i``.
-
-    Attributes
-    ----------
-    genes
-        Genes of any of the graphs, sorted.
-    names
-        Names of the graphs.
-    source, target
-        Positions of copies, shape ``(n_edges,)``.
-    weight
-        Weights within graphs; identity edges weigh 1. Shape ``(n_edges,)``.
-    identity
-        Whether an edge joins copies of one gene, shape ``(n_edges,)``.
-    """
-
-    genes: pd.Index
-    names: tuple[str, ...]
-    source: Positions
-    target: Positions
-    weight: Weights
-    identity: BoolArray
-
-
 def share_nodes(graphs: Sequence[KnowledgeGraph]) -> list[KnowledgeGraph]:
     """Give all graphs the same nodes: the genes of any of them, sorted.
 
@@ -110,8 +82,8 @@ def share_nodes(graphs: Sequence[KnowledgeGraph]) -> list[KnowledgeGraph]:
     ]
 
 
-def union(graphs: Sequence[KnowledgeGraph]) -> Union:
-    """Join graphs into one set of edges that remembers which graphs each comes from.
+def union(graphs: Sequence[KnowledgeGraph]) -> GraphUnion:
+    """Take the union of the edges of graphs, with the graphs that each is from.
 
     Raises
     ------
@@ -128,31 +100,7 @@ def union(graphs: Sequence[KnowledgeGraph]) -> Union:
     member[row, origin], weight[row, origin] = True, edges.weight
     target, source = np.divmod(code, max(len(nodes), 1))
     learned_from = sorted({seen for graph in graphs for seen in graph.learned_from})
-    return Union(nodes, names, source, target, member, weight, tuple(learned_from))
-
-
-def supra_graph(graphs: Sequence[KnowledgeGraph]) -> SupraGraph:
-    """Stack graphs into one with a node per gene and graph, a gene's copies joined.
-
-    Raises
-    ------
-    ValueError
-        If there are no graphs or two share a name.
-    """
-    names, nodes = tuple(named(graphs)), _vocabulary(graphs)
-    gene, n = np.arange(len(nodes)), len(nodes)
-    parts = []
-    for layer, graph in enumerate(graphs):
-        edges = _moved(graph, nodes)
-        parts.append(EdgeArrays(edges.source + layer * n, edges.target + layer * n, edges.weight))
-    n_within = sum(len(part.source) for part in parts)
-    for one in range(len(graphs)):
-        for other in range(len(graphs)):
-            if one != other:
-                ones = np.ones(n, dtype=np.float32)
-                parts.append(EdgeArrays(gene + one * n, gene + other * n, ones))
-    edges = concatenate(parts)
-    return SupraGraph(nodes, names, *edges, identity=np.arange(len(edges.source)) >= n_within)
+    return GraphUnion(nodes, names, source, target, member, weight, tuple(learned_from))
 
 
 def _vocabulary(graphs: Sequence[KnowledgeGraph]) -> pd.Index:

@@ -1,16 +1,22 @@
+"""The class of all knowledge graphs."""
+
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from . import _ablations, _filters, _refine, _reports, _storage
+from ._ablations import dropped, rewired
 from ._arrays import EdgeArrays, concatenate
 from ._edge_table import Negative, edges_from_table
 from ._files import FilePath
+from ._filters import heaviest, normalized, refined
+from ._names import is_missing, match_names
+from ._statistics import summarize
+from ._storage import read_arrays, write_arrays
 
 
 class KnowledgeGraph:
@@ -79,8 +85,12 @@ class KnowledgeGraph:
         if not self.nodes.is_unique:
             repeated = self.nodes[self.nodes.duplicated()][0]
             raise ValueError(f"Graph {self.name!r} names the node {repeated!r} more than once.")
-        if not all(isinstance(node, str) and node for node in self.nodes):
-            raise ValueError(f"Every node of graph {self.name!r} needs a non-empty gene symbol.")
+        for node in self.nodes:
+            if not isinstance(node, str) or is_missing(node) or node != node.strip():
+                raise ValueError(
+                    f"Every node of graph {self.name!r} needs a non-empty gene symbol without "
+                    f"spaces around it, not {node!r}."
+                )
         source, target, weight = edges
         if not source.shape == target.shape == weight.shape or source.ndim != 1:
             raise ValueError("source, target and weight must be vectors of one length.")
@@ -108,6 +118,9 @@ class KnowledgeGraph:
         weight: str | None = None,
         directed: bool = True,
         negative: Negative = "raise",
+        genes: Iterable[str] | None = None,
+        min_weight: float | None = None,
+        k: int | None = None,
     ) -> KnowledgeGraph:
         """Build a graph from a table with one edge per row.
 
@@ -118,7 +131,7 @@ class KnowledgeGraph:
         name
             What the graph is called in reports.
         source, target
-            Columns that hold the gene symbols.
+            Columns that hold the gene symbols; spaces around them are removed.
         weight
             Column of weights. By default the column ``"weight"`` where there is one, else every
             edge weighs 1.
@@ -127,13 +140,20 @@ class KnowledgeGraph:
         negative
             What to do with negative weights: "raise" an error, take the "absolute" value or
             "drop" the edges.
+        genes
+            Genes to connect, by symbol, alias, Ensembl or Entrez id; all by default.
+        min_weight
+            Edges that weigh less are dropped; by default none.
+        k
+            Incoming edges to keep per target, the heaviest; ``None`` for all.
 
         Raises
         ------
         KeyError
             If a column is missing.
         ValueError
-            If a symbol is missing, or a weight is not a finite, non-negative number.
+            If a symbol is missing (text such as "nan" counts), a weight is not a finite,
+            non-negative number, or none of ``genes`` is there.
         """
         nodes, arrays = edges_from_table(
             edges,
@@ -145,8 +165,11 @@ class KnowledgeGraph:
         )
         told = f"{len(edges)} rows" if isinstance(edges, pd.DataFrame) else repr(str(edges))
         if not directed:
-            arrays = concatenate([arrays, EdgeArrays(arrays.target, arrays.source, arrays.weight)])
-        return cls(name, nodes, *arrays, provenance=[f"from_edges({told})"])
+            arrays = concatenate([arrays, arrays.reverse()])
+        graph = cls(name, nodes, *arrays, provenance=[f"from_edges({told})"])
+        graph = graph if min_weight is None else graph.threshold(min_weight)
+        graph = graph if genes is None else graph.match(genes)
+        return graph if k is None else graph.top_k(k)
 
     @property
     def n_nodes(self) -> int:
@@ -174,19 +197,153 @@ class KnowledgeGraph:
             }
         )
 
-    top_k = _filters.top_k
-    top_fraction = _filters.top_fraction
-    threshold = _filters.threshold
-    restrict = _filters.restrict
-    match = _filters.match
-    reverse = _filters.reverse
-    normalize = _filters.normalize
-    refine = _refine.refine
-    rewire = _ablations.rewire
-    drop = _ablations.drop
-    coverage = _reports.coverage
-    summary = _reports.summary
-    save = _storage.save
+    def top_k(self, k: int = 20) -> KnowledgeGraph:
+        """Keep the ``k`` heaviest incoming edges of every target (paper: ``k = 20``).
+
+        Of edges that weigh the same, those whose source stands first in ``nodes`` are kept.
+        """
+        return self.derive(self.arrays.top_k(k), f"top_k(k={k})")
+
+    def top_fraction(self, fraction: float) -> KnowledgeGraph:
+        """Keep this fraction of all edges, the heaviest; the number is rounded.
+
+        Of edges that weigh the same, those first in ``edges`` are kept.
+        """
+        return self.derive(heaviest(self.arrays, fraction), f"top_fraction(fraction={fraction})")
+
+    def threshold(self, minimum: float) -> KnowledgeGraph:
+        """Keep the edges that weigh at least ``minimum``."""
+        heavy = self.weight >= np.float32(minimum)
+        return self.derive(self.arrays.take(heavy), f"threshold(minimum={minimum})")
+
+    def restrict(self, genes: Iterable[str]) -> KnowledgeGraph:
+        """Keep the nodes that are among ``genes``, by exact name, and the edges between them."""
+        wanted = list(genes)
+        keep = self.nodes.isin(wanted)
+        edges = self.arrays.renumber(np.where(keep, np.cumsum(keep) - 1, -1))
+        return self.derive(edges, f"restrict({len(wanted)} genes)", nodes=self.nodes[keep])
+
+    def match(self, genes: Iterable[str]) -> KnowledgeGraph:
+        """Restrict to ``genes``, whichever names either side uses, and adopt their names.
+
+        A gene whose name is not a node is looked up by :func:`~txpert.graph.map_genes`: the
+        symbols of an old graph meet those of a new screen, and the other way round.
+
+        Raises
+        ------
+        ValueError
+            If none of the genes is in the graph.
+        """
+        found = match_names(self.nodes, genes)
+        position = np.full(self.n_nodes, -1)
+        position[found.to_numpy()] = np.arange(len(found))
+        step = f"match({len(found)} genes found)"
+        return self.derive(self.arrays.renumber(position), step, nodes=found.index)
+
+    def reverse(self) -> KnowledgeGraph:
+        """Reverse the direction of every edge."""
+        return self.derive(self.arrays.reverse(), "reverse()")
+
+    def normalize(self, how: Literal["max", "target", "symmetric"] = "max") -> KnowledgeGraph:
+        """Rescale the weights.
+
+        Parameters
+        ----------
+        how
+            "max": the heaviest edge weighs 1. "target": the edges into each target sum to 1.
+            "symmetric": wᵢⱼ / √(outᵢ · inⱼ), with the summed weights out of the source and into
+            the target, as in a graph convolution. Edges that weigh nothing stay so.
+        """
+        edges = normalized(self.arrays, self.n_nodes, how)
+        return self.derive(edges, f"normalize(how={how!r})")
+
+    def refine(self) -> KnowledgeGraph:
+        r"""Weigh edges by the neighbors that their ends share, and add likely ones.
+
+        .. math:: w_{ij} = c_{ij}\,\big(A_{ij} + 0.3\, B_{ij}\big), \qquad
+                  c_{ij} = \frac{\langle a_i, a_j \rangle}{\lVert a_i \rVert \lVert a_j \rVert}.
+
+        :math:`A_{ij}` is 1 for an edge :math:`j \to i`, and :math:`a_i` is row i of A + I: the
+        sources of i, and i itself. :math:`B_{ij}` is 1 if j is among the k nodes most similar to
+        i by c, with k the mean number of edges into nodes that have any; nodes as similar to i as
+        the next one after these are left out. The weights that the graph had are not used.
+
+        Databases lack interactions and have wrong ones. Ends of a true edge tend to have neighbors
+        in common, those of a wrong one by chance only (Goldberg and Roth 2003,
+        doi 10.1073/pnas.0735871100), and pairs with many in common are often missing edges (Lü and
+        Zhou 2011, doi 10.1016/j.physa.2010.11.027).
+        """
+        return self.derive(refined(self.arrays, self.n_nodes), "refine()")
+
+    def drop(self, fraction: float, *, seed: int = 0) -> KnowledgeGraph:
+        """Remove exactly ``round(fraction * n_edges)`` edges, drawn at random; all nodes stay."""
+        step = f"drop(fraction={fraction}, seed={seed})"
+        return self.derive(dropped(self.arrays, fraction, seed), step)
+
+    def rewire(
+        self,
+        fraction: float,
+        *,
+        which: Literal["source", "target", "both"] = "both",
+        seed: int = 0,
+    ) -> KnowledgeGraph:
+        """Give exactly ``round(fraction * n_edges)`` edges, drawn at random, new random ends.
+
+        A rewired edge is no edge of the original graph, no self-loop and no repetition, and keeps
+        its weight. So the number of edges stays the same and the fraction rewired is exact.
+
+        Parameters
+        ----------
+        fraction
+            Fraction of the edges to rewire, from 0 to 1.
+        which
+            "source": the in-degree of every node stays; "target": the out-degree of every node
+            stays; "both": only the number of edges does.
+        seed
+            Seed of the random draw.
+
+        Raises
+        ------
+        ValueError
+            If the graph is so dense that there are no such edges.
+        """
+        step = f"rewire(fraction={fraction}, which={which!r}, seed={seed})"
+        edges = rewired(self.arrays, self.nodes, fraction, which=which, seed=seed, name=self.name)
+        return self.derive(edges, step)
+
+    def coverage(self, genes: Iterable[str]) -> pd.DataFrame:
+        """Report how well the graph covers a set of genes.
+
+        Returns
+        -------
+        One row per gene, in the order given: ``in_graph`` (bool), ``n_incoming`` and
+        ``n_outgoing`` edges. A gene with no incoming edge learns nothing from the graph.
+        """
+        wanted = pd.Index(dict.fromkeys(genes), name="gene")
+        incoming, outgoing = self.arrays.degrees(self.n_nodes)
+        degrees = pd.DataFrame({"n_incoming": incoming, "n_outgoing": outgoing}, index=self.nodes)
+        report = degrees.reindex(wanted, fill_value=0)
+        report.insert(0, "in_graph", wanted.isin(self.nodes))
+        return report
+
+    def summary(self) -> pd.Series:
+        """Count nodes and edges and describe degrees and weights.
+
+        Returns
+        -------
+        ``n_nodes``, ``n_isolated``, ``n_edges``, ``density`` (fraction of all ordered pairs),
+        ``reciprocity`` (fraction of edges whose reverse is one too), then mean, median and
+        maximum of the ``in_degree`` and ``out_degree`` over nodes and of the ``weight`` over
+        edges.
+        """
+        return pd.Series(summarize(self.arrays, self.n_nodes), name=self.name)
+
+    def save(self, path: FilePath) -> None:
+        """Write the graph, its name and history to one compressed NumPy file, ``.npz`` by custom.
+
+        The file holds no pickles. An older file of that name stays whole if writing fails.
+        """
+        write_arrays(self.to_dict(), path)
 
     @classmethod
     def load(cls, path: FilePath) -> KnowledgeGraph:
@@ -199,7 +356,7 @@ class KnowledgeGraph:
         ValueError
             If the file is damaged or holds something else.
         """
-        return cls.from_dict(_storage.load(path))
+        return cls.from_dict(read_arrays(path))
 
     def derive(
         self, edges: EdgeArrays, step: str, *, nodes: Iterable[str] | None = None
@@ -244,3 +401,27 @@ class KnowledgeGraph:
 
     def __repr__(self) -> str:
         return f"KnowledgeGraph {self.name!r}: {self.n_nodes:,} nodes, {self.n_edges:,} edges"
+
+
+Graphs = KnowledgeGraph | Sequence[KnowledgeGraph | Mapping[str, Any]]
+
+
+def as_graphs(graphs: Graphs) -> list[KnowledgeGraph]:
+    """Return one graph or several as a list.
+
+    Parameters
+    ----------
+    graphs
+        A graph, or graphs and dictionaries that :meth:`KnowledgeGraph.to_dict` returned.
+
+    Raises
+    ------
+    TypeError
+        If something is no graph.
+    """
+    given = graphs if isinstance(graphs, Iterable) else [graphs]
+    found = [KnowledgeGraph.from_dict(g) if isinstance(g, Mapping) else g for g in given]
+    for graph in found:
+        if not isinstance(graph, KnowledgeGraph):
+            raise TypeError(f"graphs takes tx.graph.KnowledgeGraph objects, not {type(graph)}.")
+    return found

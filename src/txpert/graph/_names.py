@@ -1,3 +1,5 @@
+"""Gene names: cleaned, mapped to current symbols, and matched with nodes."""
+
 from __future__ import annotations
 
 import gzip
@@ -8,8 +10,12 @@ from importlib import resources
 import numpy as np
 import pandas as pd
 
+from txpert._types import BoolArray
+
 # Ensembl ids of the mouse, or symbols such as Stat1.
 _MOUSE = r"ENSMUSG|[A-Z][a-z]+\d*[a-z0-9]*$"
+# "NA" and "NAN" are not among them: databases use both as names of genes.
+_MISSING = frozenset({"", "nan", "NaN", "None", "none", "<NA>", "null", "NULL"})
 
 
 def map_genes(names: Iterable[str | int]) -> pd.DataFrame:
@@ -99,7 +105,7 @@ def match_names(known: pd.Index, genes: Iterable[str]) -> pd.Series:
 
 
 def likely_cause(names: Iterable[str]) -> str:
-    """Say what unknown gene names look like and what to do about it."""
+    """Return what unknown gene names look like and the remedy."""
     looks = pd.Series(list(names), dtype=object).astype(str)
     if looks.str.match(_MOUSE).mean() > 0.5:
         return "They look like mouse genes; map them to their human orthologues first."
@@ -117,6 +123,18 @@ def refuse_mouse(names: Iterable[str], where: str) -> None:
             f"The genes of {where} look like those of a mouse, such as "
             f"{looks[mouse].iloc[0]!r}; fetch the human file or map them to human orthologues."
         )
+
+
+def is_missing(name: str) -> bool:
+    """Return whether a gene name is empty or the text that a missing value is written as."""
+    return name.strip() in _MISSING
+
+
+def clean_names(names: pd.Index) -> tuple[pd.Index, BoolArray]:
+    """Return names as text without spaces around them, and which of them are missing."""
+    missing = names.isna()
+    clean = pd.Index(names.astype(str).str.strip(), dtype=object)
+    return clean, np.asarray(missing | clean.isin(_MISSING))
 
 
 def _distinct(names: Iterable[str | int], kind: str) -> pd.Index:

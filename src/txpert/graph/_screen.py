@@ -1,3 +1,5 @@
+"""Graphs from the training perturbations of a screen."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
@@ -25,7 +27,7 @@ def from_screen(
     layer: str = "delta",
     name: str = "screen",
 ) -> KnowledgeGraph:
-    """Join genes by what the training perturbations of a screen say about them.
+    """Connect genes by the effects of the training perturbations of a screen.
 
     Only training data may enter: a graph that has seen the effects to be predicted would make
     every later score worthless. The graph remembers the conditions it has seen
@@ -38,9 +40,9 @@ def from_screen(
         only, with the columns perturbation, control, n_cells and split in ``obs``. Contexts of a
         perturbation are averaged, weighted by their cells.
     nodes
-        "genes": the measured genes, alike where they respond alike to the training
-        perturbations, so that targets never perturbed have neighbours too if they are measured.
-        "perturbations": the single targets in training, alike where their effects are.
+        "genes": the measured genes, connected if they respond similarly to the training
+        perturbations, so unseen targets have neighbors too if they are measured.
+        "perturbations": the single targets in training, connected if their effects are similar.
     metric, sign, top_fraction, k
         As in :func:`from_features`.
     layer

@@ -1,5 +1,8 @@
+"""Graphs of genes that share gene sets: GMT files and Reactome."""
+
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -11,7 +14,8 @@ from ._download import fetch
 from ._files import PLAIN, FilePath, open_bytes, open_text
 from ._jaccard import jaccard
 from ._knowledge_graph import KnowledgeGraph
-from ._names import map_genes, match_names, refuse_mouse
+from ._names import is_missing, map_genes, match_names, refuse_mouse
+from ._sources import SourceFile, register_source
 
 _REACTOME = ["id", "pathway", "url", "name", "evidence", "species"]
 
@@ -26,7 +30,7 @@ def from_gmt(
     min_size: int = 2,
     max_size: int | None = None,
 ) -> KnowledgeGraph:
-    """Join genes by the Jaccard index of the gene sets they belong to.
+    """Connect genes by the Jaccard index of the gene sets they belong to.
 
     Parameters
     ----------
@@ -36,7 +40,7 @@ def from_gmt(
     name
         Name of the graph.
     genes
-        Genes to join, by symbol, alias, Ensembl or Entrez id; all by default.
+        Genes to connect, by symbol, alias, Ensembl or Entrez id; all by default.
     k
         Incoming edges to keep per target, the heaviest; ``None`` for all.
     threshold
@@ -62,9 +66,24 @@ def from_gmt(
     if pairs.empty:
         raise ValueError(f"No gene set of {path} has between {min_size} and {max_size} genes.")
     step = f"from_gmt({str(path)!r}, k={k}, threshold={threshold})"
-    return _join(pairs, name, genes, k, threshold, step)
+    return _connect(pairs, name, genes, k, threshold, step)
 
 
+_REACTOME_ADDRESS = "https://reactome.org/download/current"
+
+
+@register_source(
+    what="Jaccard index of Reactome pathways",
+    license="CC0",
+    download="fetched once (0.3 MB)",
+    reference="doi:10.1093/nar/gkad1025",
+    files={
+        "reactome": SourceFile(
+            f"{_REACTOME_ADDRESS}/ReactomePathways.gmt.zip", "current", "0.3 MB"
+        ),
+        "reactome_ncbi": SourceFile(f"{_REACTOME_ADDRESS}/NCBI2Reactome.txt", "current", "50 MB"),
+    },
+)
 def reactome(
     path: FilePath | None = None,
     *,
@@ -75,7 +94,7 @@ def reactome(
     cache_dir: FilePath | None = None,
     name: str = "reactome",
 ) -> KnowledgeGraph:
-    """Join genes by the Jaccard index of the Reactome pathways they belong to.
+    """Connect genes by the Jaccard index of the Reactome pathways they belong to.
 
     Parameters
     ----------
@@ -110,7 +129,7 @@ def reactome(
     else:
         pairs = read_gmt(path)
     step = f"reactome({str(path)!r}, k={k}, threshold={threshold})"
-    return _join(pairs, name, genes, k, threshold, step)
+    return _connect(pairs, name, genes, k, threshold, step)
 
 
 def read_gmt(path: FilePath) -> pd.DataFrame:
@@ -122,6 +141,7 @@ def read_gmt(path: FilePath) -> pd.DataFrame:
     """
     sets: list[int] = []
     members: list[str] = []
+    n_missing = 0
     with open_text(path) as text:
         for number, line in enumerate(text, start=1):
             fields = line.rstrip("\r\n").split("\t")
@@ -131,10 +151,19 @@ def read_gmt(path: FilePath) -> pd.DataFrame:
                     "name, a description and genes, separated by tabs."
                 )
             found = dict.fromkeys(gene.strip() for gene in fields[2:] if gene.strip())
-            sets += [number] * len(found)
-            members += found
+            named = [gene for gene in found if not is_missing(gene)]
+            n_missing += len(found) - len(named)
+            sets += [number] * len(named)
+            members += named
     if not members:
         raise ValueError(f"{path} holds no gene sets.")
+    if n_missing:
+        warnings.warn(
+            f"{path}: {n_missing:,} genes of sets are text such as 'nan', which stands for a "
+            "missing name; they are left out.",
+            UserWarning,
+            stacklevel=3,
+        )
     refuse_mouse(pd.unique(pd.Series(members)), str(path))
     return pd.DataFrame({"set": sets, "gene": members})
 
@@ -163,7 +192,7 @@ def _read_reactome_table(path: FilePath, uniprot: Mapping[str, str] | None) -> p
     return pairs.drop_duplicates()
 
 
-def _join(
+def _connect(
     pairs: pd.DataFrame,
     name: str,
     genes: Iterable[str] | None,

@@ -1,6 +1,6 @@
-from __future__ import annotations
+"""Coordinates of genes on graphs."""
 
-from collections.abc import Sequence
+from __future__ import annotations
 
 import numpy as np
 import pandas as pd
@@ -11,16 +11,14 @@ from txpert._types import FloatArray
 
 from ._interop import to_scipy
 from ._joint import share_nodes
-from ._knowledge_graph import KnowledgeGraph
+from ._knowledge_graph import Graphs, KnowledgeGraph, as_graphs
 
 # Up to here all eigenvectors cost less than a second; beyond, only those asked for are sought.
 _DENSE_NODES = 1_000
 
 
-def spectral_embedding(
-    graphs: KnowledgeGraph | Sequence[KnowledgeGraph], n_components: int = 64, seed: int = 0
-) -> pd.DataFrame:
-    r"""Give genes coordinates in which neighbours on graphs lie close together.
+def spectral_embedding(graphs: Graphs, n_components: int = 64, seed: int = 0) -> pd.DataFrame:
+    r"""Give genes coordinates in which neighbors on graphs lie close together.
 
     The coordinates are the leading eigenvectors, each times its eigenvalue, of
 
@@ -58,26 +56,26 @@ def spectral_embedding(
     >>> tx.graph.spectral_embedding(tx.datasets.toy_graph(), n_components=8).shape
     (60, 8)
     """
-    graphs = [graphs] if isinstance(graphs, KnowledgeGraph) else list(graphs)
-    if not graphs:
+    given = as_graphs(graphs)
+    if not given:
         raise ValueError("spectral_embedding takes at least one graph.")
-    shared = share_nodes(graphs)
-    matrix = sum(_normalised(graph) for graph in shared) / len(shared)
-    joined = np.flatnonzero(matrix.sum(axis=0) > 0)
-    if not 1 <= n_components <= len(joined):
+    shared = share_nodes(given)
+    matrix = sum(_normalized(graph) for graph in shared) / len(shared)
+    linked = np.flatnonzero(matrix.sum(axis=0) > 0)
+    if not 1 <= n_components <= len(linked):
         raise ValueError(
-            f"n_components must lie between 1 and {len(joined):,}, the number of genes that have "
+            f"n_components must lie between 1 and {len(linked):,}, the number of genes that have "
             f"an edge, not be {n_components}."
         )
-    values, vectors = _leading(matrix[joined][:, joined], n_components, seed)
+    values, vectors = _leading(matrix[linked][:, linked], n_components, seed)
     coordinates = values * vectors
     peak = np.take_along_axis(coordinates, np.abs(coordinates).argmax(axis=0)[None], axis=0)
     return pd.DataFrame(
-        np.where(peak < 0, -coordinates, coordinates), index=shared[0].nodes[joined]
+        np.where(peak < 0, -coordinates, coordinates), index=shared[0].nodes[linked]
     )
 
 
-def _normalised(graph: KnowledgeGraph) -> sparse.csr_array:
+def _normalized(graph: KnowledgeGraph) -> sparse.csr_array:
     """Divide symmetrised weights by the roots of both ends' degrees."""
     adjacency = to_scipy(graph).astype(np.float64)
     adjacency = adjacency.maximum(adjacency.T)

@@ -1,32 +1,48 @@
+"""Dictionaries of arrays in compressed files without pickles."""
+
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import NamedTemporaryFile
+from typing import Any
 
 import numpy as np
 
 from ._files import FilePath
 
-if TYPE_CHECKING:
-    from ._knowledge_graph import KnowledgeGraph
-
 _FIELDS = {"name", "nodes", "source", "target", "weight"}
 
 
-def save(graph: KnowledgeGraph, path: FilePath) -> None:
-    """Write the graph to one compressed NumPy file, ``.npz`` by custom.
-
-    Names and history are kept; the file holds no pickles.
-    """
+def write_arrays(state: Mapping[str, Any], path: FilePath) -> None:
+    """Write the arrays of a graph to a file; an older one stays whole if that fails."""
+    path = Path(path)
     # An open file keeps NumPy from adding ".npz" to the name asked for.
-    with Path(path).open("wb") as file:
-        np.savez_compressed(file, **graph.to_dict())
+    with NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
+        try:
+            np.savez_compressed(file, **state)
+            file.close()
+            Path(file.name).chmod(_permissions())
+            os.replace(file.name, path)
+        except BaseException as error:
+            file.close()
+            Path(file.name).unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise OSError(f"{path} could not be written: {error}.") from error
+            raise
 
 
-def load(path: FilePath) -> Mapping[str, Any]:
-    """Read the arrays that :func:`save` wrote."""
+def _permissions() -> int:
+    """Return those of a new file, which a temporary one does not have."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def read_arrays(path: FilePath) -> dict[str, Any]:
+    """Read the arrays that :func:`write_arrays` wrote."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")

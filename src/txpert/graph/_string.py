@@ -1,3 +1,5 @@
+"""The graph of STRING's functional associations."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
@@ -11,6 +13,7 @@ from ._arrays import EdgeArrays, concatenate
 from ._download import fetch
 from ._files import FilePath, open_bytes, open_text
 from ._knowledge_graph import KnowledgeGraph
+from ._sources import SourceFile, register_source
 
 # Probability that two proteins chosen at random are associated, in STRING's own formula.
 _PRIOR = 0.041
@@ -19,6 +22,28 @@ _ROWS = 2_000_000
 _SYMBOL_SOURCES = ("Ensembl_HGNC_symbol", "Ensembl_HGNC", "BioMart_HUGO", "UniProt_GN_Name")
 
 
+_ADDRESS = "https://stringdb-downloads.org/download/protein"
+
+
+@register_source(
+    what="Functional associations of proteins, by score",
+    license="CC BY 4.0",
+    download="fetched once (82 MB)",
+    reference="doi:10.1093/nar/gkac1000",
+    files={
+        "string_links": SourceFile(
+            f"{_ADDRESS}.links.v12.0/9606.protein.links.v12.0.txt.gz", "12.0", "80 MB"
+        ),
+        "string_links_detailed": SourceFile(
+            f"{_ADDRESS}.links.detailed.v12.0/9606.protein.links.detailed.v12.0.txt.gz",
+            "12.0",
+            "130 MB",
+        ),
+        "string_info": SourceFile(
+            f"{_ADDRESS}.info.v12.0/9606.protein.info.v12.0.txt.gz", "12.0", "2 MB"
+        ),
+    },
+)
 def string(
     links: FilePath | None = None,
     names: FilePath | None = None,
@@ -41,7 +66,7 @@ def string(
         ``9606.protein.info.v*.txt.gz`` or ``9606.protein.aliases.v*.txt.gz``. Downloaded once
         (2 MB) where ``None``.
     genes
-        Genes to join, by symbol, alias, Ensembl or Entrez id; all by default.
+        Genes to connect, by symbol, alias, Ensembl or Entrez id; all by default.
     k
         Incoming edges to keep per target, the heaviest (paper: 20); ``None`` for all.
     min_score
@@ -55,7 +80,7 @@ def string(
 
     Returns
     -------
-    A graph in both directions, its weights the scores as probabilities in (0, 1]. Several
+    A graph with bidirectional edges, its weights the scores as probabilities in (0, 1]. Several
     proteins of one gene count as one, with the heaviest edge.
 
     Raises
@@ -76,10 +101,14 @@ def string(
     ----------
     Szklarczyk et al. (2023), doi 10.1093/nar/gkac1000. https://string-db.org, CC BY 4.0.
     """
+    # A file given is read before anything is downloaded, which may be in vain.
+    given = None if names is None else _read_names(names)
     links = fetch("string_links", cache_dir=cache_dir) if links is None else links
-    names = fetch("string_info", cache_dir=cache_dir) if names is None else names
     proteins, edges = _read_links(links, min_score, channels)
-    symbol = _read_names(names).reindex(proteins)
+    if given is None:
+        names = fetch("string_info", cache_dir=cache_dir)
+        given = _read_names(names)
+    symbol = given.reindex(proteins)
     code, symbols = pd.factorize(symbol, sort=True)
     if not len(symbols):
         raise ValueError(
@@ -87,7 +116,7 @@ def string(
         )
     edges = EdgeArrays(code[edges.source], code[edges.target], edges.weight)
     edges = edges.take((edges.source >= 0) & (edges.target >= 0))
-    both = concatenate([edges, EdgeArrays(edges.target, edges.source, edges.weight)])
+    both = concatenate([edges, edges.reverse()])
     told = "combined score" if channels is None else ", ".join(channels)
     graph = KnowledgeGraph(
         name, symbols, *both, provenance=[f"string({told}, min_score={min_score})"]

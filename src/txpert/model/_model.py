@@ -49,7 +49,7 @@ class TxPertModel(TrainableModelClass):
         whose perturbation can be predicted.
     encoder
         Perturbation encoder: one of :data:`txpert.nn.ENCODERS` by name, such as ``"gat"``,
-        ``"exphormer"`` or ``"none"``, or with options, such as
+        ``"exphormer"`` or ``"free"``, or with options, such as
         ``tx.nn.EncoderConfig("gat", {"n_layers": 2})``.
     node_inputs
         What the encoder knows of each gene besides the graphs: ``"learned"`` gives it a row to

@@ -16,12 +16,13 @@ from txpert.nn import (
     Decoder,
     EncoderConfig,
     GraphTensors,
-    LowRankDecoder,
     Nodes,
     Similarity,
     delta_similarity,
+    find_decoder,
     join_edges,
     make_combination,
+    make_decoder,
     make_encoder,
     reachable,
 )
@@ -102,24 +103,24 @@ class TxPertModule(BaseModuleClass):
         )
         self.encoder = make_encoder(encoder, graphs, nodes, n_latent)
         self.combination = make_combination(combination, n_latent)
-        self.decoder: Decoder | LowRankDecoder = (
-            LowRankDecoder(n_latent, n_genes)
-            if decoding == "low_rank"
-            else Decoder(n_latent, n_genes, n_hidden=n_hidden, dropout=dropout)
+        self.decoder: Decoder = make_decoder(
+            decoding, n_latent, n_genes, n_hidden=n_hidden, dropout=dropout
         )
-        if decoding == "direct" and mean_control is not None:
-            self.decoder.start_from(mean_control)
+        if mean_control is not None:
+            self.decoder.start_at(mean_control)
         paths: Callable[[], Tensor] | None = getattr(self.encoder, "paths", None)
         edges = paths() if paths is not None else join_edges(graphs)
         self.register_buffer("paths", edges, persistent=False)
-        self.register_buffer("described", nodes.described(), persistent=False)
+        self.register_buffer("described", nodes.has_features(), persistent=False)
         self.register_buffer("trained", torch.zeros(nodes.n, dtype=torch.bool))
         self._known = self.trained.clone(), self.described
         self._embeds_some = "wanted" in inspect.signature(self.encoder.forward).parameters
 
     def ignores_batch(self, matching: Matching) -> bool:
         """Return whether all batches of a cell line have the same predicted Δ."""
-        return self.decoding != "direct" and (self.reads == "none" or matching == "cell_line")
+        return not self.decoder.reads_controls and (
+            self.reads == "none" or matching == "cell_line"
+        )
 
     def embed(self, wanted: Tensor | None = None) -> Tensor:
         """Return the embeddings of the nodes, ``(n_nodes, n_latent)``.
@@ -215,11 +216,9 @@ class TxPertModule(BaseModuleClass):
         if state is None:
             state = self.basal_state(control_profile, control_embedding)
         latent = self.combination(state, targets, present)
-        if isinstance(self.decoder, LowRankDecoder):
-            decoded = self.decoder(latent, present.sum(dim=1, keepdim=True))
-        else:
-            decoded = self.decoder(latent)
-        return {"expression": decoded if self.decoding == "direct" else decoded + control_profile}
+        decoded = self.decoder(latent, present.sum(dim=1, keepdim=True))
+        reads_controls = self.decoder.reads_controls
+        return {"expression": decoded if reads_controls else decoded + control_profile}
 
     @auto_move_data
     def basal_state(
@@ -266,19 +265,17 @@ def default_basal(basal: Basal | None, decoding: Decoding) -> Basal:
     ValueError
         If a name is unknown, or nothing would tell direct decoding the context.
     """
-    if decoding not in get_args(Decoding):
-        known = ", ".join(map(repr, get_args(Decoding)))
-        raise ValueError(f"decoding must be one of {known}, not {decoding!r}.")
+    reads_controls = find_decoder(decoding).reads_controls
     if basal is None:
-        return "mlp" if decoding == "direct" else "none"
+        return "mlp" if reads_controls else "none"
     if basal not in get_args(Basal):
         raise ValueError(
             f"basal must be {', '.join(map(repr, get_args(Basal)))} or a trained scvi-tools "
             f"model, not {basal!r}."
         )
-    if basal == "none" and decoding == "direct":
+    if basal == "none" and reads_controls:
         raise ValueError(
-            "Without a basal encoder nothing tells direct decoding which cells are perturbed: "
-            "take another decoding with basal='none'."
+            f"Without a basal encoder nothing tells {decoding} decoding which cells are "
+            "perturbed: take another decoding with basal='none'."
         )
     return basal

@@ -1,18 +1,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import torch
 from scvi import settings
 
-from txpert.graph import KnowledgeGraph
+from txpert.graph import Graphs, KnowledgeGraph, as_graphs
 from txpert.nn import GraphTensors
-
-Graphs = KnowledgeGraph | Sequence[KnowledgeGraph | Mapping[str, Any]]
 
 
 def read_graphs(graphs: Graphs) -> list[KnowledgeGraph]:
@@ -23,14 +20,7 @@ def read_graphs(graphs: Graphs) -> list[KnowledgeGraph]:
     TypeError
         If something is no graph.
     """
-    given = [graphs] if isinstance(graphs, KnowledgeGraph) else list(graphs)
-    resolved = [
-        KnowledgeGraph.from_dict(graph) if isinstance(graph, Mapping) else graph for graph in given
-    ]
-    for graph in resolved:
-        if not isinstance(graph, KnowledgeGraph):
-            raise TypeError(f"graphs takes tx.graph.KnowledgeGraph objects, not {type(graph)}.")
-    return resolved
+    return as_graphs(graphs)
 
 
 def node_vocabulary(

@@ -14,6 +14,7 @@ from scvi.model.base import BaseModelClass
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT
 from txpert.data import (
+    ObsKeys,
     Screen,
     check_log_normalised,
     expression_matrix,
@@ -123,6 +124,7 @@ class ScreenModelClass(BaseModelClass):
         manager = AnnDataManager(fields=fields, setup_method_args=method)
         manager.register_fields(adata, **kwargs)
         cls.register_manager(manager)
+        ObsKeys(perturbation_key, control_key, batch_key, cell_line_key, split_key).register(adata)
 
     @classmethod
     def setup_mudata(

@@ -13,7 +13,6 @@ from scvi.train import TrainRunner
 
 from txpert._constants import CELL_LINE, CONTROL, PERTURBATION, SPLIT, TRAIN, VALIDATION
 from txpert.data import ConditionTable, Screen, average_over_batches
-from txpert.nn import LowRankDecoder
 from txpert.splits import hold_out
 
 from ._blend import Blend, across_lines
@@ -233,7 +232,7 @@ class TrainableModelClass(PredictingModelClass):
         self.module.train()  # Lightning leaves the mode that an earlier prediction set
         self.trained_on_ = splitter.trained_on
         self.module.trained.copy_(splitter.trained_nodes(len(self.nodes)))
-        if isinstance(self.module.decoder, LowRankDecoder) and options.fresh:
+        if options.fresh:
             self.module.decoder.start_from(splitter.training_effects())
         max_epochs, patience = options.lengths(splitter.n_train)
         validated = splitter.n_val > 0

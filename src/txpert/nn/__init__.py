@@ -1,4 +1,5 @@
-from ._basal import BasalMLP
+"""Neural networks: perturbation encoders over graphs, decoders, combinations of targets."""
+
 from ._bmp import BMPEncoder
 from ._combination import (
     CombinationName,
@@ -7,23 +8,30 @@ from ._combination import (
     SumCombination,
     make_combination,
 )
-from ._decoder import Decoder, LowRankDecoder
+from ._decoder import (
+    DECODERS,
+    Decoder,
+    LowRankDecoder,
+    find_decoder,
+    make_decoder,
+    register_decoder,
+)
 from ._edges import GraphTensors, join_edges, reachable
-from ._embedding import FeatureEncoder
-from ._expander import expander_edges
 from ._exphormer import ExphormerEncoder
-from ._free import FreeEmbeddings
 from ._gat import GATEncoder
 from ._gat_hybrid import GATHybridEncoder
 from ._gat_mlg import GATMLGEncoder
-from ._gcn import GCNEncoder
-from ._hybrid_bmp import HybridBMPEncoder
-from ._nodes import NodeRows, Nodes
+from ._gcn import GCNEncoder, SGCEncoder
+from ._mlp import BasalMLP
+from ._nodes import NodeEmbedding, Nodes
+from ._provenance import expander_edges
 from ._registry import ENCODERS, EncoderConfig, make_encoder, register_encoder
-from ._sgc import SGCEncoder
+from ._show import show
 from ._similarity import Similarity, delta_similarity
+from ._without_graphs import FeatureEncoder, FreeEncoder
 
 __all__ = [
+    "DECODERS",
     "ENCODERS",
     "BMPEncoder",
     "BasalMLP",
@@ -32,16 +40,15 @@ __all__ = [
     "EncoderConfig",
     "ExphormerEncoder",
     "FeatureEncoder",
-    "FreeEmbeddings",
+    "FreeEncoder",
     "GATEncoder",
     "GATHybridEncoder",
     "GATMLGEncoder",
     "GCNEncoder",
     "GraphTensors",
-    "HybridBMPEncoder",
     "InteractionCombination",
     "LowRankDecoder",
-    "NodeRows",
+    "NodeEmbedding",
     "Nodes",
     "SGCEncoder",
     "SequentialCombination",
@@ -49,9 +56,13 @@ __all__ = [
     "SumCombination",
     "delta_similarity",
     "expander_edges",
+    "find_decoder",
     "join_edges",
     "make_combination",
+    "make_decoder",
     "make_encoder",
     "reachable",
+    "register_decoder",
     "register_encoder",
+    "show",
 ]

@@ -1,3 +1,5 @@
+"""Basic message passing over refined graphs, and the paper's Hybrid-BMP."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -16,15 +18,31 @@ from torch_geometric.utils import (
 
 from txpert._refined import refine_adjacency
 
-from ._edges import GraphTensors, adjacency, both_ways, join_edges, neighbour_sums
+from ._edges import (
+    GraphTensors,
+    adjacency,
+    both_ways,
+    join_edges,
+    neighbor_sums,
+    require_graphs,
+)
 from ._mlp import node_mlp, reset_layers
 from ._nodes import Nodes
 from ._registry import register_encoder
 
 
-@register_encoder("bmp")
+@register_encoder(
+    "bmp",
+    description="One step of message passing along and against refined edges, then an MLP",
+)
+@register_encoder(
+    "hybrid_bmp",
+    description="The paper's Hybrid-BMP: as 'bmp', but all edges count as they are",
+    reference="doi:10.1038/s41587-026-03113-4",
+    options={"refined": False},
+)
 class BMPEncoder(nn.Module):
-    r"""Perturbation encoder: basic message passing, both ways, beside the gene's own features.
+    r"""Perturbation encoder: one step of basic message passing, along and against the edges.
 
     .. math::
 
@@ -34,27 +52,35 @@ class BMPEncoder(nn.Module):
 
     where A is refined (:meth:`txpert.graph.KnowledgeGraph.refine`) from the number of graphs that
     have an edge :math:`j \to i` and scaled to a mean of 1, with :math:`A_{ii} = 1`,
-    :math:`\bar D` is to :math:`A^\top` what D is to A, the two tables :math:`H` hold a row per
-    gene, and :math:`F_k` are the features given. :class:`HybridBMPEncoder` of the paper, which
-    this is made from, takes all edges as they are. It has no roots, without which hubs have
-    embeddings many times the size of others', no features of the gene's own, and no self-loops.
-    These tie a gene to its neighbours: what a row learns of the gene's own effect serves the
-    neighbours too, which decides where perturbations are few.
+    :math:`\bar D` is to :math:`A^\top` what D is to A, the two tables :math:`H` hold an embedding
+    per gene, and :math:`F_k` are the features given.
+
+    With ``refined=False`` it is Hybrid-BMP of the paper, the preset ``"hybrid_bmp"``:
+
+    .. math:: Z = \mathrm{MLP}(A H_\text{in} + A^\top H_\text{out}),
+
+    where :math:`A_{ij} = 1` if any graph has an edge :math:`j \to i`. Without the scaling by
+    degree, hubs have embeddings many times the size of others'; without self-loops, a gene is
+    described by its neighbors alone, and genes without any share one embedding. Self-loops tie a
+    gene to its neighbors: they share what its embedding learns of the gene's own effect, which
+    matters most where perturbations are few.
 
     Parameters
     ----------
     graphs
-        Graphs over the nodes; weights are not used.
+        Graphs over the nodes; weights are not used. At least one unless ``refined``.
     nodes
         The genes.
     n_latent
-        Length of an embedding.
+        Dimensionality of the embeddings.
     n_input
-        Length of the rows.
+        Dimensionality of a node's input.
     n_hidden
-        Width of the MLP's hidden layer.
+        Number of nodes in the MLP's hidden layer.
     dropout
-        Share of hidden units dropped in training.
+        Dropout rate of the hidden layer.
+    refined
+        Refine the edges, scale by degree, and add self-loops and the gene's own features.
     """
 
     incoming: Tensor
@@ -69,19 +95,21 @@ class BMPEncoder(nn.Module):
         n_input: int = 128,
         n_hidden: int = 128,
         dropout: float = 0.1,
+        refined: bool = True,
     ) -> None:
         super().__init__()
-        edges, weight = _refined(join_edges(graphs), nodes.n)
-        edges, weight = add_self_loops(edges, weight, num_nodes=nodes.n)
-        self.register_buffer("incoming", _scaled(edges, weight, nodes.n), persistent=False)
-        self.register_buffer("outgoing", _scaled(edges.flip(0), weight, nodes.n), persistent=False)
-        self.sources = nodes.rows(n_input)
-        self.targets = nodes.rows(n_input)
-        self.own = nodes.given().rows(n_input) if nodes.features else None
+        if not refined:
+            require_graphs(graphs, "hybrid_bmp")
+        matrices = _refined(graphs, nodes.n) if refined else _as_given(graphs, nodes.n)
+        for name, matrix in zip(("incoming", "outgoing"), matrices, strict=True):
+            self.register_buffer(name, matrix, persistent=False)
+        self.sources = nodes.embedding(n_input)
+        self.targets = nodes.embedding(n_input)
+        self.own = nodes.features_only().embedding(n_input) if refined and nodes.features else None
         self.mlp = node_mlp(n_input, n_hidden, n_latent, dropout)
 
     def reset_parameters(self) -> None:
-        """Draw all parameters anew."""
+        """Reset all learnable parameters."""
         reset_layers(self)
 
     def paths(self) -> Tensor:
@@ -90,22 +118,35 @@ class BMPEncoder(nn.Module):
 
     def forward(self, wanted: Tensor | None = None) -> Tensor:
         """Return the embeddings of all nodes, or of those wanted, ``(n_nodes, n_latent)``."""
-        into = neighbour_sums(self.incoming, self.sources, wanted)
-        out_of = neighbour_sums(self.outgoing, self.targets, wanted)
+        into = neighbor_sums(self.incoming, self.sources, wanted)
+        out_of = neighbor_sums(self.outgoing, self.targets, wanted)
         own = 0 if self.own is None else self.own(wanted)
         return self.mlp(into + out_of + own)
 
 
-def _refined(edges: Tensor, n_nodes: int) -> tuple[Tensor, Tensor]:
-    """Return the refined edges and their weights, with a mean of 1; repeated edges count."""
-    number = torch.ones(edges.shape[1])
-    edges, number = coalesce(*remove_self_loops(edges, number), num_nodes=n_nodes)
-    given = to_scipy_sparse_matrix(edges.flip(0), number, n_nodes)
-    found, weight = from_scipy_sparse_matrix(refine_adjacency(sparse.csr_array(given)))
-    return found.flip(0), weight / weight.mean()
+def _as_given(graphs: Sequence[GraphTensors], n_nodes: int) -> tuple[Tensor, Tensor]:
+    """Return the adjacency matrix of the union of the graphs, and its transpose."""
+    edges = coalesce(join_edges(graphs), num_nodes=n_nodes)
+    ones = torch.ones(edges.shape[1])
+    return adjacency(edges, ones, n_nodes), adjacency(edges.flip(0), ones, n_nodes)
+
+
+def _refined(graphs: Sequence[GraphTensors], n_nodes: int) -> tuple[Tensor, Tensor]:
+    """Return the refined adjacency matrix with self-loops, and its transpose, both scaled.
+
+    Edges that several graphs have count as often.
+    """
+    given = join_edges(graphs)
+    edges, number = coalesce(
+        *remove_self_loops(given, torch.ones(given.shape[1])), num_nodes=n_nodes
+    )
+    counts = to_scipy_sparse_matrix(edges.flip(0), number, n_nodes)
+    found, weight = from_scipy_sparse_matrix(refine_adjacency(sparse.csr_array(counts)))
+    edges, weight = add_self_loops(found.flip(0), weight / weight.mean(), num_nodes=n_nodes)
+    return _scaled(edges, weight, n_nodes), _scaled(edges.flip(0), weight, n_nodes)
 
 
 def _scaled(edges: Tensor, weight: Tensor, n_nodes: int) -> Tensor:
-    """Return the matrix whose sums have the size of a row, if rows are at random."""
+    """Return the matrix whose sums of random embeddings have the size of one embedding."""
     squares = scatter(weight**2, edges[1], dim_size=n_nodes)
     return adjacency(edges, weight / squares[edges[1]].sqrt(), n_nodes)

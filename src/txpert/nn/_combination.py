@@ -1,3 +1,5 @@
+"""How the embeddings of several targets combine."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -40,7 +42,7 @@ class InteractionCombination(nn.Module):
     Parameters
     ----------
     n_latent
-        Length of an embedding.
+        Dimensionality of the embeddings.
     """
 
     def __init__(self, n_latent: int) -> None:
@@ -56,7 +58,7 @@ class InteractionCombination(nn.Module):
 
 
 class SequentialCombination(nn.Module):
-    r"""Perturb the state by one target after the other (the paper's generalisation).
+    r"""Perturb the state by one target after the other (the paper's generalization).
 
     .. math:: T(s, z) = s + z + \mathrm{MLP}(s \oplus z)
 
@@ -67,9 +69,9 @@ class SequentialCombination(nn.Module):
     Parameters
     ----------
     n_latent
-        Length of an embedding.
+        Dimensionality of the embeddings.
     n_hidden
-        Width of the MLP's hidden layer.
+        Number of nodes in the MLP's hidden layer.
     """
 
     def __init__(self, n_latent: int, *, n_hidden: int = 128) -> None:

@@ -1,72 +1,175 @@
+"""Decoders, from the latent state of perturbed cells to genes."""
+
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from ._entries import Entry, add_entry, first_line
 from ._mlp import hidden_layer
 
 
-class Decoder(nn.Module):
-    """Decoder :math:`g` from a latent state to genes, ``n_latent → n_hidden → n_genes``.
-
-    Its output is linear: an expression profile or a Δ, as the module uses it.
+class Decoder(Protocol):
+    r"""What a model needs of a decoder :math:`g`, which is a :class:`torch.nn.Module` besides.
 
     Parameters
     ----------
     n_latent
-        Length of the latent state.
+        Dimensionality of the latent state.
     n_genes
         Number of genes.
     n_hidden
-        Width of the hidden layer.
+        Number of nodes per hidden layer.
     dropout
-        Share of hidden units dropped in training.
+        Dropout rate.
+
+    Attributes
+    ----------
+    reads_controls
+        If true, the output is an expression profile, which the decoder reads from the basal state
+        of the controls, so a basal encoder is needed. If false, the output is the change Δ, which
+        the model adds to the control profile.
     """
 
-    def __init__(self, n_latent: int, n_genes: int, *, n_hidden: int, dropout: float) -> None:
-        super().__init__()
-        self.hidden = hidden_layer(n_latent, n_hidden, dropout)
-        self.output = nn.Linear(n_hidden, n_genes)
+    reads_controls: ClassVar[bool]
 
-    def start_from(self, mean: Tensor) -> None:
-        """Make ``mean``, ``(n_genes,)``, the centre of untrained predictions."""
-        with torch.no_grad():
-            self.output.bias.copy_(mean)
+    def __init__(self, n_latent: int, n_genes: int, *, n_hidden: int, dropout: float) -> None: ...
 
-    def forward(self, latent: Tensor) -> Tensor:
-        """Map latent states ``(n, n_latent)`` to genes ``(n, n_genes)``."""
-        return self.output(self.hidden(latent))
+    def start_at(self, mean_control: Tensor) -> None:
+        """Take the mean control profile, ``(n_genes,)``, before training; may do nothing."""
+        ...
+
+    def start_from(self, effects: Tensor) -> None:
+        """Take Δ of the training perturbations, ``(n, n_genes)``, before training starts.
+
+        May do nothing.
+        """
+        ...
+
+    def __call__(self, latent: Tensor, order: Tensor) -> Tensor:
+        """Map latent states to genes, ``(n, n_genes)``.
+
+        Parameters
+        ----------
+        latent
+            Latent states, ``(n, n_latent)``.
+        order
+            Number of targets, ``(n, 1)``.
+        """
+        ...
 
 
+DECODERS: dict[str, Entry[Decoder]] = {}
+"""Decoders by the name that ``TxPertModel(decoding=...)`` takes."""
+
+DecoderClass = TypeVar("DecoderClass", bound=type)
+
+
+def register_decoder(
+    name: str, *, description: str = "", reference: str = ""
+) -> Callable[[DecoderClass], DecoderClass]:
+    """Make a class available as ``TxPertModel(decoding=name)``.
+
+    The class is a :class:`torch.nn.Module` with the attributes and methods of :class:`Decoder`.
+
+    Parameters
+    ----------
+    name
+        Name of the decoder.
+    description
+        What it is, in one line; by default the first line of the class's docstring.
+    reference
+        Publication, as a DOI or an arXiv number.
+
+    Raises
+    ------
+    ValueError
+        If another decoder has that name.
+    """
+
+    def register(decoder: DecoderClass) -> DecoderClass:
+        entry: Entry[Decoder] = Entry(decoder, description or first_line(decoder), reference)
+        add_entry(DECODERS, name, entry, kind="decoder")
+        return decoder
+
+    return register
+
+
+def find_decoder(name: str) -> type[Decoder]:
+    """Return the decoder of that name.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    if name not in DECODERS:
+        known = ", ".join(map(repr, DECODERS))
+        raise ValueError(f"decoding must be one of {known}, not {name!r}.")
+    return DECODERS[name].cls
+
+
+def make_decoder(
+    name: str, n_latent: int, n_genes: int, *, n_hidden: int, dropout: float
+) -> Decoder:
+    """Build the decoder of that name; see :class:`Decoder` for the parameters.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    return find_decoder(name)(n_latent, n_genes, n_hidden=n_hidden, dropout=dropout)
+
+
+@register_decoder("low_rank")
 class LowRankDecoder(nn.Module):
-    r"""Decoder of a change by few directions of change.
+    r"""Decoder of a change as a combination of a few components.
 
     .. math:: \hat\Delta = |P|\, b + W z\, V
 
-    Training starts with the mean effect :math:`b` and the leading principal components :math:`V`
-    of the training perturbations' effects, and changes them as need be. So a hundred perturbations
-    do where the many weights of an MLP would fit noise.
+    Training starts from the mean effect :math:`b` and the leading principal components :math:`V`
+    of the training perturbations' effects and updates both. A hundred perturbations suffice, on
+    which the many weights of an MLP would overfit.
 
     Parameters
     ----------
     n_latent
-        Length of the latent state.
+        Dimensionality of the latent state.
     n_genes
         Number of genes.
     n_components
-        Number of directions.
+        Number of components.
+    n_hidden, dropout
+        Not used: there is no hidden layer.
     """
 
-    def __init__(self, n_latent: int, n_genes: int, *, n_components: int = 32) -> None:
+    reads_controls = False
+
+    def __init__(
+        self,
+        n_latent: int,
+        n_genes: int,
+        *,
+        n_components: int = 32,
+        n_hidden: int = 0,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.scores = nn.Linear(n_latent, n_components)
         self.components = nn.Parameter(torch.zeros(n_components, n_genes))
         self.mean = nn.Parameter(torch.zeros(n_genes))
 
+    def start_at(self, mean_control: Tensor) -> None:
+        """Do nothing: the output is a change."""
+
     def start_from(self, effects: Tensor) -> None:
         """Take mean and principal components from effects, ``(n_perturbations, n_genes)``."""
-        centred = effects - effects.mean(dim=0)
-        _, size, directions = torch.linalg.svd(centred, full_matrices=False)
+        centered = effects - effects.mean(dim=0)
+        _, size, directions = torch.linalg.svd(centered, full_matrices=False)
         scaled = size[:, None] * directions / len(effects) ** 0.5
         with torch.no_grad():
             self.mean.copy_(effects.mean(dim=0))
@@ -86,3 +189,52 @@ class LowRankDecoder(nn.Module):
         """
         change = self.scores(latent) @ self.components + order * self.mean
         return change * (order > 0)
+
+
+@register_decoder("delta")
+class DeltaDecoder(nn.Module):
+    """Decoder of a change by an MLP, ``n_latent → n_hidden → n_genes``, linear output.
+
+    Parameters
+    ----------
+    n_latent
+        Dimensionality of the latent state.
+    n_genes
+        Number of genes.
+    n_hidden
+        Number of nodes per hidden layer.
+    dropout
+        Dropout rate.
+    """
+
+    reads_controls = False
+
+    def __init__(self, n_latent: int, n_genes: int, *, n_hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.hidden = hidden_layer(n_latent, n_hidden, dropout)
+        self.output = nn.Linear(n_hidden, n_genes)
+
+    def start_at(self, mean_control: Tensor) -> None:
+        """Do nothing: the output is a change."""
+
+    def start_from(self, effects: Tensor) -> None:
+        """Do nothing: the weights start at random."""
+
+    def forward(self, latent: Tensor, order: Tensor) -> Tensor:
+        """Map latent states ``(n, n_latent)`` to genes ``(n, n_genes)``; order is not used."""
+        return self.output(self.hidden(latent))
+
+
+@register_decoder("direct", reference="doi:10.1038/s41587-026-03113-4")
+class DirectDecoder(DeltaDecoder):
+    """Decoder of an expression profile by an MLP on basal state and perturbation.
+
+    As :class:`DeltaDecoder`, but the output is the profile, as in the paper.
+    """
+
+    reads_controls = True
+
+    def start_at(self, mean_control: Tensor) -> None:
+        """Make the mean control profile, ``(n_genes,)``, the center of untrained predictions."""
+        with torch.no_grad():
+            self.output.bias.copy_(mean_control)

@@ -1,3 +1,5 @@
+"""Dot-product attention with edge features, computed block by block."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -6,9 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ._gatv2 import weight_bias
-from ._precision import in_float32
+from ._messages import in_float32, per_head, softmax
 from ._provenance import ProvenanceEdges
-from ._softmax import per_head, softmax
 
 
 class EdgeAttention(nn.Module):
@@ -28,11 +29,11 @@ class EdgeAttention(nn.Module):
     Parameters
     ----------
     width
-        Length of a node's input and output.
+        Dimensionality of a node's input and output.
     n_heads
         Number of heads, a divisor of the width.
     n_kinds
-        Length of an edge's provenance.
+        Dimensionality of an edge's provenance.
     weighted
         Use the weights of the edges.
     """
@@ -49,7 +50,7 @@ class EdgeAttention(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw all parameters anew."""
+        """Reset all learnable parameters."""
         for linear in (self.key, self.query, self.value, self.feature, self.bias):
             linear.reset_parameters()
         if self.exponent is not None:

@@ -1,3 +1,5 @@
+"""Edges of graphs over the nodes, as tensors."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
@@ -9,12 +11,12 @@ from torch import Tensor, nn
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
 from torch_geometric.utils import add_remaining_self_loops, coalesce
 
-from ._precision import in_float32
+from ._messages import in_float32
 
 _BLOCK_EDGES = 1_024
 """Edges worked on at once on a CPU: their features stay in its cache."""
 _LIGHTEST = 1e-3
-"""Weights below this share of a graph's largest count as this share."""
+"""Smallest weight, as a fraction of the largest of a graph."""
 
 
 class GraphTensors(NamedTuple):
@@ -41,11 +43,11 @@ def join_edges(graphs: Sequence[GraphTensors]) -> Tensor:
 
 def log_weights(graphs: Sequence[GraphTensors]) -> Tensor:
     """Return the log of each edge's weight over its graph's largest, ``(n_edges,)``."""
-    shares = [
+    fractions = [
         graph.weight / graph.weight.max() if len(graph.weight) else graph.weight
         for graph in graphs
     ]
-    return torch.cat([*shares, torch.empty(0)]).clamp(min=_LIGHTEST).log()
+    return torch.cat([*fractions, torch.empty(0)]).clamp(min=_LIGHTEST).log()
 
 
 def both_ways(edges: Tensor) -> Tensor:
@@ -59,17 +61,17 @@ def adjacency(edges: Tensor, weight: Tensor, n_nodes: int) -> Tensor:
     return torch.sparse_coo_tensor(edges.flip(0), weight, size, check_invariants=True).coalesce()
 
 
-def neighbour_sums(
+def neighbor_sums(
     matrix: Tensor, rows: Callable[[Tensor | None], Tensor], wanted: Tensor | None = None
 ) -> Tensor:
-    """Sum the rows of each node's neighbours, making no more rows than are needed.
+    """Sum the embeddings of each node's neighbors, computing no more than are needed.
 
     Parameters
     ----------
     matrix
         Sparse, target × source.
     rows
-        Returns the rows of all nodes (``None``) or of some, given sorted and each once.
+        Returns the embeddings of all nodes (``None``) or of some, given sorted and each once.
     wanted
         Nodes whose sums are returned; ``None`` for all.
 
@@ -89,7 +91,7 @@ def neighbour_sums(
     return in_float32(torch.sparse.mm, some, rows(needed))
 
 
-def normalised_adjacency(graphs: Sequence[GraphTensors], n_nodes: int) -> Tensor:
+def normalized_adjacency(graphs: Sequence[GraphTensors], n_nodes: int) -> Tensor:
     r"""Return :math:`D^{-1/2} (A + I) D^{-1/2}` of the union of the graphs, target × source.
 
     :math:`A_{ij}` is the weight of edge :math:`j \to i`, the largest of all graphs', and
@@ -106,7 +108,7 @@ def require_graphs(graphs: Sequence[GraphTensors], encoder: str) -> None:
     if not graphs:
         raise ValueError(
             f"Encoder {encoder!r} needs at least one graph: pass graphs=[...], or take "
-            "encoder='none', which learns free embeddings."
+            "encoder='free', which learns free embeddings."
         )
 
 

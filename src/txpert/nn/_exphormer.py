@@ -1,3 +1,5 @@
+"""Exphormer: a sparse graph transformer."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -21,9 +23,9 @@ class ExphormerLayer(nn.Module):
     n_channels, n_heads
         Channels of each head, and their number; the width is their product.
     n_kinds
-        Length of an edge's provenance.
+        Dimensionality of an edge's provenance.
     dropout
-        Share of units dropped in training.
+        Dropout rate.
     local
         Add GATv2 message passing over the graphs' own edges.
     weighted
@@ -60,7 +62,12 @@ class ExphormerLayer(nn.Module):
         return self.feed_forward_norm(h + self.dropout(self.feed_forward(h)))
 
 
-@register_encoder("exphormer")
+@register_encoder(
+    "exphormer",
+    description="Sparse graph transformer over graphs and an expander, with edge provenance",
+    reference="arXiv:2303.06147",
+    multi_graph=True,
+)
 class ExphormerEncoder(nn.Module):
     r"""Perturbation encoder: a sparse graph transformer over the graphs and an expander.
 
@@ -74,7 +81,7 @@ class ExphormerEncoder(nn.Module):
         h' &= \mathrm{Norm}(h + \mathrm{Attention}(h) \;[+\, \mathrm{GATv2}(h)]), \\
         h'' &= \mathrm{Norm}(h' + \mathrm{FF}(h')),
 
-    with layer normalisation (Shirzad et al., ICML 2023, arXiv:2303.06147). With several graphs it
+    with layer normalization (Shirzad et al., ICML 2023, arXiv:2303.06147). With several graphs it
     is Exphormer-MG of the paper, doi:10.1038/s41587-026-03113-4.
 
     Parameters
@@ -84,11 +91,11 @@ class ExphormerEncoder(nn.Module):
     nodes
         The genes.
     n_latent
-        Length of an embedding.
+        Dimensionality of the embeddings.
     n_layers, n_heads, n_channels
         Number of layers, heads in each, and channels of each head.
     dropout
-        Share of units dropped in training.
+        Dropout rate.
     n_cycles, seed
         Number of the expander's cycles, and the seed they are drawn with. In
         :class:`txpert.TxPertModel` the seed is ``scvi.settings.seed`` unless one is given.
@@ -123,7 +130,7 @@ class ExphormerEncoder(nn.Module):
         log_weight = log_weights(graphs) if edge_weights else None
         self.graph_edges = TargetSortedEdges(joined, nodes.n, log_weight) if local else None
         self.register_buffer("_paths", both_ways(joined), persistent=False)
-        self.nodes = nodes.rows(n_heads * n_channels)
+        self.nodes = nodes.embedding(n_heads * n_channels)
         n_kinds = self.edges.provenance.shape[1]
         self.layers = nn.ModuleList(
             ExphormerLayer(
@@ -139,7 +146,7 @@ class ExphormerEncoder(nn.Module):
         self.project = nn.Linear(n_heads * n_channels, n_latent)
 
     def reset_parameters(self) -> None:
-        """Draw all parameters anew."""
+        """Reset all learnable parameters."""
         reset_layers(self)
 
     def paths(self) -> Tensor:

@@ -1,3 +1,5 @@
+"""GAT: graph attention over the union of the graphs."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -10,7 +12,11 @@ from ._nodes import Nodes
 from ._registry import register_encoder
 
 
-@register_encoder("gat")
+@register_encoder(
+    "gat",
+    description="Graph attention (GATv2) over the union of the graphs",
+    reference="arXiv:2105.14491",
+)
 class GATEncoder(nn.Module):
     r"""Perturbation encoder: graph attention over the union of the graphs.
 
@@ -29,13 +35,13 @@ class GATEncoder(nn.Module):
     nodes
         The genes.
     n_latent
-        Length of an embedding.
+        Dimensionality of the embeddings.
     n_input
-        Length of a node's input row.
+        Dimensionality of a node's input.
     n_layers, n_heads, n_channels
         Number of layers, heads in each, and channels of each head.
     dropout
-        Share of a layer's input dropped in training.
+        Dropout rate of a layer's input.
     edge_weights
         Let attention follow the weights of the edges, to a learned degree.
     """
@@ -56,7 +62,7 @@ class GATEncoder(nn.Module):
         super().__init__()
         log_weight = log_weights(graphs) if edge_weights else None
         self.edges = TargetSortedEdges(join_edges(graphs), nodes.n, log_weight)
-        self.nodes = nodes.rows(n_input)
+        self.nodes = nodes.embedding(n_input)
         self.stack = GATStack(
             n_input,
             n_layers=n_layers,
@@ -68,7 +74,7 @@ class GATEncoder(nn.Module):
         self.project = nn.Linear(self.stack.n_output, n_latent)
 
     def reset_parameters(self) -> None:
-        """Draw all parameters anew."""
+        """Reset all learnable parameters."""
         for part in (self.nodes, self.stack, self.project):
             part.reset_parameters()
 

@@ -1,3 +1,5 @@
+"""GAT-Hybrid: a GAT per graph, combined by attention over the graphs."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -15,7 +17,12 @@ from ._registry import register_encoder
 Combine = Literal["attention", "concat"]
 
 
-@register_encoder("gat_hybrid")
+@register_encoder(
+    "gat_hybrid",
+    description="A GAT per graph, then attention over the graphs of each gene",
+    reference="doi:10.1038/s41587-026-03113-4",
+    multi_graph=True,
+)
 class GATHybridEncoder(nn.Module):
     r"""Perturbation encoder: a GAT per graph, weighed for every gene by itself.
 
@@ -37,13 +44,13 @@ class GATHybridEncoder(nn.Module):
     nodes
         The genes.
     n_latent
-        Length of an embedding.
+        Dimensionality of the embeddings.
     combine
         ``"attention"`` over the graphs or ``"concat"``.
     n_queries
         Number of heads of the attention over graphs.
     dropout
-        Share of units dropped in training.
+        Dropout rate.
     n_input, n_layers, n_heads, n_channels, edge_weights
         Of every :class:`GATEncoder`.
     """
@@ -89,7 +96,7 @@ class GATHybridEncoder(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw all parameters anew."""
+        """Reset all learnable parameters."""
         reset_layers(self.towers)
         reset_layers(self.mlp)
         if self.query is not None:

@@ -1,3 +1,5 @@
+"""GAT-MLG: graph attention over a multilayer graph."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -36,7 +38,12 @@ def incoming_weights(graph: GraphTensors, n_nodes: int) -> Tensor:
     return torch.stack([number, mean, largest], dim=1)
 
 
-@register_encoder("gat_mlg")
+@register_encoder(
+    "gat_mlg",
+    description="Graph attention over a multilayer graph with a copy of each gene per graph",
+    reference="doi:10.1038/s41587-026-03113-4",
+    multi_graph=True,
+)
 class GATMLGEncoder(nn.Module):
     r"""Perturbation encoder: graph attention over a multilayer graph.
 
@@ -62,13 +69,13 @@ class GATMLGEncoder(nn.Module):
     nodes
         The genes.
     n_latent
-        Length of an embedding.
+        Dimensionality of the embeddings.
     n_input
-        Length of the input rows.
+        Dimensionality of a node's input.
     n_layers, n_heads, n_channels
         Number of layers, heads in each, and channels of each head.
     dropout
-        Share of a layer's input dropped in training.
+        Dropout rate of a layer's input.
     edge_weights
         Let attention follow the weights of the edges, to a learned degree.
     """
@@ -103,7 +110,7 @@ class GATMLGEncoder(nn.Module):
         self.edges = TargetSortedEdges(edges, len(graphs) * nodes.n, log_weight)
         structure = incoming_weights(graphs[0], nodes.n)
         self.register_buffer("structure", structure, persistent=False)
-        self.nodes = nodes.rows(n_input)
+        self.nodes = nodes.embedding(n_input)
         self.graphs = nn.Parameter(torch.empty(len(graphs), n_input))
         self.stack = GATStack(
             n_input,
@@ -119,7 +126,7 @@ class GATMLGEncoder(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw all parameters anew."""
+        """Reset all learnable parameters."""
         nn.init.xavier_uniform_(self.graphs)
         for part in (self.nodes, self.stack, self.project, self.describe, self.gate):
             part.reset_parameters()

@@ -1,3 +1,5 @@
+"""GATv2 layers with concatenated skip connections."""
+
 from __future__ import annotations
 
 import torch
@@ -20,18 +22,18 @@ class GATStack(nn.Module):
     Parameters
     ----------
     n_input
-        Length of a node's input.
+        Dimensionality of a node's input.
     n_layers, n_heads, n_channels
         Number of layers, heads in each, and channels of each head.
     dropout
-        Share of a layer's input dropped in training.
+        Dropout rate of a layer's input.
     weighted
         Use the weights of the edges.
 
     Attributes
     ----------
     n_output
-        Length of a node's output.
+        Dimensionality of a node's output.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class GATStack(nn.Module):
         self.n_output = n_input + n_layers * width
 
     def reset_parameters(self) -> None:
-        """Draw all parameters anew."""
+        """Reset all learnable parameters."""
         reset_layers(self)
 
     def forward(self, h: Tensor, edges: TargetSortedEdges, wanted: Tensor | None = None) -> Tensor:

@@ -1,3 +1,5 @@
+"""The GATv2 layer, computed block by block."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -7,8 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ._edges import Hop
-from ._precision import in_float32
-from ._softmax import per_head, softmax
+from ._messages import in_float32, per_head, softmax
 
 _SLOPE = 0.2
 """Negative slope of the LeakyReLU within GATv2's score."""
@@ -32,7 +33,7 @@ class GATv2Layer(nn.Module):
     Parameters
     ----------
     n_in
-        Length of a node's input.
+        Dimensionality of a node's input.
     n_channels, n_heads
         Channels of each head, and their number; the output has ``n_heads * n_channels``.
     weighted
@@ -53,7 +54,7 @@ class GATv2Layer(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw all parameters anew (Glorot, as in PyTorch Geometric)."""
+        """Reset all learnable parameters (Glorot, as in PyTorch Geometric)."""
         for linear in (self.from_source, self.from_target):
             nn.init.xavier_uniform_(linear.weight)
             nn.init.zeros_(linear.bias)

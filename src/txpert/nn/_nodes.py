@@ -1,3 +1,5 @@
+"""Inputs of the encoders: a learned embedding per gene, given features, or both."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -8,63 +10,64 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Nodes:
-    """Genes that can be perturbed, and what an encoder may know of each besides the graphs.
+    """Genes that can be perturbed, and what encoders read of them apart from the graphs.
 
     Parameters
     ----------
     n
         Number of genes.
     learned
-        Whether each gene has a row of its own to learn.
+        Whether each gene has a learned embedding.
     features
-        Tables of given features, each ``(n, n_features)``, centred; a row of zeros says nothing.
+        Tables of given features, each ``(n, n_features)``, centered; zeros where a gene has none.
     """
 
     n: int
     learned: bool = True
     features: tuple[Tensor, ...] = ()
 
-    def given(self) -> Nodes:
-        """Return the same genes without rows to learn."""
+    def features_only(self) -> Nodes:
+        """Return the same genes without learned embeddings."""
         return replace(self, learned=False)
 
-    def described(self) -> Tensor:
+    def has_features(self) -> Tensor:
         """Return which genes have features, ``(n,)``."""
-        described = torch.zeros(self.n, dtype=torch.bool)
+        found = torch.zeros(self.n, dtype=torch.bool)
         for table in self.features:
-            described |= table.any(dim=1)
-        return described
+            found |= table.any(dim=1)
+        return found
 
-    def rows(self, n_columns: int) -> NodeRows:
+    def embedding(self, n_columns: int) -> NodeEmbedding:
         """Return a module whose output, ``(n, n_columns)``, is an encoder's input."""
-        return NodeRows(self, n_columns)
+        return NodeEmbedding(self, n_columns)
 
 
-class NodeRows(nn.Module):
-    r"""Input rows of the nodes: learned, from given features, or both.
+class NodeEmbedding(nn.Module):
+    r"""Input of the encoders: learned embeddings, linear maps of given features, or their sum.
 
     .. math:: H = E + \sum_k F_k W_k,
 
-    with free rows :math:`E` and a linear map of each table of features.
+    with learned embeddings :math:`E` and weights :math:`W_k` for each table of features.
 
     Parameters
     ----------
     nodes
         The nodes.
     n_columns
-        Length of a row.
+        Dimensionality of the embedding.
 
     Raises
     ------
     ValueError
-        If there is nothing to make rows of.
+        If there are neither learned embeddings nor features.
     """
 
     def __init__(self, nodes: Nodes, n_columns: int) -> None:
         super().__init__()
         if not nodes.learned and not nodes.features:
             raise ValueError(
-                "Nodes need learned rows or given features: node_inputs=['learned', features]."
+                "Nodes need learned embeddings or given features: "
+                "node_inputs=['learned', features]."
             )
         self.learned = nn.Parameter(torch.empty(nodes.n, n_columns)) if nodes.learned else None
         self.maps = nn.ModuleList(
@@ -75,14 +78,14 @@ class NodeRows(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw all parameters anew."""
+        """Reset all learnable parameters."""
         if self.learned is not None:
             nn.init.xavier_uniform_(self.learned)
         for weight in self.maps.parameters():
             nn.init.xavier_uniform_(weight)
 
     def forward(self, wanted: Tensor | None = None) -> Tensor:
-        """Return the rows of all nodes, or of those wanted, ``(n_nodes, n_columns)``."""
+        """Return the inputs of all nodes, or of those wanted, ``(n_nodes, n_columns)``."""
         tables = (getattr(self, f"features_{i}") for i in range(len(self.maps)))
         parts = [
             linear(table if wanted is None else table[wanted])

@@ -1,3 +1,5 @@
+"""The registry of perturbation encoders, and how a user chooses one."""
+
 from __future__ import annotations
 
 import inspect
@@ -8,20 +10,28 @@ from typing import Any, TypeVar
 from torch import nn
 
 from ._edges import GraphTensors
+from ._entries import Entry, add_entry, first_line
 from ._nodes import Nodes
 
-ENCODERS: dict[str, type[nn.Module]] = {}
-"""Perturbation encoders by the name a user gives."""
+ENCODERS: dict[str, Entry[nn.Module]] = {}
+"""Perturbation encoders by the name that ``TxPertModel(encoder=...)`` takes."""
 
 EncoderClass = TypeVar("EncoderClass", bound=type[nn.Module])
 
 
-def register_encoder(name: str) -> Callable[[EncoderClass], EncoderClass]:
+def register_encoder(
+    name: str,
+    *,
+    description: str = "",
+    reference: str = "",
+    multi_graph: bool = False,
+    options: Mapping[str, Any] | None = None,
+) -> Callable[[EncoderClass], EncoderClass]:
     """Make a class available as ``TxPertModel(encoder=name)``.
 
     The class is a :class:`torch.nn.Module` built by ``Encoder(graphs, nodes, n_latent,
     **options)``, where ``graphs`` is a list of :class:`GraphTensors`, ``nodes`` the genes
-    (:class:`Nodes`; ``nodes.rows(width)`` makes its input) and ``options`` those of the user's
+    (:class:`Nodes`; ``nodes.embedding(n)`` makes its input) and ``options`` those of the user's
     :class:`EncoderConfig`. Its ``forward()`` returns the embeddings of all nodes,
     ``(n_nodes, n_latent)``. What it needs after loading must be in its parameters and buffers or
     follow from the arguments.
@@ -36,7 +46,15 @@ def register_encoder(name: str) -> Callable[[EncoderClass], EncoderClass]:
     Parameters
     ----------
     name
-        What users call the encoder.
+        Name of the encoder.
+    description
+        What it is, in one line; by default the first line of the class's docstring.
+    reference
+        Publication, as a DOI or an arXiv number.
+    multi_graph
+        Whether the encoder tells its graphs apart; others take their union.
+    options
+        Keyword arguments that the name stands for, where it is a preset of the class.
 
     Raises
     ------
@@ -62,13 +80,9 @@ def register_encoder(name: str) -> Callable[[EncoderClass], EncoderClass]:
     """
 
     def register(encoder: EncoderClass) -> EncoderClass:
-        known = ENCODERS.get(name, encoder)
-        # A notebook cell that is run again defines the same class anew.
-        if (known.__module__, known.__qualname__) != (encoder.__module__, encoder.__qualname__):
-            raise ValueError(
-                f"There is an encoder {name!r} already, {known.__qualname__}; take another name."
-            )
-        ENCODERS[name] = encoder
+        told = description or first_line(encoder)
+        entry: Entry[nn.Module] = Entry(encoder, told, reference, multi_graph, options or {})
+        add_entry(ENCODERS, name, entry, kind="encoder")
         return encoder
 
     return register
@@ -76,14 +90,14 @@ def register_encoder(name: str) -> Callable[[EncoderClass], EncoderClass]:
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """A perturbation encoder and its options: ``TxPertModel(encoder=EncoderConfig(...))``.
+    """A perturbation encoder with options: ``TxPertModel(encoder=EncoderConfig(...))``.
 
     Parameters
     ----------
     name
-        What the encoder is called.
+        Name of the encoder.
     options
-        Its keyword arguments.
+        Keyword arguments of the encoder.
 
     Raises
     ------
@@ -130,7 +144,7 @@ class EncoderConfig:
 
     def _parameters(self) -> dict[str, inspect.Parameter]:
         """Return the encoder's keyword arguments, after graphs, nodes and n_latent."""
-        parameters = list(inspect.signature(ENCODERS[self.name]).parameters.items())
+        parameters = list(inspect.signature(ENCODERS[self.name].cls).parameters.items())
         return dict(parameters[3:])
 
     def _takes(self, option: str) -> bool:
@@ -148,4 +162,5 @@ def make_encoder(
         If there is no such encoder, or it cannot do with the graphs or the nodes.
     """
     config = EncoderConfig.of(encoder)
-    return ENCODERS[config.name](graphs, nodes, n_latent, **config.options)
+    entry = ENCODERS[config.name]
+    return entry.cls(graphs, nodes, n_latent, **{**entry.options, **config.options})

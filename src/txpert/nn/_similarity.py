@@ -1,3 +1,5 @@
+"""Similarity of predicted and observed Δ, for the loss."""
+
 from __future__ import annotations
 
 from typing import Literal

@@ -1,3 +1,5 @@
+"""Preparing a screen: normalization, filters, genes, splits and pseudobulk."""
+
 from ._check_split import check_split
 from ._filter_perturbations import filter_perturbations
 from ._harmonize_labels import harmonize_labels

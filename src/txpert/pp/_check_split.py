@@ -1,3 +1,5 @@
+"""Looking for leaks in a split of any origin."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -7,16 +9,24 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT
-from txpert.data import expression_matrix
-from txpert.graph import KnowledgeGraph
+from txpert.data import (
+    BATCH_KEY,
+    CELL_LINE_KEY,
+    CONTROL_KEY,
+    PERTURBATION_KEY,
+    SPLIT_KEY,
+    ObsKeys,
+    expression_matrix,
+)
+from txpert.graph import KnowledgeGraph, as_graphs
 from txpert.splits import (
-    TASKS,
     Problem,
     Task,
-    conditions_of,
+    by_gene,
     identical_cells,
-    label_leaks,
+    make_task,
     mixed_conditions,
+    perturbed_conditions,
     read_cells,
     record_key,
     repeated_names,
@@ -32,14 +42,15 @@ def check_split(
     adata: AnnData,
     *,
     graphs: KnowledgeGraph | Sequence[KnowledgeGraph] = (),
-    task: Task | None = None,
+    task: str | Task | None = None,
     errors: Literal["report", "raise"] = "report",
     layer: str | None = None,
-    split_key: str = SPLIT,
-    perturbation_key: str = PERTURBATION,
-    control_key: str = CONTROL,
-    batch_key: str | None = BATCH,
-    cell_line_key: str | None = CELL_LINE,
+    split_key: str = SPLIT_KEY,
+    perturbation_key: str = PERTURBATION_KEY,
+    control_key: str = CONTROL_KEY,
+    batch_key: str | None = BATCH_KEY,
+    cell_line_key: str | None = CELL_LINE_KEY,
+    control_label: str | Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Look for what held-out data would leak into training, in a split of any origin.
 
@@ -50,18 +61,22 @@ def check_split(
     graphs
         Knowledge graphs the model is to use.
     task
-        What the split asks of a model; by default what :func:`split` recorded, else
+        What the split asks of a model (:func:`txpert.splits.show` lists the tasks); by default
+        what :func:`split` recorded, else
         ``"unseen_perturbation"``.
     errors
         ``"raise"`` raises an error if there is a problem.
     layer
         Layer whose rows are compared between cells; ``None`` takes ``X``.
     split_key, perturbation_key, control_key, batch_key, cell_line_key
-        obs columns.
+        obs columns; by default those registered by ``setup_anndata``, if any.
+    control_label
+        Label or labels of unperturbed cells, instead of ``control_key``.
 
     Returns
     -------
-    One row per problem, none if all is well: its kind, whom it is about (value) and a detail.
+    One row per problem: its kind, whom it is about (value) and a detail. If all is well there are
+    no rows, and a line is printed that says so.
 
     Raises
     ------
@@ -80,6 +95,7 @@ def check_split(
     ``target_in_training``, ``target_in_validation``
         All targets of a held-out perturbation are learned from in others. For unseen
         combinations that is so meant, and only single targets are judged.
+        Both also where labels differ but seem to stand for one gene, such as guides.
     ``test_cell_line_in_training``, ``test_cell_line_in_validation``
         The cell line held out has other perturbations in training.
     ``condition_in_several_splits``
@@ -103,46 +119,60 @@ def check_split(
     >>> import txpert as tx
     >>> adata = tx.datasets.toy()
     >>> tx.pp.split(adata)
-    >>> len(tx.pp.check_split(adata, graphs=tx.datasets.toy_graph()))
-    0
+    >>> problems = tx.pp.check_split(adata, graphs=tx.datasets.toy_graph())
+    No problems found in the split 'split' of 12 perturbations.
     >>> adata.obs["split"] = adata.obs["split"].replace("val", "train")
     >>> tx.pp.check_split(adata)["kind"].tolist()
     ['stale_hash']
     """
-    keys = {
-        PERTURBATION: perturbation_key,
-        CONTROL: control_key,
-        CELL_LINE: cell_line_key,
-        BATCH: batch_key,
-        SPLIT: split_key,
-    }
+    keys = ObsKeys.of(
+        adata,
+        perturbation=perturbation_key,
+        control=control_key,
+        batch=batch_key,
+        cell_line=cell_line_key,
+        split=split_key,
+        control_label=control_label,
+    )
     if errors not in ("report", "raise"):
         raise ValueError(f"errors must be 'report' or 'raise', not {errors!r}.")
-    record = adata.uns.get(record_key(split_key), {})
-    task = task or record.get("task", "unseen_perturbation")
-    if task not in TASKS:
-        raise ValueError(
-            f"There is no task {task!r}; the tasks known are {', '.join(map(repr, TASKS))}."
-        )
+    key = record_key(str(keys.split))
+    record = adata.uns.get(key, {})
+    asked = make_task(task or record.get("task", "unseen_perturbation"))
     cells = read_cells(adata, keys)
-    conditions = conditions_of(cells)
-    graphs = [graphs] if isinstance(graphs, KnowledgeGraph) else graphs
+    conditions = perturbed_conditions(cells)
     problems = [
-        *label_leaks(conditions, task),
+        *_label_leaks(conditions, asked, adata.var_names.astype(str)),
         *mixed_conditions(conditions, cells),
         *_control_problems(cells),
         *repeated_names(cells),
         *identical_cells(cells, expression_matrix(adata, layer)),
-        *_graph_leaks(conditions, graphs),
+        *_graph_leaks(conditions, as_graphs(graphs)),
         *_gene_leaks(conditions, adata),
     ]
     if record and record["sha256"] != split_hash(conditions):
         detail = "cells, labels or split have changed since: split again, or delete the record"
-        problems.append(Problem("stale_hash", f"uns[{record_key(split_key)!r}]", detail))
+        problems.append(Problem("stale_hash", f"uns[{key!r}]", detail))
     if problems and errors == "raise":
-        told = shorten([f"{kind} ({value}: {detail})" for kind, value, detail in problems])
-        raise ValueError(f"The split {split_key!r} has {len(problems)} problems: {told}.")
+        listed = shorten([f"{kind} ({value}: {detail})" for kind, value, detail in problems])
+        raise ValueError(f"The split {str(keys.split)!r} has {len(problems)} problems: {listed}.")
+    if not problems and errors == "report":
+        n = conditions[PERTURBATION].nunique()
+        print(f"No problems found in the split {str(keys.split)!r} of {n:,} perturbations.")
     return pd.DataFrame(problems, columns=Problem._fields)
+
+
+def _label_leaks(conditions: pd.DataFrame, task: Task, genes: pd.Index) -> Iterator[Problem]:
+    """Find leaks between labels, and between the genes that they seem to stand for."""
+    found = list(task.leaks(conditions))
+    yield from found
+    read = by_gene(conditions, genes)
+    known = {(problem.kind, problem.value) for problem in found}
+    for kind, value, detail in task.leaks(read):
+        labels = conditions.loc[read[PERTURBATION] == value, PERTURBATION]
+        if not {(kind, label) for label in [value, *labels]} & known:
+            called = shorten([repr(label) for label in sorted(set(labels))])
+            yield Problem(kind, value, f"{detail} (read from the labels {called})")
 
 
 def _control_problems(cells: pd.DataFrame) -> Iterator[Problem]:
@@ -152,8 +182,8 @@ def _control_problems(cells: pd.DataFrame) -> Iterator[Problem]:
         parts = ", ".join(sorted(rows[SPLIT].unique()))
         yield Problem("control_in_split", str(line), f"{len(rows):,} control cells are in {parts}")
     context = cells[CELL_LINE].astype(str) + " / " + cells[BATCH].astype(str)
-    lonely = context[~context.isin(set(context[control]))]
-    for name, n in lonely.value_counts().items():
+    without = context[~context.isin(set(context[control]))]
+    for name, n in without.value_counts().items():
         yield Problem("context_without_controls", str(name), f"{n:,} perturbed cells, no control")
 
 

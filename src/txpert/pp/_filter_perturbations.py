@@ -1,15 +1,26 @@
+"""Which perturbations have enough cells and an effect."""
+
 from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from txpert._constants import CELL_LINE, CONTROL, N_CELLS, PERTURBATION
-from txpert.data import check_log_normalised, expression_matrix, parse_targets
+from txpert._constants import N_CELLS, PERTURBATION
+from txpert.data import (
+    CELL_LINE_KEY,
+    CONTROL_KEY,
+    PERTURBATION_KEY,
+    ObsKeys,
+    check_log_normalised,
+    expression_matrix,
+    parse_targets,
+)
 from txpert.splits import Perturbations
 
 from ._measure import N_DE_GENES, TARGET_EXPRESSION, measure_effects
@@ -27,9 +38,10 @@ def filter_perturbations(
     max_target_expression: float | None = 0.7,
     method: Method = "t-test",
     layer: str | None = None,
-    perturbation_key: str = PERTURBATION,
-    control_key: str = CONTROL,
-    cell_line_key: str | None = CELL_LINE,
+    perturbation_key: str = PERTURBATION_KEY,
+    control_key: str = CONTROL_KEY,
+    cell_line_key: str | None = CELL_LINE_KEY,
+    control_label: str | Sequence[str] | None = None,
     key_added: str = "perturbation_passes",
 ) -> pd.DataFrame:
     """Tell which perturbations have enough cells and an effect, in each cell line.
@@ -56,7 +68,9 @@ def filter_perturbations(
     layer
         Layer of the expression values; ``None`` takes ``X``.
     perturbation_key, control_key, cell_line_key
-        obs columns.
+        obs columns; by default those registered by ``setup_anndata``, if any.
+    control_label
+        Label or labels of unperturbed cells, instead of ``control_key``.
     key_added
         obs column to write: whether a cell's perturbation passes. Controls do.
 
@@ -83,7 +97,14 @@ def filter_perturbations(
     >>> adata = adata[adata.obs["perturbation_passes"]].copy()
     """
     _check_filters(min_cells, min_de_genes, max_target_expression, method)
-    perturbations = Perturbations.read(adata, perturbation_key, control_key, cell_line_key)
+    keys = ObsKeys.of(
+        adata,
+        perturbation=perturbation_key,
+        control=control_key,
+        cell_line=cell_line_key,
+        control_label=control_label,
+    )
+    perturbations = Perturbations.read(adata, keys)
     table, of_cell = perturbations.frame.copy(), perturbations.of_cell
     table[N_CELLS] = np.bincount(of_cell[of_cell >= 0], minlength=len(table))
     table[[N_DE_GENES, TARGET_EXPRESSION]] = np.nan

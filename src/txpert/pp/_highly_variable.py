@@ -1,7 +1,10 @@
+"""Highly variable genes chosen without held-out cells."""
+
 from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -10,8 +13,23 @@ from anndata import AnnData
 
 from txpert._constants import CELL_LINE, CONTROL, PERTURBATION, SPLIT, TRAIN
 from txpert._types import BoolArray
-from txpert.data import expression_matrix, group_sums, parse_targets
-from txpert.splits import condition_names, conditions_of, read_cells, record_key, trained_on
+from txpert.data import (
+    CELL_LINE_KEY,
+    CONTROL_KEY,
+    PERTURBATION_KEY,
+    SPLIT_KEY,
+    ObsKeys,
+    expression_matrix,
+    group_sums,
+    parse_targets,
+)
+from txpert.splits import (
+    names_by_line,
+    perturbed_conditions,
+    read_cells,
+    record_key,
+    trained_on,
+)
 
 logger = logging.getLogger("txpert")
 
@@ -29,10 +47,11 @@ def highly_variable_genes(
     keep_targets: bool = False,
     flavor: Flavor = "seurat",
     layer: str | None = None,
-    split_key: str = SPLIT,
-    perturbation_key: str = PERTURBATION,
-    control_key: str = CONTROL,
-    cell_line_key: str | None = CELL_LINE,
+    split_key: str = SPLIT_KEY,
+    perturbation_key: str = PERTURBATION_KEY,
+    control_key: str = CONTROL_KEY,
+    cell_line_key: str | None = CELL_LINE_KEY,
+    control_label: str | Sequence[str] | None = None,
 ) -> None:
     """Choose highly variable genes from training and control cells alone.
 
@@ -45,7 +64,7 @@ def highly_variable_genes(
     ----------
     adata
         Cells × genes with a split, log-normalised unless ``flavor`` asks for counts. Written are
-        ``var["highly_variable"]``, scanpy's statistics beside it, and ``uns["txpert_genes"]``,
+        ``var["highly_variable"]``, scanpy's statistics, and ``uns["txpert_genes"]``,
         by which :func:`check_split` can tell which perturbations were used. To drop the other
         genes: ``adata = adata[:, adata.var["highly_variable"]].copy()``.
     n_top_genes
@@ -59,7 +78,9 @@ def highly_variable_genes(
     flavor, layer
         As in scanpy; ``"seurat_v3"`` wants the layer of counts.
     split_key, perturbation_key, control_key, cell_line_key
-        obs columns.
+        obs columns; by default those registered by ``setup_anndata``, if any.
+    control_label
+        Label or labels of unperturbed cells, instead of ``control_key``.
 
     Raises
     ------
@@ -82,15 +103,17 @@ def highly_variable_genes(
 
     if adata.is_view:
         raise ValueError("adata is a view; make a copy first: adata = adata.copy()")
-    keys = {
-        PERTURBATION: perturbation_key,
-        CONTROL: control_key,
-        CELL_LINE: cell_line_key,
-        SPLIT: split_key,
-    }
+    keys = ObsKeys.of(
+        adata,
+        perturbation=perturbation_key,
+        control=control_key,
+        cell_line=cell_line_key,
+        split=split_key,
+        control_label=control_label,
+    )
     matrix = expression_matrix(adata, layer)
     cells = read_cells(adata, keys)
-    line = _line(cells, cell_line, adata.uns.get(record_key(split_key), {}))
+    line = _line(cells, cell_line, adata.uns.get(record_key(str(keys.split)), {}))
     learned = trained_on(cells)
     candidate = _measured(matrix, cells, learned)
     used = learned & (cells[CELL_LINE] == line).to_numpy() if line else learned
@@ -118,7 +141,7 @@ def highly_variable_genes(
         "keep_targets": keep_targets,
         "cell_line": line or "all",
         "n_cells": int(used.sum()),
-        "conditions": np.array(condition_names(conditions_of(seen)), dtype=object),
+        "conditions": np.array(names_by_line(perturbed_conditions(seen)), dtype=object),
     }
 
 

@@ -1,4 +1,4 @@
-"""Normalizing the library sizes of a screen."""
+"""Normalizing library sizes."""
 
 from __future__ import annotations
 

@@ -1,19 +1,34 @@
+"""Averaging the cells of each condition."""
+
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from anndata import AnnData
 
-from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT
-from txpert.data import ConditionTable, Screen, check_log_normalised, place
+from txpert.data import (
+    BATCH_KEY,
+    CELL_LINE_KEY,
+    CONTROL_KEY,
+    PERTURBATION_KEY,
+    SPLIT_KEY,
+    ConditionTable,
+    ObsKeys,
+    Screen,
+    check_log_normalised,
+    place,
+)
 
 
 def pseudobulk(
     adata: AnnData,
     *,
-    perturbation_key: str = PERTURBATION,
-    control_key: str = CONTROL,
-    batch_key: str | None = BATCH,
-    cell_line_key: str | None = CELL_LINE,
-    split_key: str | None = SPLIT,
+    perturbation_key: str = PERTURBATION_KEY,
+    control_key: str = CONTROL_KEY,
+    batch_key: str | None = BATCH_KEY,
+    cell_line_key: str | None = CELL_LINE_KEY,
+    split_key: str | None = SPLIT_KEY,
+    control_label: str | Sequence[str] | None = None,
     layer: str | None = None,
     target_sum: float | None = None,
 ) -> AnnData:
@@ -29,7 +44,10 @@ def pseudobulk(
     adata
         Cells × genes, log-normalised unless ``target_sum`` is given; not changed.
     perturbation_key, control_key, batch_key, cell_line_key, split_key
-        obs columns, as in :meth:`txpert.TxPertModel.setup_anndata`.
+        obs columns, as in :meth:`txpert.TxPertModel.setup_anndata`; by default those registered
+        by it, if any.
+    control_label
+        Label or labels of unperturbed cells, instead of ``control_key``.
     layer
         Layer of the expression values; ``None`` takes ``X``.
     target_sum
@@ -47,11 +65,11 @@ def pseudobulk(
     KeyError
         If a column or the layer does not exist.
     ValueError
-        If annotation or values are unusable; the message says how to mend them.
+        If annotation or values are unusable; the message says how to fix them.
     OSError
         If a file ends early or is damaged; the message names the rows.
     RuntimeError
-        If the workers of a dask cluster die again and again.
+        If the workers of a dask cluster die repeatedly.
 
     Examples
     --------
@@ -62,13 +80,15 @@ def pseudobulk(
     >>> tx.pp.pseudobulk(adata, layer="counts", target_sum=4_000).shape
     (26, 60)
     """
-    keys = {
-        PERTURBATION: perturbation_key,
-        CONTROL: control_key,
-        BATCH: batch_key,
-        CELL_LINE: cell_line_key,
-        SPLIT: split_key,
-    }
+    keys = ObsKeys.of(
+        adata,
+        perturbation=perturbation_key,
+        control=control_key,
+        batch=batch_key,
+        cell_line=cell_line_key,
+        split=split_key,
+        control_label=control_label,
+    )
     screen = Screen.from_anndata(adata, keys, layer, target_sum)
     if target_sum is None:
         check_log_normalised(screen.X, place(layer))

@@ -1,37 +1,30 @@
+"""Dividing the perturbations of a screen into train, validation and test."""
+
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from anndata import AnnData
 
-from txpert._constants import CELL_LINE, CONTROL, PERTURBATION, SPLIT
-from txpert.splits import (
-    FRACTIONS,
-    TASKS,
-    Perturbations,
-    Stratify,
-    Task,
-    held_out_groups,
-    seen_elsewhere,
-    split_by_fold,
-    split_by_target,
-    split_cell_lines,
-    split_combinations,
-)
+from txpert._constants import PERTURBATION, SPLIT
+from txpert.data import CELL_LINE_KEY, CONTROL_KEY, PERTURBATION_KEY, ObsKeys
+from txpert.splits import Perturbations, Stratify, Task, make_task, split_by_fold
 
 
 def split(
     adata: AnnData,
-    task: Task = "unseen_perturbation",
+    task: str | Task = "unseen_perturbation",
     *,
-    fractions: tuple[float, float, float] = FRACTIONS,
+    fractions: tuple[float, float, float] | None = None,
     stratify: Stratify | None = None,
     test_cell_line: str | None = None,
     val_cell_line: str | None = None,
+    measured: float | None = None,
     seed: int = 0,
-    perturbation_key: str = PERTURBATION,
-    control_key: str = CONTROL,
-    cell_line_key: str | None = CELL_LINE,
+    perturbation_key: str = PERTURBATION_KEY,
+    control_key: str = CONTROL_KEY,
+    cell_line_key: str | None = CELL_LINE_KEY,
+    control_label: str | Sequence[str] | None = None,
     key_added: str = SPLIT,
 ) -> None:
     """Divide the perturbations into train, validation and test.
@@ -44,30 +37,45 @@ def split(
         never trained on in a combination either.
     ``"unseen_combination"``
         Targets are held out in the same way, and combinations whose targets are all kept are
-        drawn besides (GEARS' scheme).
+        drawn as well (GEARS' scheme).
     ``"unseen_cell_line"``
         All perturbations of ``test_cell_line`` are test. Validation perturbations are drawn in
         the other lines, or are those of ``val_cell_line``.
+    ``"few_shot_cell_line"``
+        Some perturbations of ``test_cell_line`` are test and some are ``measured``; the other
+        lines are trained on whole. For one seed the test perturbations are the same whatever is
+        measured, and a smaller measured part lies within a larger one. Measured perturbations
+        are divided between training and validation; those neither measured nor test are in no
+        split.
+
+    :func:`txpert.splits.show` lists the tasks, :func:`txpert.splits.register_task` adds one.
 
     Parameters
     ----------
     adata
-        Cells × genes. ``obs[key_added]`` is written, and what is said under *Notes*.
+        Cells × genes. ``obs[key_added]`` is written, and what *Notes* lists.
     task
-        What the split asks of a model.
+        What the split asks of a model: the name of a task, or a :class:`txpert.splits.Task` with
+        its options.
     fractions
-        Shares of train, val and test among the perturbed genes (the paper's by default). For an
-        unseen cell line only those of train and val count.
+        Fractions of train, val and test among the perturbed genes; by default the paper's, 0.5625,
+        0.1875 and 0.25. For an unseen cell line only those of train and val count.
     stratify
-        Give train, val and test like distributions of a number per perturbation: a series from
+        Give train, val and test similar distributions of a number per perturbation: a series from
         label to number, or ``"effect_size"``, the norm of Δ against the controls of the cell
         line, of the log-normalised ``X``.
     test_cell_line, val_cell_line
-        Cell lines held out, for the task ``"unseen_cell_line"``.
+        Cell lines held out, for the tasks about cell lines.
+    measured
+        Perturbed genes of ``test_cell_line`` that are measured, for ``"few_shot_cell_line"``: a
+        fraction of them (0.5 by default) or a number.
     seed
         Seeds the draw; the same perturbations and seed give the same split.
     perturbation_key, control_key, cell_line_key
-        obs columns of the perturbation, the control flag and, if there is one, the cell line.
+        obs columns of the perturbation, the control flag and, if there is one, the cell line; by
+        default those registered by ``setup_anndata``, if any.
+    control_label
+        Label or labels of unperturbed cells, instead of ``control_key``.
     key_added
         obs column to write: ``"train"``, ``"val"``, ``"test"``, missing for controls.
 
@@ -81,13 +89,17 @@ def split(
 
     Notes
     -----
+    Labels that seem to stand for one gene (guides ``"A_1"`` and ``"A_2"``, spellings, other
+    names, combinations with another sign such as ``"A_B"``) are on one side of the split; a
+    warning names them, and :func:`harmonize_labels` rewrites them.
+
     ``obs[f"{key_added}_group"]`` says how hard a held-out perturbation is: ``"unseen_single"``,
     or for a combination how many of its targets are in training as singles, ``"seen_0"`` to
-    ``"seen_2"`` (``"seen_2_of_3"`` where there are more than two); for an unseen cell line
+    ``"seen_2"`` (``"seen_2_of_3"`` where there are more than two); for cell lines
     whether it is trained on in another line, ``"seen"`` or ``"unseen"``.
 
-    ``uns[f"txpert_{key_added}"]`` keeps the task, its arguments and ``sha256``, which two people
-    share if and only if they share cell lines, perturbations and split.
+    ``uns[f"txpert_{key_added}"]`` keeps the task, its arguments and ``sha256``, which is
+    the same for two people if and only if cell lines, perturbations and split are.
 
     Examples
     --------
@@ -99,29 +111,25 @@ def split(
     >>> adata.uns["txpert_split"]["task"]
     'unseen_perturbation'
     """
-    _check_task(task, test_cell_line, val_cell_line)
-    conditions = Perturbations.read(adata, perturbation_key, control_key, cell_line_key)
-    record: dict[str, Any] = {"task": task, "seed": seed, "fractions": list(fractions)}
-    values = conditions.values(stratify, record)
-    if task == "unseen_cell_line":
-        test, val = conditions.cell_line(test_cell_line), val_cell_line
-        lines = {"test_cell_line": test, "val_cell_line": val}
-        record |= {name: line for name, line in lines.items() if line is not None}
-        parts = split_cell_lines(
-            conditions.frame,
-            test,
-            val_cell_line=val,
-            fractions=fractions,
-            seed=seed,
-            values=values,
-        )
-        conditions.write(adata, parts, seen_elsewhere, record, key_added)
-        return
-    by_label = split_by_target if task == "unseen_perturbation" else split_combinations
-    labels = conditions.frame[PERTURBATION]
-    of_label = by_label(labels, fractions=fractions, seed=seed, values=values)
-    parts = [of_label[label] for label in labels]
-    conditions.write(adata, parts, held_out_groups, record, key_added)
+    chosen = make_task(
+        task,
+        fractions=fractions,
+        test_cell_line=test_cell_line,
+        val_cell_line=val_cell_line,
+        measured=measured,
+    )
+    keys = ObsKeys.of(
+        adata,
+        perturbation=perturbation_key,
+        control=control_key,
+        cell_line=cell_line_key,
+        control_label=control_label,
+    )
+    perturbations = Perturbations.read(adata, keys)
+    record = chosen.record() | {"seed": seed}
+    values = perturbations.values(stratify, record)
+    parts = chosen.assign(perturbations.by_gene, seed=seed, values=values)
+    perturbations.write(adata, parts, chosen, record, key_added)
 
 
 def split_fold(
@@ -132,9 +140,10 @@ def split_fold(
     val_fraction: float = 0.25,
     stratify: Stratify | None = None,
     seed: int = 0,
-    perturbation_key: str = PERTURBATION,
-    control_key: str = CONTROL,
-    cell_line_key: str | None = CELL_LINE,
+    perturbation_key: str = PERTURBATION_KEY,
+    control_key: str = CONTROL_KEY,
+    cell_line_key: str | None = CELL_LINE_KEY,
+    control_label: str | Sequence[str] | None = None,
     key_added: str = SPLIT,
 ) -> None:
     """Divide the perturbations for cross-validation: one fold is test.
@@ -152,8 +161,8 @@ def split_fold(
     n_folds
         Number of folds.
     val_fraction
-        Share of the other perturbed genes that is drawn for validation.
-    stratify, seed, perturbation_key, control_key, cell_line_key, key_added
+        Fraction of the other perturbed genes that is drawn for validation.
+    stratify, seed, perturbation_key, control_key, cell_line_key, control_label, key_added
         As in :func:`split`.
 
     Raises
@@ -172,34 +181,30 @@ def split_fold(
     >>> adata.obs.groupby("fold_0", observed=True)["perturbation"].nunique().to_dict()
     {'train': 7, 'val': 2, 'test': 3}
     """
-    conditions = Perturbations.read(adata, perturbation_key, control_key, cell_line_key)
+    task = make_task("unseen_perturbation")
+    keys = ObsKeys.of(
+        adata,
+        perturbation=perturbation_key,
+        control=control_key,
+        cell_line=cell_line_key,
+        control_label=control_label,
+    )
+    perturbations = Perturbations.read(adata, keys)
     record = {
-        "task": "unseen_perturbation",
+        "task": task.name,
         "seed": seed,
         "fold": fold,
         "n_folds": n_folds,
         "val_fraction": val_fraction,
     }
-    labels = conditions.frame[PERTURBATION]
+    labels = perturbations.by_gene[PERTURBATION]
     of_label = split_by_fold(
         labels,
         fold,
         n_folds,
         val_fraction=val_fraction,
         seed=seed,
-        values=conditions.values(stratify, record),
+        values=perturbations.values(stratify, record),
     )
     parts = [of_label.get(label) for label in labels]
-    conditions.write(adata, parts, held_out_groups, record, key_added)
-
-
-def _check_task(task: str, test_cell_line: str | None, val_cell_line: str | None) -> None:
-    if task not in TASKS:
-        raise ValueError(
-            f"There is no task {task!r}; the tasks known are {', '.join(map(repr, TASKS))}."
-        )
-    if task != "unseen_cell_line" and (test_cell_line or val_cell_line):
-        raise ValueError(
-            "test_cell_line and val_cell_line belong to task='unseen_cell_line', not to "
-            f"task={task!r}."
-        )
+    perturbations.write(adata, parts, task, record, key_added)

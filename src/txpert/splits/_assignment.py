@@ -1,3 +1,5 @@
+"""Assigning perturbed genes to train, validation and test."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
@@ -8,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from txpert._constants import TEST, TRAIN, VALIDATION
-from txpert.data import Screen, parse_targets
+from txpert.data import Screen, parse_targets, read_labels
 
-from ._draw import Shares, check_shares, deal, target_values, targets_of
+from ._draw import Fractions, check_fractions, deal, target_values, targets_of
 
 FRACTIONS = (0.5625, 0.1875, 0.25)
-"""Shares of train, val and test in the paper's unseen-perturbation task."""
+"""Fractions of train, val and test in the paper's unseen-perturbation task."""
 
 
 def split_by_target(
@@ -26,18 +28,18 @@ def split_by_target(
     """Assign each perturbation to train, val or test so that no held-out target is trained on.
 
     The targets are drawn; a combination goes to test if any of its targets does, else to val if
-    any of its targets does, so a target held out is unseen on its own and in company.
+    any of its targets does, so a target held out is unseen alone and in combinations.
 
     Parameters
     ----------
     perturbations
         Labels; controls are left out.
     fractions
-        Shares of train, val and test among the targets.
+        Fractions of train, val and test among the targets.
     seed
         Seeds the draw.
     values
-        A number per perturbation that the parts shall have alike, such as its effect size.
+        A number per perturbation, such as its effect size, to balance over the parts.
 
     Raises
     ------
@@ -45,10 +47,10 @@ def split_by_target(
         If the fractions are not three non-negative numbers that add up to 1, or there are fewer
         targets than splits asked for.
     """
-    shares = check_shares(fractions)
+    checked = check_fractions(fractions)
     parts_of = targets_of(perturbations)
     targets = sorted({target for parts in parts_of.values() for target in parts})
-    n_val, n_test = _sizes(len(targets), shares)
+    n_val, n_test = _sizes(len(targets), checked)
     sizes = n_test, n_val, len(targets) - n_test - n_val
     rng = np.random.default_rng(seed)
     test, val, _ = deal(targets, sizes, rng, target_values(parts_of, values))
@@ -69,9 +71,10 @@ def split_by_fold(
 ) -> dict[str, str]:
     """Assign perturbations so that over all folds each is test exactly once.
 
-    The targets are dealt out to folds. A combination is test in the fold of one of its targets,
-    drawn; in the fold of another it is left out, since it could neither be trained on nor count
-    as test once more. Of the targets outside the fold ``val_fraction`` are drawn for validation.
+    The targets are divided among the folds. A combination is test in the fold of one of its
+    targets, drawn; in the fold of another it is left out, since it could neither be trained on
+    nor count as test once more. Of the targets outside the fold ``val_fraction`` are drawn for
+    validation.
 
     Returns
     -------
@@ -110,7 +113,8 @@ def draw_split(screen: Screen, *, seed: int) -> Screen:
 
     With fewer than five perturbed genes all are trained on.
     """
-    labels = screen.perturbation.categories
+    reading = read_labels(screen.perturbation.categories, screen.genes)
+    labels = [reading.label(label) for label in screen.perturbation.categories]
     n_targets = len({target for label in labels for target in parse_targets(label)})
     fractions = (0.8, 0.2, 0.0) if n_targets >= 5 else (1.0, 0.0, 0.0)
     part = split_by_target(labels, fractions=fractions, seed=seed)
@@ -121,15 +125,15 @@ def draw_split(screen: Screen, *, seed: int) -> Screen:
     return replace(screen, split=pd.Categorical.from_codes(codes, dtype=of_category.dtype))
 
 
-def _sizes(n_targets: int, shares: Shares) -> tuple[int, int]:
+def _sizes(n_targets: int, fractions: Fractions) -> tuple[int, int]:
     """Round the sizes of val and test, at least one target for every split asked for."""
-    if n_targets < np.count_nonzero(shares):
+    if n_targets < np.count_nonzero(fractions):
         raise ValueError(
-            f"{n_targets} perturbed genes are too few to split into {np.count_nonzero(shares)} "
+            f"{n_targets} perturbed genes are too few to split into {np.count_nonzero(fractions)} "
             "parts. Leave one perturbation out at a time instead, by a split column of your own."
         )
-    n_val, n_test = (max(round(n_targets * share), int(share > 0)) for share in shares[1:])
-    if shares[0] > 0 and n_val + n_test == n_targets:
+    n_val, n_test = (max(round(n_targets * part), int(part > 0)) for part in fractions[1:])
+    if fractions[0] > 0 and n_val + n_test == n_targets:
         if n_val >= n_test:
             n_val -= 1
         else:

@@ -1,16 +1,16 @@
+"""The annotation of cells as splits are checked by it, faulty contexts and all."""
+
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
 import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import ALL, BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT, TRAIN
-from txpert.data import Screen, resolve_key
+from txpert._types import BoolArray
+from txpert.data import ObsKeys, Screen, read_labels
 
 
-def read_cells(adata: AnnData, keys: Mapping[str, str | None]) -> pd.DataFrame:
+def read_cells(adata: AnnData, keys: ObsKeys) -> pd.DataFrame:
     """Return the annotation of each cell by one set of names, faulty contexts and all.
 
     Parameters
@@ -33,10 +33,9 @@ def read_cells(adata: AnnData, keys: Mapping[str, str | None]) -> pd.DataFrame:
         If a perturbation is missing, the control flag contradicts it, or the split has other
         values than train, val and test.
     """
-    if keys[SPLIT] not in adata.obs:
-        raise KeyError(f"adata.obs has no column {keys[SPLIT]!r}; tx.pp.split(adata) makes one.")
-    resolved = {name: resolve_key(name, key, adata.obs, "adata.obs") for name, key in keys.items()}
-    columns = {name: adata.obs[key] for name, key in resolved.items() if key is not None}
+    if keys.split not in adata.obs:
+        raise KeyError(f"adata.obs has no column {keys.split!r}; tx.pp.split(adata) makes one.")
+    columns = keys.columns(adata.obs)
     labels = {name: columns[name] for name in (PERTURBATION, CONTROL, SPLIT)}
     screen = Screen.from_columns(adata.X, adata.var_names, labels)
     contexts = {
@@ -54,12 +53,12 @@ def read_cells(adata: AnnData, keys: Mapping[str, str | None]) -> pd.DataFrame:
     )
 
 
-def trained_on(cells: pd.DataFrame) -> np.ndarray:
+def trained_on(cells: pd.DataFrame) -> BoolArray:
     """Return which cells a model may learn from: training and control cells, ``(n_cells,)``."""
     return (cells[CONTROL] | (cells[SPLIT] == TRAIN)).to_numpy()
 
 
-def conditions_of(cells: pd.DataFrame) -> pd.DataFrame:
+def perturbed_conditions(cells: pd.DataFrame) -> pd.DataFrame:
     """Return cell_line, perturbation and split of the perturbed cells, each row once.
 
     A perturbation of a cell line whose cells are in several splits has several rows.
@@ -68,6 +67,20 @@ def conditions_of(cells: pd.DataFrame) -> pd.DataFrame:
     return rows.astype(object).reset_index(drop=True)
 
 
-def condition_names(conditions: pd.DataFrame) -> list[str]:
+def by_gene(conditions: pd.DataFrame, genes: pd.Index) -> pd.DataFrame:
+    """Return conditions with each perturbation written as the genes it seems to stand for.
+
+    Parameters
+    ----------
+    conditions
+        Has a column perturbation.
+    genes
+        Var names of the data; see :func:`txpert.data.read_labels`.
+    """
+    reading = read_labels(conditions[PERTURBATION], genes)
+    return conditions.assign(**{PERTURBATION: conditions[PERTURBATION].map(reading.label)})
+
+
+def names_by_line(conditions: pd.DataFrame) -> list[str]:
     """Name conditions ``"cell line|perturbation"``, as graphs do in ``learned_from``."""
     return sorted(set(conditions[CELL_LINE] + "|" + conditions[PERTURBATION]))

@@ -9,7 +9,11 @@ import numpy as np
 from txpert._types import FloatArray
 from txpert.data import parse_targets
 
-Shares = FloatArray
+Fractions = FloatArray
+
+_GOLDEN = (np.sqrt(5) - 1) / 2
+_SHUFFLED = 4
+"""Neighbors in rank that are shuffled."""
 
 
 def deal(
@@ -18,10 +22,11 @@ def deal(
     rng: np.random.Generator,
     values: Mapping[str, float] | None = None,
 ) -> list[set[str]]:
-    """Deal the names out at random to parts of these sizes, which add up to all names.
+    """Divide the names at random into parts of these sizes, which add up to all names.
 
-    With values, every part gets low, middle and high ones alike: over the names ranked by value
-    the parts alternate as evenly as their sizes allow, and neighbours in rank are shuffled.
+    With values, low, middle and high ones are balanced between the parts: over the names ranked
+    by value the parts alternate as evenly as their sizes allow, and neighbors in rank are
+    shuffled.
     """
     if values is None or not len(names):
         drawn = np.split(rng.permutation(np.asarray(names, dtype=str)), np.cumsum(sizes)[:-1])
@@ -38,20 +43,39 @@ def deal(
     return [{str(name) for name in ranked[part == i]} for i in range(len(sizes))]
 
 
-def check_shares(fractions: Sequence[float]) -> Shares:
-    """Return the shares of train, val and test.
+def nested_order(
+    names: Sequence[str], rng: np.random.Generator, values: Mapping[str, float] | None = None
+) -> list[str]:
+    """Put names in a random order of which any stretch spreads evenly over their values, if given.
+
+    Ranks by value are visited in steps of the golden ratio, whose multiples fill the unit
+    interval evenly however many there are; neighbors in rank are shuffled before.
+    """
+    if values is None or not len(names):
+        return [str(name) for name in rng.permutation(np.asarray(names, dtype=str))]
+    ranked = np.asarray(names, dtype=str)[
+        np.lexsort((rng.random(len(names)), np.array([values[name] for name in names])))
+    ]
+    for start in range(0, len(ranked), _SHUFFLED):
+        rng.shuffle(ranked[start : start + _SHUFFLED])
+    place = (np.arange(len(ranked)) * _GOLDEN + rng.random()) % 1
+    return [str(name) for name in ranked[np.argsort(place)]]
+
+
+def check_fractions(fractions: Sequence[float]) -> Fractions:
+    """Return the fractions of train, val and test.
 
     Raises
     ------
     ValueError
         If they are not three non-negative numbers that add up to 1.
     """
-    shares = np.asarray(fractions, dtype=float)
-    if shares.shape != (3,) or (shares < 0).any() or not np.isclose(shares.sum(), 1):
+    checked = np.asarray(fractions, dtype=float)
+    if checked.shape != (3,) or (checked < 0).any() or not np.isclose(checked.sum(), 1):
         raise ValueError(
             f"fractions must be three non-negative numbers that add up to 1, not {fractions}."
         )
-    return shares
+    return checked
 
 
 def targets_of(labels: Iterable[str]) -> dict[str, tuple[str, ...]]:

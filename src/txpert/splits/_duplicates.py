@@ -23,8 +23,8 @@ def repeated_names(cells: pd.DataFrame) -> Iterator[Problem]:
     """Find held-out cells that share their name with a cell learned from."""
     names, role = cells.index.to_numpy(), _roles(cells)
     for members in _repeated(names):
-        for cell, twin in _twins(members, role):
-            detail = f"the name of a cell in {role[cell]} and of one in {role[twin]}"
+        for cell, source in _pairs(members, role):
+            detail = f"the name of a cell in {role[cell]} and of one in {role[source]}"
             yield Problem("repeated_name", str(names[cell]), detail)
 
 
@@ -39,12 +39,12 @@ def identical_cells(cells: pd.DataFrame, matrix: Any) -> Iterator[Problem]:
     control, line = cells[CONTROL].to_numpy(), cells[CELL_LINE].to_numpy()
     role, shared = _roles(cells), Counter[str]()
     for members in _repeated(digest):
-        for cell, twin in _twins(members, role):
+        for cell, source in _pairs(members, role):
             yield Problem(
                 "identical_cells",
                 str(names[cell]),
                 f"a cell of {labels[cell]} in {role[cell]} has the expression of "
-                f"{names[twin]!r}, a cell of {labels[twin]} in {role[twin]}",
+                f"{names[source]!r}, a cell of {labels[source]} in {role[source]}",
             )
         lines = sorted(set(line[members[control[members]]]))
         if len(lines) > 1:
@@ -65,12 +65,12 @@ def _repeated(key: npt.NDArray[np.generic]) -> Iterator[IntArray]:
         yield members.to_numpy()
 
 
-def _twins(members: IntArray, role: npt.NDArray[np.object_]) -> Iterator[tuple[int, int]]:
+def _pairs(members: IntArray, role: npt.NDArray[np.object_]) -> Iterator[tuple[int, int]]:
     """Yield each held-out cell among equal ones, with one of them that is learned from."""
     first: dict[str, int] = {}
     for cell in members:
         first.setdefault(role[cell], int(cell))
     for cell in members:
-        twins = [first[name] for name in _LEARNED_FROM.get(role[cell], ()) if name in first]
-        if twins:
-            yield int(cell), twins[0]
+        sources = [first[name] for name in _LEARNED_FROM.get(role[cell], ()) if name in first]
+        if sources:
+            yield int(cell), sources[0]

@@ -21,16 +21,8 @@ class Problem(NamedTuple):
     detail: str
 
 
-def label_leaks(conditions: pd.DataFrame, task: str) -> Iterator[Problem]:
-    """Find held-out perturbations that are used in training or, if test, in validation."""
-    if task == "unseen_cell_line":
-        yield from _line_leaks(conditions)
-        return
-    for used, held_out in ((TRAIN, VALIDATION), (TRAIN, TEST), (VALIDATION, TEST)):
-        yield from _used_before(conditions, used, held_out, task)
-
-
-def _line_leaks(conditions: pd.DataFrame) -> Iterator[Problem]:
+def line_leaks(conditions: pd.DataFrame) -> Iterator[Problem]:
+    """Find perturbations of test lines that are learned from, and mixed ones of other lines."""
     test_lines = set(conditions.loc[conditions[SPLIT] == TEST, CELL_LINE])
     for line in sorted(test_lines):
         here = conditions[conditions[CELL_LINE] == line]
@@ -44,15 +36,16 @@ def _line_leaks(conditions: pd.DataFrame) -> Iterator[Problem]:
                 )
     others = conditions[~conditions[CELL_LINE].isin(test_lines)]
     mixed = others.groupby(CELL_LINE)[SPLIT].transform(lambda parts: (parts == TRAIN).any())
-    yield from _used_before(others[mixed], TRAIN, VALIDATION, "unseen_perturbation")
+    yield from used_before(others[mixed], TRAIN, VALIDATION)
 
 
-def _used_before(
-    conditions: pd.DataFrame, used: str, held_out: str, task: str
+def used_before(
+    conditions: pd.DataFrame, used: str, held_out: str, *, seen_targets: bool = False
 ) -> Iterator[Problem]:
     """Find the perturbations of one part that another has, or all of whose targets it has.
 
-    A combination of seen targets is what an unseen combination may be; elsewhere it is a leak.
+    With ``seen_targets`` a combination may consist of targets that are learned from, as unseen
+    combinations do.
     """
     by_target: dict[str, list[str]] = {}
     labels = set(conditions.loc[conditions[SPLIT] == used, PERTURBATION])
@@ -69,7 +62,7 @@ def _used_before(
                 f"it is in {held_out}, and in {used} in {shorten(sorted(rows[CELL_LINE]))}",
             )
         elif all(target in by_target for target in targets) and (
-            task != "unseen_combination" or len(targets) == 1
+            not seen_targets or len(targets) == 1
         ):
             where = sorted({name for target in targets for name in by_target[target]})
             yield Problem(
@@ -86,15 +79,15 @@ def mixed_conditions(conditions: pd.DataFrame, cells: pd.DataFrame) -> Iterator[
     for line, label in mixed.itertuples(index=False, name=None):
         rows = cells[(cells[CELL_LINE] == line) & (cells[PERTURBATION] == label)]
         counts = rows[SPLIT].astype(object).fillna("no split").value_counts(sort=False)
-        told = ", ".join(f"{n:,} in {part}" for part, n in sorted(counts.items()))
-        yield Problem("condition_in_several_splits", label, f"its cells in {line}: {told}")
+        listed = ", ".join(f"{n:,} in {part}" for part, n in sorted(counts.items()))
+        yield Problem("condition_in_several_splits", label, f"its cells in {line}: {listed}")
 
 
 def seen_held_out(conditions: pd.DataFrame, seen: Iterable[str]) -> list[str]:
     """Return which of the conditions seen are held out, such as ``"K562|KLF1 (test)"``.
 
     A condition of a cell line that the data lack comes from other data and does not count; one
-    of the cell line ``"all"`` is told by its perturbation.
+    of the cell line ``"all"`` is known by its perturbation.
     """
     held = conditions[conditions[SPLIT].isin((VALIDATION, TEST))]
     rows = list(held[[CELL_LINE, PERTURBATION, SPLIT]].itertuples(index=False, name=None))
@@ -102,15 +95,23 @@ def seen_held_out(conditions: pd.DataFrame, seen: Iterable[str]) -> list[str]:
     by_label = {label: part for _, label, part in rows}
     lines = set(conditions[CELL_LINE])
     found = []
-    for name in seen:
-        line, _, label = str(name).rpartition("|")
-        if line in lines:
-            part = by_condition.get((line, label))
-        else:
-            part = by_label.get(label) if line == ALL or lines == {ALL} else None
+    for name in map(str, seen):
+        part = None
+        for line, label in _line_and_label(name):
+            if line in lines:
+                part = part or by_condition.get((line, label))
+            elif line == ALL or lines == {ALL}:
+                part = part or by_label.get(label)
         if part is not None:
             found.append(f"{name} ({part})")
     return found
+
+
+def _line_and_label(name: str) -> Iterator[tuple[str, str]]:
+    """Yield all that ``"cell line|perturbation"`` may mean where names hold a bar themselves."""
+    pieces = name.split("|")
+    for n in range(len(pieces)):
+        yield "|".join(pieces[:n]), "|".join(pieces[n:])
 
 
 def shorten(names: list[str]) -> str:

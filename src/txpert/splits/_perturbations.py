@@ -1,6 +1,8 @@
+"""The perturbations of each cell line of a screen, and how a split of them is written."""
+
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +12,6 @@ from anndata import AnnData
 
 from txpert._constants import (
     CELL_LINE,
-    CONTROL,
     PERTURBATION,
     SPLIT,
     TEST,
@@ -19,10 +20,12 @@ from txpert._constants import (
     VALIDATION,
 )
 from txpert._types import IntArray
-from txpert.data import Screen, resolve_key
+from txpert.data import ObsKeys, Screen
 
+from ._cells import by_gene
+from ._hash import split_hash
 from ._strata import Stratify, stratum_values
-from ._tasks import split_hash
+from ._task import Task
 
 
 def record_key(split_key: str) -> str:
@@ -44,9 +47,7 @@ class Perturbations:
     of_cell: IntArray
 
     @classmethod
-    def read(
-        cls, adata: AnnData, perturbation_key: str, control_key: str, cell_line_key: str | None
-    ) -> Perturbations:
+    def read(cls, adata: AnnData, keys: ObsKeys) -> Perturbations:
         """Read and check the annotation of the cells."""
         if adata.is_view:
             raise ValueError("adata is a view; make a copy first: adata = adata.copy()")
@@ -55,11 +56,7 @@ class Perturbations:
                 "adata.obs is lazy and takes no new columns. Bring the annotation (not the "
                 "expression) into memory first: adata.obs = adata.obs.to_memory()"
             )
-        keys = {PERTURBATION: perturbation_key, CONTROL: control_key, CELL_LINE: cell_line_key}
-        resolved = {
-            name: resolve_key(name, key, adata.obs, "adata.obs") for name, key in keys.items()
-        }
-        columns = {name: adata.obs[key] for name, key in resolved.items() if key is not None}
+        columns = keys.columns(adata.obs)
         screen = Screen.from_columns(adata.X, adata.var_names, columns)
         labels = screen.perturbation.categories
         code = screen.cell_line.codes.astype(np.int64) * len(labels) + screen.perturbation.codes
@@ -73,33 +70,37 @@ class Perturbations:
         positions[~screen.control] = of_cell
         return cls(screen, frame, positions)
 
-    def cell_line(self, asked: str | None) -> str:
-        """Return the test line asked for; one must be."""
-        if asked is None:
-            raise ValueError(
-                "The task 'unseen_cell_line' needs test_cell_line, one of: "
-                f"{', '.join(sorted(set(self.frame[CELL_LINE])))}."
-            )
-        return asked
+    @property
+    def by_gene(self) -> pd.DataFrame:
+        """The frame with each perturbation as the genes that its label seems to stand for.
+
+        Guides, spellings and combinations of one gene must not be on both sides of a split.
+        """
+        return by_gene(self.frame, self.screen.genes)
 
     def values(self, stratify: Stratify | None, record: dict[str, Any]) -> dict[str, float] | None:
         """Return the numbers to stratify by, and note in the record what they are."""
         if stratify is None:
             return None
         record["stratify"] = stratify if isinstance(stratify, str) else "series"
-        return stratum_values(self.screen, stratify)
+        values = pd.Series(stratum_values(self.screen, stratify), dtype=float)
+        read = self.by_gene[PERTURBATION].set_axis(self.frame[PERTURBATION])
+        of_genes = values.groupby(
+            values.index.map(read[~read.index.duplicated()].to_dict())
+        ).mean()
+        return {str(label): float(value) for label, value in of_genes.items()}
 
     def write(
         self,
         adata: AnnData,
         parts: Sequence[str | None],
-        groups: Callable[[pd.DataFrame], list[str | None]],
+        task: Task,
         record: dict[str, Any],
         key_added: str,
     ) -> None:
         """Write split, groups and record."""
         frame = self.frame.assign(**{SPLIT: pd.Series(list(parts), dtype=object)})
-        group = groups(frame)
+        group = task.groups(by_gene(frame, self.screen.genes))
         names = sorted({name for name in group if name is not None})
         adata.obs[key_added] = self._of_cells(parts, [TRAIN, VALIDATION, TEST])
         adata.obs[group_key(key_added)] = self._of_cells(group, names)

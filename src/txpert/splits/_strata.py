@@ -1,3 +1,5 @@
+"""Numbers per perturbation that a split is stratified by."""
+
 from __future__ import annotations
 
 from typing import Any, Literal

@@ -1,194 +1,182 @@
-"""Splits for unseen combinations and unseen cell lines, and what a held-out condition asks for."""
+"""The tasks of the package; a further one is a further class here."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
-from typing import Literal, get_args
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-import numpy as np
 import pandas as pd
 
-from txpert._constants import CELL_LINE, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
-from txpert.data import parse_targets
+from txpert._constants import CELL_LINE, PERTURBATION, TEST, TRAIN, VALIDATION
 
-from ._assignment import FRACTIONS, split_by_target
-from ._draw import check_shares, deal
+from ._assignment import split_by_target
+from ._cell_lines import split_cell_lines, split_few_shot
+from ._combinations import split_combinations
+from ._groups import seen_elsewhere
+from ._leaks import Problem, line_leaks, used_before
+from ._task import Task, register_task
 
-Task = Literal["unseen_perturbation", "unseen_combination", "unseen_cell_line"]
-TASKS: tuple[str, ...] = get_args(Task)
-UNSEEN_SINGLE = "unseen_single"
+_PAPER = "Wenkel, Tu et al., Nature Biotechnology 2026 (TxPert)"
 
 
-def split_combinations(
-    perturbations: Iterable[str],
-    *,
-    fractions: tuple[float, float, float] = FRACTIONS,
-    seed: int = 0,
-    values: Mapping[str, float] | None = None,
-) -> dict[str, str]:
-    """Assign singles and combinations as in GEARS' scheme.
+@register_task(
+    "unseen_perturbation",
+    description="Genes are drawn; a combination follows its held-out target.",
+    reference=_PAPER,
+)
+@dataclass(frozen=True, kw_only=True)
+class UnseenPerturbation(Task):
+    """Perturbed genes that training never sees, alone or in combinations."""
 
-    Targets are held out as by :func:`split_by_target`, and combinations with them. Of the
-    combinations that are left, all of whose targets are kept, the same shares are drawn for
-    validation and test.
+    cross_validates = True
+
+    def assign(
+        self, conditions: pd.DataFrame, *, seed: int, values: Mapping[str, float] | None = None
+    ) -> Sequence[str | None]:
+        """Draw the perturbed genes; see :func:`split_by_target`."""
+        labels = conditions[PERTURBATION]
+        part = split_by_target(labels, fractions=self.fractions, seed=seed, values=values)
+        return [part[label] for label in labels]
+
+
+@register_task(
+    "unseen_combination",
+    description="Genes are drawn, and combinations of the genes that are left.",
+    reference="Roohani, Huang & Leskovec, Nature Biotechnology 2024 (GEARS)",
+)
+@dataclass(frozen=True, kw_only=True)
+class UnseenCombination(Task):
+    """Combinations of none, one or all targets that training has seen as singles."""
+
+    def assign(
+        self, conditions: pd.DataFrame, *, seed: int, values: Mapping[str, float] | None = None
+    ) -> Sequence[str | None]:
+        """Draw genes and combinations; see :func:`split_combinations`."""
+        labels = conditions[PERTURBATION]
+        part = split_combinations(labels, fractions=self.fractions, seed=seed, values=values)
+        return [part[label] for label in labels]
+
+    def leaks(self, conditions: pd.DataFrame) -> Iterator[Problem]:
+        """Find held-out perturbations; a combination of seen targets is what is asked for."""
+        for used, held_out in ((TRAIN, VALIDATION), (TRAIN, TEST), (VALIDATION, TEST)):
+            yield from used_before(conditions, used, held_out, seen_targets=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellLineTask(Task):
+    """A task about one cell line.
 
     Parameters
     ----------
-    perturbations, fractions, seed, values
-        As in :func:`split_by_target`.
-
-    Raises
-    ------
-    ValueError
-        If there are no combinations, or none falls into test.
-
-    Notes
-    -----
-    Roohani, Huang & Leskovec, Nature Biotechnology 2024 (GEARS).
+    fractions
+        Fractions of train, val and test.
+    test_cell_line
+        The line that is test.
     """
-    split = split_by_target(perturbations, fractions=fractions, seed=seed, values=values)
-    combinations = [label for label in split if len(parse_targets(label)) > 1]
-    if not combinations:
-        raise ValueError(
-            f"None of the {len(split)} perturbations is a combination such as 'A+B', so there "
-            "are none to hold out; use task='unseen_perturbation'."
-        )
-    shares = check_shares(fractions)
-    kept = [label for label in combinations if split[label] == TRAIN]
-    rng = np.random.default_rng([seed, 1])
-    n_test = round(len(kept) * shares[2])
-    n_val = min(round(len(kept) * shares[1]), len(kept) - n_test)
-    test, val, _ = deal(kept, (n_test, n_val, len(kept) - n_test - n_val), rng, values)
-    split |= dict.fromkeys(test, TEST) | dict.fromkeys(val, VALIDATION)
-    if TEST not in {split[label] for label in combinations}:
-        raise ValueError(
-            f"With seed={seed} and fractions={tuple(fractions)} none of the {len(combinations)} "
-            "combinations is in test. Take another seed or a larger test share."
-        )
-    return split
+
+    test_cell_line: str | None = None
+
+    def chosen(self, conditions: pd.DataFrame) -> str:
+        """Return the test line; one must be named."""
+        if self.test_cell_line is None:
+            lines = ", ".join(sorted(set(conditions[CELL_LINE])))
+            raise ValueError(f"The task {self.name!r} needs test_cell_line, one of: {lines}.")
+        return self.test_cell_line
+
+    def groups(self, conditions: pd.DataFrame) -> Sequence[str | None]:
+        """Say whether the perturbation is trained on in another line."""
+        return seen_elsewhere(conditions)
+
+    def folds(self, conditions: pd.DataFrame) -> Iterator[tuple[str, Task]]:
+        """Take every line in turn, or the one that is named."""
+        lines = sorted(set(conditions[CELL_LINE].astype(str)))
+        for line in lines if self.test_cell_line is None else [self.test_cell_line]:
+            yield line, replace(self, test_cell_line=line)
 
 
-def split_cell_lines(
-    conditions: pd.DataFrame,
-    test_cell_line: str,
-    *,
-    val_cell_line: str | None = None,
-    fractions: tuple[float, float, float] = FRACTIONS,
-    seed: int = 0,
-    values: Mapping[str, float] | None = None,
-) -> list[str]:
-    """Hold one cell line out: all of its perturbations are test.
+@register_task(
+    "unseen_cell_line",
+    description="All perturbations of one cell line.",
+    reference=_PAPER,
+)
+@dataclass(frozen=True, kw_only=True)
+class UnseenCellLine(CellLineTask):
+    """A cell line of which training sees the control cells alone.
 
     Parameters
     ----------
-    conditions
-        cell_line and perturbation of each condition.
+    fractions
+        Fractions of train and val among the other lines; that of test does not count.
     test_cell_line
         The line held out.
     val_cell_line
-        A line whose perturbations are all validation. By default validation perturbations are
-        drawn in the other lines, by target and the same in all, so that train and val are to
-        each other as in ``fractions``.
-    fractions, seed, values
-        As in :func:`split_by_target`; the test share is not used.
-
-    Returns
-    -------
-    The split of each condition.
-
-    Raises
-    ------
-    ValueError
-        If there is no such line, or none is left to train on.
+        A line whose perturbations are all validation; by default they are drawn in the lines
+        that are not test.
     """
-    _check_lines(conditions[CELL_LINE], test_cell_line, val_cell_line)
-    line = conditions[CELL_LINE].to_numpy()
-    labels = conditions[PERTURBATION].to_numpy()
-    train, val, _ = check_shares(fractions)
-    if val_cell_line is not None:
-        split = np.where(line == val_cell_line, VALIDATION, TRAIN)
-    elif train + val == 0:
-        raise ValueError("fractions leave nothing to train on.")
-    else:
-        others = labels[line != test_cell_line]
-        shares = (train / (train + val), val / (train + val), 0.0)
-        part = split_by_target(others, fractions=shares, seed=seed, values=values)
-        split = np.array([part.get(label, TRAIN) for label in labels], dtype=object)
-    return [str(part) for part in np.where(line == test_cell_line, TEST, split)]
 
+    val_cell_line: str | None = None
 
-def held_out_groups(conditions: pd.DataFrame) -> list[str | None]:
-    """Say how much of each held-out condition has been trained on.
-
-    Parameters
-    ----------
-    conditions
-        perturbation and split of each condition.
-
-    Returns
-    -------
-    ``"unseen_single"`` for single targets; for a combination of two how many of its targets are
-    in training as singles, ``"seen_0"``, ``"seen_1"`` or ``"seen_2"``, and for one of more
-    targets the order too, ``"seen_2_of_3"``. ``None`` where the split is neither val nor test.
-    """
-    trained = set(conditions.loc[conditions[SPLIT] == TRAIN, PERTURBATION])
-
-    def group(label: str, split: str) -> str | None:
-        if split not in (VALIDATION, TEST):
-            return None
-        targets = parse_targets(label)
-        if len(targets) == 1:
-            return UNSEEN_SINGLE
-        seen = f"seen_{len(trained & set(targets))}"
-        return seen if len(targets) == 2 else f"{seen}_of_{len(targets)}"
-
-    return [
-        group(*row) for row in conditions[[PERTURBATION, SPLIT]].itertuples(index=False, name=None)
-    ]
-
-
-def seen_elsewhere(conditions: pd.DataFrame) -> list[str | None]:
-    """Say whether each held-out condition's perturbation is trained on in another cell line.
-
-    Returns
-    -------
-    ``"seen"`` or ``"unseen"``; ``None`` where the split is neither val nor test.
-    """
-    trained = set(conditions.loc[conditions[SPLIT] == TRAIN, PERTURBATION])
-    return [
-        None if split not in (VALIDATION, TEST) else "seen" if label in trained else "unseen"
-        for label, split in zip(conditions[PERTURBATION], conditions[SPLIT], strict=True)
-    ]
-
-
-def split_hash(conditions: pd.DataFrame) -> str:
-    """Return a SHA-256 that two people with the same split share.
-
-    Parameters
-    ----------
-    conditions
-        cell_line, perturbation and split of the perturbed conditions, in any order; repeated
-        rows count once, and a missing split counts as one.
-    """
-    columns = conditions[[CELL_LINE, PERTURBATION, SPLIT]].astype(object)
-    rows = columns.where(columns.notna(), "").astype(str).itertuples(index=False, name=None)
-    text = "\n".join("\t".join(row) for row in sorted(set(rows)))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _check_lines(lines: pd.Series, test: str, val: str | None) -> None:
-    known = sorted(set(lines))
-    for name, line in (("test_cell_line", test), ("val_cell_line", val)):
-        if line is not None and line not in known:
-            raise ValueError(
-                f"{name}={line!r} is no cell line with perturbations; there are "
-                f"{', '.join(known)}."
-            )
-    if test == val:
-        raise ValueError(f"{test!r} cannot be the cell line of validation and of test.")
-    if not set(known) - {test, val}:
-        raise ValueError(
-            f"No cell line is left to train on besides {' and '.join(filter(None, (test, val)))}; "
-            f"there are {', '.join(known)}."
+    def assign(
+        self, conditions: pd.DataFrame, *, seed: int, values: Mapping[str, float] | None = None
+    ) -> Sequence[str | None]:
+        """Hold the line out; see :func:`split_cell_lines`."""
+        return split_cell_lines(
+            conditions,
+            self.chosen(conditions),
+            val_cell_line=self.val_cell_line,
+            fractions=self.fractions,
+            seed=seed,
+            values=values,
         )
+
+    def leaks(self, conditions: pd.DataFrame) -> Iterator[Problem]:
+        """Find perturbations of the test line, and validation ones of the others, in training."""
+        return line_leaks(conditions)
+
+    def folds(self, conditions: pd.DataFrame) -> Iterator[tuple[str, Task]]:
+        """Leave out every line in turn but that of validation, or the one that is named."""
+        others = conditions[conditions[CELL_LINE] != self.val_cell_line]
+        return super().folds(others)
+
+
+@register_task(
+    "few_shot_cell_line",
+    description="A part of the perturbations of one cell line, of which another part is measured.",
+)
+@dataclass(frozen=True, kw_only=True)
+class FewShotCellLine(CellLineTask):
+    """A cell line of which training sees some perturbations; other lines are seen whole.
+
+    For one seed the test perturbations are the same whatever is measured, and those measured are
+    nested: the first 10% are among the first 50%.
+
+    Parameters
+    ----------
+    fractions
+        The last is the fraction of the line's perturbed genes that is test; the first two are
+        how what is measured is divided between training and validation.
+    test_cell_line
+        The line measured in part.
+    measured
+        A fraction of the line's perturbed genes or, as an integer, a number of them.
+    """
+
+    measured: float = 0.5
+
+    def assign(
+        self, conditions: pd.DataFrame, *, seed: int, values: Mapping[str, float] | None = None
+    ) -> Sequence[str | None]:
+        """Draw the perturbed genes of the line; see :func:`split_few_shot`."""
+        return split_few_shot(
+            conditions,
+            self.chosen(conditions),
+            measured=self.measured,
+            fractions=self.fractions,
+            seed=seed,
+            values=values,
+        )
+
+    def leaks(self, conditions: pd.DataFrame) -> Iterator[Problem]:
+        """Find what of a line's held-out perturbations is learned from in the same line."""
+        for _, here in conditions.groupby(CELL_LINE, sort=True, observed=True):
+            yield from super().leaks(here)

@@ -14,13 +14,18 @@ from txpert._constants import (
     CELL_LINE,
     CONTROL,
     N_CELLS,
-    PERTURBATION,
     SPLIT,
     TEST,
     UNS_KEY,
 )
 from txpert._types import BoolArray, IntArray
 from txpert.data import (
+    BATCH_KEY,
+    CELL_LINE_KEY,
+    CONTROL_KEY,
+    PERTURBATION_KEY,
+    SPLIT_KEY,
+    ObsKeys,
     Screen,
     check_counts,
     check_log_normalised,
@@ -48,11 +53,12 @@ def ceiling(
     n_repeats: int = 10,
     split: str | Sequence[str] | None = TEST,
     seed: int = 0,
-    perturbation_key: str = PERTURBATION,
-    control_key: str = CONTROL,
-    batch_key: str | None = BATCH,
-    cell_line_key: str | None = CELL_LINE,
-    split_key: str | None = SPLIT,
+    perturbation_key: str = PERTURBATION_KEY,
+    control_key: str = CONTROL_KEY,
+    batch_key: str | None = BATCH_KEY,
+    cell_line_key: str | None = CELL_LINE_KEY,
+    split_key: str | None = SPLIT_KEY,
+    control_label: str | Sequence[str] | None = None,
     layer: str | None = None,
     counts_layer: str = "counts",
     key_added: str = UNS_KEY,
@@ -103,7 +109,10 @@ def ceiling(
     seed
         Seeds the draws.
     perturbation_key, control_key, batch_key, cell_line_key, split_key
-        obs columns, as in :meth:`txpert.TxPertModel.setup_anndata`.
+        obs columns, as in :meth:`txpert.TxPertModel.setup_anndata`; by default those registered
+        by it, if any.
+    control_label
+        Label or labels of unperturbed cells, instead of ``control_key``.
     layer
         Layer of the expression values; ``None`` takes ``X``.
     counts_layer
@@ -135,13 +144,15 @@ def ceiling(
     ['split_half', 'full_size', 'noise_free']
     """
     kinds = _check_arguments(adata, kind, n_repeats)
-    keys = {
-        PERTURBATION: perturbation_key,
-        CONTROL: control_key,
-        BATCH: batch_key,
-        CELL_LINE: cell_line_key,
-        SPLIT: split_key,
-    }
+    keys = ObsKeys.of(
+        adata,
+        perturbation=perturbation_key,
+        control=control_key,
+        batch=batch_key,
+        cell_line=cell_line_key,
+        split=split_key,
+        control_label=control_label,
+    )
     screen = Screen.from_anndata(adata, keys, layer)
     check_log_normalised(screen.X, "adata.X" if layer is None else f"adata.layers[{layer!r}]")
     counts = _counts(adata, counts_layer) if "sampled" in kinds else None

@@ -12,7 +12,7 @@ from anndata import AnnData
 from txpert import baselines
 from txpert._constants import PERTURBATION, UNS_KEY
 from txpert.data import parse_targets
-from txpert.graph import KnowledgeGraph
+from txpert.graph import KnowledgeGraph, as_graphs
 from txpert.model import TxPertModel
 from txpert.pp import pseudobulk
 
@@ -79,7 +79,7 @@ def fit_txpert(
     TxPertModel.setup_anndata(adata, **(setup or {}))
     asked = adata.uns.get(BENCHMARK_KEY, {}).get(TEST_PERTURBATIONS, ())
     targets = {target for label in asked for target in parse_targets(label)}
-    given = [graphs] if isinstance(graphs, KnowledgeGraph) else list(graphs)
+    given = as_graphs(graphs)
     if given:
         given[0] = _with_nodes(given[0], _unknown(given, targets))
     elif targets:

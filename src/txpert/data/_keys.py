@@ -1,0 +1,251 @@
+"""Which obs columns hold what of a screen, resolved once for all signatures."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
+
+import pandas as pd
+from anndata import AnnData
+
+from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT
+
+logger = logging.getLogger("txpert")
+
+
+class DefaultKey(str):
+    """The default name of an obs column, told apart from the same name given by the user.
+
+    A key left at its default stands for the column that ``setup_anndata`` registered, if any.
+    """
+
+    __slots__ = ()
+
+
+PERTURBATION_KEY: Final = DefaultKey(PERTURBATION)
+CONTROL_KEY: Final = DefaultKey(CONTROL)
+BATCH_KEY: Final = DefaultKey(BATCH)
+CELL_LINE_KEY: Final = DefaultKey(CELL_LINE)
+SPLIT_KEY: Final = DefaultKey(SPLIT)
+
+_COLUMNS = (PERTURBATION, CONTROL, BATCH, CELL_LINE, SPLIT)
+_OPTIONAL = (BATCH, CELL_LINE, SPLIT)
+_LABEL = "control_label"
+# scvi-tools' identifier of a registered AnnData, which copies of it keep.
+_IDENTIFIER = "_scvi_uuid"
+_registered: dict[str, ObsKeys] = {}
+
+
+@dataclass(frozen=True)
+class ObsKeys:
+    """Names of the obs columns of a screen.
+
+    Parameters
+    ----------
+    perturbation
+        Column of what was done to each cell.
+    control
+        Column that is ``True`` for unperturbed cells.
+    batch, cell_line, split
+        Columns of the context and the split; ``None`` ignores them. Under their default names
+        they are used where they exist.
+    modality
+        Column of the kind of perturbation (knockout, overexpression); ``None`` without one.
+    control_label
+        Labels of unperturbed cells, which then take the place of the column ``control``.
+    """
+
+    perturbation: str = PERTURBATION_KEY
+    control: str = CONTROL_KEY
+    batch: str | None = BATCH_KEY
+    cell_line: str | None = CELL_LINE_KEY
+    split: str | None = SPLIT_KEY
+    modality: str | None = None
+    control_label: str | Sequence[str] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        adata: AnnData,
+        *,
+        perturbation: str = PERTURBATION_KEY,
+        control: str = CONTROL_KEY,
+        batch: str | None = None,
+        cell_line: str | None = None,
+        split: str | None = None,
+        control_label: str | Sequence[str] | None = None,
+    ) -> ObsKeys:
+        """Return the keys that a caller gave; those left at their defaults as registered, if so.
+
+        Parameters
+        ----------
+        adata
+            Cells × genes.
+        perturbation, control, batch, cell_line, split, control_label
+            As the fields; what is not passed on is not read.
+
+        Raises
+        ------
+        ValueError
+            If both a control column and control labels are given.
+        """
+        given = cls(perturbation, control, batch, cell_line, split, control_label=control_label)
+        if control_label is not None and not isinstance(control, DefaultKey):
+            raise ValueError(
+                f"control_key={control!r} and control_label={control_label!r} both say which "
+                "cells are controls. Give one of them."
+            )
+        known = _registered.get(str(adata.uns.get(_IDENTIFIER)))
+        if known is None:
+            return given
+        default = [name for name in _COLUMNS if isinstance(given[name], DefaultKey)]
+        taken = {name: known[name] for name in default}
+        if CONTROL in taken and control_label is None:
+            taken[_LABEL] = known.control_label
+        return replace(given, **taken)
+
+    def register(self, adata: AnnData) -> None:
+        """Remember the keys for later calls with the same data or a copy of it.
+
+        Nothing is written into ``adata``; data that scvi-tools has not registered are not known.
+        """
+        if _IDENTIFIER in adata.uns:
+            _registered[str(adata.uns[_IDENTIFIER])] = self
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
+
+    def columns_named(self) -> Iterator[tuple[str, str]]:
+        """Yield what each column is for and its name, if it has one."""
+        for field in fields(self):
+            key = self[field.name]
+            if key is not None and field.name != _LABEL:
+                yield field.name, key
+
+    def resolve(self, obs: Any, where: str = "adata.obs") -> ObsKeys:
+        """Return the keys without optional columns that do not exist.
+
+        Parameters
+        ----------
+        obs
+            Annotation of the cells.
+        where
+            How error messages call ``obs``.
+
+        Raises
+        ------
+        KeyError
+            If a column is missing.
+        """
+        wanted = dict(self.columns_named())
+        if self.control_label is not None:
+            del wanted[CONTROL]
+        found: dict[str, Any] = {}
+        for name, key in wanted.items():
+            try:
+                found[name] = resolve_key(name, key, obs, where)
+            except KeyError as error:
+                hint = " Or name the label of controls by control_label=."
+                raise KeyError(f"{error.args[0]}{hint if name == CONTROL else ''}") from None
+        return replace(self, **found)
+
+    def columns(self, obs: Any, where: str = "adata.obs") -> dict[str, pd.Series[Any]]:
+        """Bring the columns into memory, by what they are for.
+
+        Parameters
+        ----------
+        obs
+            Annotation of the cells: a frame, or what :func:`anndata.experimental.read_lazy` reads.
+        where
+            How error messages call ``obs``.
+
+        Raises
+        ------
+        KeyError
+            If a column is missing.
+        ValueError
+            If no cell has one of the control labels.
+        """
+        named = dict(self.resolve(obs, where).columns_named())
+        if self.control_label is None:
+            return obs_columns(obs, named)
+        del named[CONTROL]
+        columns = obs_columns(obs, named)
+        return columns | {CONTROL: flag_controls(columns[PERTURBATION], self.control_label)}
+
+
+def flag_controls(labels: pd.Series[Any], control: str | Sequence[str]) -> pd.Series[Any]:
+    """Return which cells have a control label.
+
+    Raises
+    ------
+    ValueError
+        If a control label is that of no cell.
+    """
+    names = [control] if isinstance(control, str) else list(control)
+    present = labels.astype(str)
+    known = list(present.unique())
+    absent = [name for name in names if name not in known]
+    if absent or not names:
+        some = ", ".join(map(repr, known[:5])) + (", …" if len(known) > 5 else "")
+        raise ValueError(
+            f"control_label={absent[0] if absent else control!r} is no label of the obs column "
+            f"{labels.name!r}, which has {some}."
+        )
+    return present.isin(names).rename(CONTROL)
+
+
+def resolve_key(name: str, key: str | None, obs: pd.DataFrame, where: str) -> str | None:
+    """Check the name of an obs column before anything is read.
+
+    Batch, cell line and split are optional: under their default name they are used where they
+    exist. A column asked for by any other name must exist.
+
+    Parameters
+    ----------
+    name
+        What the column is for: perturbation, control, batch, cell_line or split.
+    key
+        The column's name, or ``None``.
+    obs
+        Annotation of the cells.
+    where
+        How error messages call ``obs``.
+
+    Raises
+    ------
+    KeyError
+        If the column is missing.
+    """
+    if key is None or key in obs:
+        return key
+    if name in _OPTIONAL and key == name:
+        logger.info("%s has no column %r: %s.", where, key, _without(name))
+        return None
+    message = f"{where} has no column {key!r} ({name}_key). It has: {', '.join(obs.columns)}."
+    if name == CONTROL:
+        message += f" To make it: {where}[{key!r}] = {where}[<perturbation column>] == 'control'"
+    raise KeyError(message)
+
+
+def obs_columns(obs: Any, keys: Mapping[str, str | None]) -> dict[str, pd.Series[Any]]:
+    """Bring columns into memory.
+
+    Parameters
+    ----------
+    obs
+        Annotation of the cells: a frame, or what :func:`anndata.experimental.read_lazy` reads.
+    keys
+        Column by what it is for; ``None`` is left out.
+    """
+    named = {name: key for name, key in keys.items() if key is not None}
+    frame = obs if isinstance(obs, pd.DataFrame) else obs[list({*named.values()})].to_memory()
+    return {name: frame[key] for name, key in named.items()}
+
+
+def _without(name: str) -> str:
+    if name == SPLIT:
+        return "validation perturbations will be drawn when training starts"
+    return f"all cells count as one {name.replace('_', ' ')}"
