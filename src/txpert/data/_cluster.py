@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ._values import UnusableValuesError
+
 _TASKS_PER_THREAD = 4
 
 
@@ -33,7 +35,7 @@ def compute_in_turn(tasks: Sequence[Any], rows: Sequence[slice]) -> Iterator[Any
         some = slice(start, start + size)
         try:
             results = dask.compute(*tasks[some])
-        except MemoryError:
+        except (MemoryError, UnusableValuesError):
             raise
         except Exception as error:
             raise _explained(error, rows[some]) from error

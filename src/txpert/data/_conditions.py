@@ -25,8 +25,14 @@ from txpert._types import BoolArray, FloatArray, IntArray
 from ._controls import ControlProfiles, condition_names
 from ._group_sums import group_sums, weighted_group_means
 from ._keys import BATCH_KEY, CELL_LINE_KEY, SPLIT_KEY, ObsKeys
+from ._labels import read_flags
+from ._matrix import expression_matrix
 from ._screen import Screen
-from ._values import check_log_normalised
+from ._tokens import is_control_name
+from ._values import NOT_FINITE, ValueCheck, check_log_normalised
+
+CONTROL_LABELS = "txpert_control_labels"
+"""Key in ``uns`` of a table with labels of control cells that no one would know for such."""
 
 
 @dataclass(frozen=True)
@@ -62,16 +68,18 @@ class ConditionTable:
         Raises
         ------
         ValueError
-            If expression is NaN or infinite anywhere, or cells of one condition are in
-            different splits.
+            If a cell is NaN, infinite, negative, in raw counts or too large for a logarithm, or
+            cells of one condition are in different splits.
         """
         obs, condition = conditions_of(screen)
         n_cells = obs[N_CELLS].to_numpy()
         obs.index = condition_names(obs)
-        mean = group_sums(screen.X, condition, len(obs), dtype=np.float32)
+        check = ValueCheck("Expression", screen.names, screen.batch)
+        mean = group_sums(screen.X, condition, len(obs), dtype=np.float32, check=check)
         mean /= n_cells[:, None].astype(np.float32)
-        _check_finite(mean, obs, screen.genes)
-        table = cls._with_contexts(obs, screen.genes, mean)
+        _check_finite(mean, obs, screen.genes, check)
+        check.conclude()
+        table = cls._with_contexts(obs, screen.genes, mean, screen.control_labels)
         return table._embedded(screen)
 
     @classmethod
@@ -95,27 +103,47 @@ class ConditionTable:
 
     @classmethod
     def from_anndata(cls, pseudobulk: AnnData) -> ConditionTable:
-        """Read the table back from what :func:`txpert.pp.pseudobulk` returned."""
+        """Read the table back from what :func:`txpert.pp.pseudobulk` returned.
+
+        Raises
+        ------
+        KeyError
+            If a column is missing.
+        ValueError
+            If the control flag is not boolean, or a context has no control row or several.
+        """
         missing = {PERTURBATION, CONTROL, CELL_LINE, BATCH, N_CELLS} - set(pseudobulk.obs)
         if missing:
             raise KeyError(
                 f"obs lacks {', '.join(sorted(missing))}: this is no pseudobulk table. "
                 "Make one by tx.pp.pseudobulk(adata)."
             )
-        mean = np.asarray(pseudobulk.X, dtype=np.float32)
-        return cls._with_contexts(pseudobulk.obs, pseudobulk.var_names, mean)
+        control = read_flags(pseudobulk.obs[CONTROL], "tx.pp.pseudobulk(adata)")
+        obs = pseudobulk.obs.assign(**{CONTROL: control}).rename_axis(index=None)
+        matrix = expression_matrix(pseudobulk, None)
+        mean = np.asarray(matrix.toarray() if sparse.issparse(matrix) else matrix, np.float32)
+        labels = tuple(map(str, pseudobulk.uns.get(CONTROL_LABELS, ())))
+        return cls._with_contexts(obs, pseudobulk.var_names, mean, labels)
 
     @classmethod
     def _with_contexts(
-        cls, obs: pd.DataFrame, genes: pd.Index, mean: FloatArray
+        cls, obs: pd.DataFrame, genes: pd.Index, mean: FloatArray, labels: tuple[str, ...]
     ) -> ConditionTable:
         control = obs[CONTROL].to_numpy(dtype=bool)
         contexts = obs.loc[control, [CELL_LINE, BATCH, N_CELLS]].reset_index(drop=True)
         position = pd.MultiIndex.from_frame(contexts[[CELL_LINE, BATCH]].astype(str))
+        if not position.is_unique:
+            line, batch = position[position.duplicated()][0]
+            raise ValueError(
+                f"The table has several control rows of cell line {line!r}, batch {batch!r}. Give "
+                "tables that are joined batches of different names."
+            )
         context = position.get_indexer(
             pd.MultiIndex.from_frame(obs[[CELL_LINE, BATCH]].astype(str))
         )
-        controls = ControlProfiles(contexts, mean[control], genes)
+        if (context == -1).any():
+            raise ValueError(_without_controls(obs[context == -1]))
+        controls = ControlProfiles(contexts, mean[control], genes, labels=labels)
         return cls(obs, genes, mean, controls, context.astype(np.int64))
 
     def _embedded(self, screen: Screen) -> ConditionTable:
@@ -200,11 +228,13 @@ class ConditionTable:
     def to_anndata(self) -> AnnData:
         """Return the table as AnnData, with ``layers["control"]`` and ``layers["delta"]``."""
         control = self.control_mean
+        odd = [label for label in self.controls.labels if not is_control_name(label)]
         return AnnData(
             self.mean.copy(),
             obs=self.obs.copy(),
             var=pd.DataFrame(index=self.genes),
             layers={CONTROL: control, DELTA: self.mean - control},
+            uns={CONTROL_LABELS: np.array(odd, dtype=object)} if odd else {},
         )
 
 
@@ -300,12 +330,22 @@ def _split_of_conditions(
     return pd.Categorical.from_codes(np.where(mixed | obs[CONTROL], -1, low), dtype=split.dtype)
 
 
-def _check_finite(mean: FloatArray, obs: pd.DataFrame, genes: pd.Index) -> None:
+def _without_controls(obs: pd.DataFrame) -> str:
+    contexts = (obs[CELL_LINE].astype(str) + " / " + obs[BATCH].astype(str)).unique()
+    some = ", ".join(contexts[:5]) + (", …" if len(contexts) > 5 else "")
+    return (
+        f"The table has no control row for {len(contexts)} of its contexts (cell line / batch): "
+        f"{some}. Keep the controls (obs['control']) when rows are chosen, or drop those contexts."
+    )
+
+
+def _check_finite(mean: FloatArray, obs: pd.DataFrame, genes: pd.Index, check: ValueCheck) -> None:
     if np.isfinite(mean).all():
         return
     row, gene = np.argwhere(~np.isfinite(mean))[0]
     raise ValueError(
         f"Expression of gene {genes[gene]!r} is NaN or infinite in cells of perturbation "
         f"{obs[PERTURBATION].iloc[row]!r} (cell line {obs[CELL_LINE].iloc[row]!r}, batch "
-        f"{obs[BATCH].iloc[row]!r}). Remove those cells or genes first."
+        f"{obs[BATCH].iloc[row]!r}), the first of them {check.first(NOT_FINITE)}. Remove those "
+        "cells or genes first."
     )

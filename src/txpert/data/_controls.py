@@ -13,9 +13,10 @@ from txpert._constants import ALL, BATCH, CELL_LINE, CONTROL, DELTA, N_CELLS, PE
 from txpert._types import BoolArray, FloatArray, IntArray
 
 from ._group_sums import group_sums, weighted_group_means
+from ._labels import read_flags, read_names
 from ._matrix import expression_matrix
-from ._tokens import parse_targets
-from ._values import check_log_normalised
+from ._tokens import drop_controls, parse_targets
+from ._values import ValueCheck, check_log_normalised
 
 Matching = Literal["batch", "cell_line"]
 Embed = Callable[[AnnData | MuData, IntArray], FloatArray]
@@ -43,12 +44,15 @@ class ControlProfiles:
     embedding
         Mean embedding of its controls, shape ``(n_contexts, n_embedding)``, where the cells have
         one.
+    labels
+        Labels that control cells had; within perturbations asked for they mean no target.
     """
 
     obs: pd.DataFrame
     mean: FloatArray
     genes: pd.Index
     embedding: FloatArray | None = None
+    labels: tuple[str, ...] = ()
 
     def pools(self, matching: Matching) -> IntArray:
         """Return which contexts share their controls: a number for each, ``(n_contexts,)``.
@@ -86,7 +90,7 @@ class ControlProfiles:
         obs[BATCH] = ALL
         obs[N_CELLS] = np.bincount(pools, self.obs[N_CELLS]).astype(np.int64)
         embedding = None if pooled.embedding is None else pooled.embedding[first]
-        return ControlProfiles(obs, pooled.mean[first], self.genes, embedding)
+        return ControlProfiles(obs, pooled.mean[first], self.genes, embedding, self.labels)
 
     def given(
         self,
@@ -99,9 +103,11 @@ class ControlProfiles:
         if controls is None:
             return self
         if isinstance(controls, ControlProfiles):
-            return controls.over(self.genes)
-        embedding = None if embed is None else embed(controls, np.arange(controls.n_obs))
-        return ControlProfiles.from_cells(controls, self.genes, keys, layer, embedding)
+            profiles = controls.over(self.genes)
+        else:
+            embedding = None if embed is None else embed(controls, np.arange(controls.n_obs))
+            profiles = ControlProfiles.from_cells(controls, self.genes, keys, layer, embedding)
+        return replace(profiles, labels=(*self.labels, *profiles.labels))
 
     def over(self, genes: pd.Index) -> ControlProfiles:
         """Return the profiles with the genes in another order, or fewer of them.
@@ -130,30 +136,27 @@ class ControlProfiles:
         Raises
         ------
         ValueError
-            If there are no cells, some are flagged as perturbed, a gene is missing or the values
-            are not log-normalised.
+            If there are no cells, some are flagged as perturbed, the flag is not boolean, a batch
+            or cell line is missing, a gene is missing or repeated, or the values are not
+            log-normalised.
         KeyError
             If the layer does not exist.
         """
-        flag = keys[CONTROL]
-        if not cells.n_obs or (flag in cells.obs and not cells.obs[flag].all()):
-            raise ValueError(
-                "controls takes control cells only, and at least one: "
-                f"adata[adata.obs[{flag!r}]].copy()"
-            )
+        _check_controls(cells, keys[CONTROL])
         matrix = expression_matrix(cells, layer)
         check_log_normalised(matrix, "The control cells' expression")
         column = _columns(cells.var_names, genes)
         columns = {
-            name: cells.obs[key].astype(str).to_numpy()
-            if (key := keys[name]) in cells.obs
-            else ALL
+            name: read_names(cells.obs[key]) if (key := keys[name]) in cells.obs else ALL
             for name in (CELL_LINE, BATCH)
         }
-        grouped = pd.DataFrame(columns, index=cells.obs_names).groupby([CELL_LINE, BATCH])
+        frame = pd.DataFrame(columns, index=np.arange(cells.n_obs)).astype(str)
+        grouped = frame.groupby([CELL_LINE, BATCH])
         obs = grouped.size().rename(N_CELLS).reset_index()
         context = grouped.ngroup().to_numpy()
-        sums = group_sums(matrix, context, len(obs))
+        check = ValueCheck("The control cells' expression", cells.obs_names, cells.var_names)
+        sums = group_sums(matrix, context, len(obs), check=check)
+        check.conclude()
         mean = sums[:, column] / obs[[N_CELLS]].to_numpy()
         if embedding is not None:
             embedding = weighted_group_means(embedding, context, np.ones(len(context)))
@@ -167,6 +170,7 @@ class ControlProfiles:
             N_CELLS: self.obs[N_CELLS].to_numpy(),
             "mean": self.mean,
             "genes": self.genes.to_numpy(dtype=str),
+            "labels": np.array(self.labels, dtype=str),
         }
         return state if self.embedding is None else state | {"embedding": self.embedding}
 
@@ -179,6 +183,7 @@ class ControlProfiles:
             state["mean"],
             pd.Index(state["genes"].astype(object)),
             state.get("embedding"),
+            tuple(str(label) for label in state.get("labels", ())),
         )
 
     def conditions(
@@ -212,9 +217,7 @@ class ControlProfiles:
         labels = [perturbations] if isinstance(perturbations, str) else list(perturbations)
         if not labels:
             raise ValueError("No perturbation was asked for.")
-        for label in labels:
-            parse_targets(label)
-        labels = list(dict.fromkeys(labels))
+        labels = list(dict.fromkeys(self._read(label) for label in labels))
         chosen = np.flatnonzero(self._among(CELL_LINE, cell_line) & self._among(BATCH, batch))
         if not chosen.size:
             raise KeyError(f"No context has both cell line {cell_line!r} and batch {batch!r}.")
@@ -223,11 +226,20 @@ class ControlProfiles:
         obs.insert(0, PERTURBATION, np.repeat(np.asarray(labels, dtype=object), len(chosen)))
         return obs, context
 
+    def _read(self, label: str) -> str:
+        """Check a label and drop the parts that are labels of controls."""
+        if not isinstance(label, str):
+            parse_targets(label)
+        read = drop_controls(label, self.labels)
+        parse_targets(read)
+        return read
+
     def _among(self, column: str, wanted: str | Sequence[str] | None) -> BoolArray:
         values = self.obs[column].astype(str)
         if wanted is None:
             return np.ones(len(values), dtype=bool)
-        names = [wanted] if isinstance(wanted, str) else [str(name) for name in wanted]
+        several = pd.api.types.is_list_like(wanted)
+        names = [str(name) for name in wanted] if several else [str(wanted)]
         unknown = sorted(set(names) - set(values))
         if unknown:
             raise KeyError(
@@ -241,6 +253,7 @@ class ControlProfiles:
         if missing:
             raise KeyError(f"The frame of conditions lacks the columns {sorted(missing)}.")
         obs = frame[[PERTURBATION, CELL_LINE, BATCH]].astype(str).reset_index(drop=True)
+        obs[PERTURBATION] = obs[PERTURBATION].map(self._read)
         known = pd.MultiIndex.from_frame(self.obs[[CELL_LINE, BATCH]].astype(str))
         context = known.get_indexer(pd.MultiIndex.from_frame(obs[[CELL_LINE, BATCH]]))
         if (context == -1).any():
@@ -287,6 +300,23 @@ class ControlProfiles:
         )
         prediction.obs_names_make_unique()
         return prediction
+
+
+def _check_controls(cells: AnnData, flag: str | None) -> None:
+    """Refuse cells that are flagged as perturbed, and var names that repeat."""
+    if not cells.n_obs or (
+        flag in cells.obs and not read_flags(cells.obs[flag], f"{flag!r}: True for controls").all()
+    ):
+        raise ValueError(
+            "controls takes control cells only, and at least one: "
+            f"adata[adata.obs[{flag!r}]].copy()"
+        )
+    if not cells.var_names.is_unique:
+        repeated = cells.var_names[cells.var_names.duplicated()][0]
+        raise ValueError(
+            f"The var name {repeated!r} of the control cells occurs more than once. "
+            "Run var_names_make_unique() on them first."
+        )
 
 
 def _columns(held: pd.Index, genes: pd.Index) -> IntArray:

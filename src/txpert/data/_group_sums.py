@@ -13,10 +13,13 @@ from tqdm.auto import tqdm
 from txpert._types import FloatArray, IntArray, Matrix
 
 from ._cluster import compute_in_turn
+from ._formats import plain_block
 from ._matrix import SHOW_PROGRESS, iter_chunks, row_slices
 from ._storage import REPEATED, has_repeated_entries, is_dask
+from ._values import ValueCheck, row_faults
 
 Partial = tuple[IntArray, Matrix]
+_Summed = tuple[slice, Partial, IntArray | None]
 
 
 def group_sums(
@@ -24,6 +27,7 @@ def group_sums(
     group: IntArray,
     n_groups: int,
     dtype: npt.DTypeLike = np.float64,
+    check: ValueCheck | None = None,
 ) -> npt.NDArray[Any]:
     """Sum the rows of each group; one pass, memory bounded by a chunk and the result.
 
@@ -42,6 +46,8 @@ def group_sums(
     dtype
         Type of the result. ``float32`` takes half the memory; means of 100,000 chunks are off by
         less than 1e-5 of their value.
+    check
+        Collects what is wrong with the rows on the way.
 
     Returns
     -------
@@ -54,7 +60,7 @@ def group_sums(
     """
     sums = np.zeros((n_groups, matrix.shape[1]), dtype=dtype)
     group = group.reshape(len(group), -1)
-    partials = _lazy_partials(matrix, group) if is_dask(matrix) else _partials(matrix, group)
+    partials = _lazy_partials if is_dask(matrix) else _partials
     with tqdm(
         total=matrix.shape[0],
         desc="Averaging cells",
@@ -62,35 +68,43 @@ def group_sums(
         unit_scale=True,
         disable=matrix.shape[0] < SHOW_PROGRESS,
     ) as bar:
-        for n_rows, (present, total) in partials:
+        for rows, (present, total), faults in partials(matrix, group, check):
             _add(sums, present, total)
-            bar.update(n_rows)
+            if check is not None and faults is not None:
+                check.add(rows, faults)
+            bar.update(rows.stop - rows.start)
     return sums
 
 
-def _partials(matrix: Matrix, group: IntArray) -> Iterator[tuple[int, Partial]]:
+def _partials(matrix: Matrix, group: IntArray, check: ValueCheck | None) -> Iterator[_Summed]:
     for rows, block in iter_chunks(matrix):
-        yield block.shape[0], partial_sums(block, group[rows])
+        faults = None if check is None else check.judge(block)
+        yield rows, partial_sums(block, group[rows]), faults
 
 
-def _lazy_partials(matrix: Matrix, group: IntArray) -> Iterator[tuple[int, Partial]]:
-    """Sum each block of a dask array where it is read; only the sums come here."""
+def _lazy_partials(matrix: Matrix, group: IntArray, check: ValueCheck | None) -> Iterator[_Summed]:
+    """Sum each block of a dask array where it is read; only sums and faults come here."""
     from dask import delayed
 
     matrix = matrix.rechunk({1: -1})
     rows = list(row_slices(matrix, 0))
     blocks = matrix.to_delayed(optimize_graph=True).ravel()
     task = delayed(_checked_sums)
-    tasks = [task(block, group[part]) for block, part in zip(blocks, rows, strict=True)]
-    for part, sums in zip(rows, compute_in_turn(tasks, rows), strict=True):
-        yield part.stop - part.start, sums
+    counts = None if check is None else check.counts
+    tasks = [task(block, group[part], counts) for block, part in zip(blocks, rows, strict=True)]
+    for part, (sums, faults) in zip(rows, compute_in_turn(tasks, rows), strict=True):
+        yield part, sums, faults
 
 
-def _checked_sums(block: Matrix, groups: IntArray) -> Partial:
+def _checked_sums(
+    block: Matrix, groups: IntArray, counts: bool | None
+) -> tuple[Partial, IntArray | None]:
     """Sum as :func:`partial_sums`; a block that only part of a file was read for is refused."""
     if has_repeated_entries(block):
         raise ValueError(REPEATED)
-    return partial_sums(block, groups)
+    block = plain_block(block)
+    faults = None if counts is None else row_faults(block, counts=counts)
+    return partial_sums(block, groups), faults
 
 
 def partial_sums(block: Matrix, groups: IntArray) -> Partial:

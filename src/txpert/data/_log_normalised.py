@@ -1,14 +1,19 @@
+"""Counts that are log-normalised whenever they are read."""
+
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
+from txpert._constants import TARGET_SUM
 from txpert._types import IntArray, Matrix
 
+from ._formats import plain_block, plain_matrix
 from ._storage import is_dask
-from ._values import check_counts
+from ._values import UnusableValuesError, check_counts, values_of
 
 
 class LogNormalised:
@@ -25,7 +30,7 @@ class LogNormalised:
     def __init__(self, counts: Matrix, target_sum: float) -> None:
         if sparse.issparse(counts) and counts.format != "csr":
             counts = counts.tocsr()
-        self.counts = counts
+        self.counts = plain_matrix(counts, "The matrix of counts")
         self.target_sum = target_sum
         self.shape = counts.shape
 
@@ -51,10 +56,10 @@ def log_normalised(counts: Matrix, target_sum: float | None, where: str) -> Matr
     ValueError
         If the values are no counts or ``target_sum`` is not positive.
     """
+    counts = plain_matrix(counts, where)
     if target_sum is None:
         return counts
-    if not target_sum > 0:
-        raise ValueError(f"target_sum must be a positive number of counts, not {target_sum!r}.")
+    check_target_sum(target_sum)
     check_counts(counts, where)
     if not is_dask(counts):
         return LogNormalised(counts, target_sum)
@@ -63,9 +68,29 @@ def log_normalised(counts: Matrix, target_sum: float | None, where: str) -> Matr
     return whole_rows.map_blocks(log_normalise_rows, target_sum, dtype=np.float32, meta=meta)
 
 
+def check_target_sum(target_sum: float) -> None:
+    """Refuse what is no number of counts.
+
+    Raises
+    ------
+    TypeError
+        If it is no number.
+    ValueError
+        If it is not positive and finite.
+    """
+    if isinstance(target_sum, bool) or not isinstance(target_sum, Real):
+        raise TypeError(
+            f"target_sum is a number of counts per cell such as {TARGET_SUM}, not {target_sum!r}."
+        )
+    if not 0 < target_sum < np.inf:
+        raise ValueError(f"target_sum must be a positive number of counts, not {target_sum!r}.")
+
+
 def log_normalise_rows(block: Any, target_sum: float) -> Any:
     """Normalise the rows of a block to a sum and take log1p; rows of zeros stay zeros."""
     is_sparse = sparse.issparse(block)
+    block = plain_block(block)
+    _refuse_fractions(block)
     values = sparse.csr_matrix(block, dtype=np.float32, copy=True) if is_sparse else block
     total = np.asarray(values.sum(axis=1, dtype=np.float64)).ravel()
     factor = np.divide(target_sum, total, out=np.ones_like(total), where=total > 0)
@@ -75,3 +100,14 @@ def log_normalise_rows(block: Any, target_sum: float) -> Any:
     values.data *= np.repeat(factor, np.diff(values.indptr))
     np.log1p(values.data, out=values.data)
     return values
+
+
+def _refuse_fractions(block: Any) -> None:
+    """Refuse values that no counts have; NaN and negative ones are found where they lead to."""
+    values = values_of(block)
+    broken = (values != np.floor(values)) & np.isfinite(values)
+    if broken.any():
+        raise UnusableValuesError(
+            f"The counts to normalise (target_sum=) have the value {values[broken][0]:g}, which "
+            "is no whole number. Name the layer that holds raw counts by layer=."
+        )

@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from txpert._types import FloatArray, IntArray, Matrix
 
+from ._formats import plain_block, plain_matrix
 from ._storage import check_complete, is_dask, read_block
 
 SHOW_PROGRESS = 200_000
@@ -20,14 +21,14 @@ SHOW_PROGRESS = 200_000
 
 
 def expression_matrix(adata: AnnData, layer: str | None) -> Matrix:
-    """Return ``X`` or a layer.
+    """Return ``X`` or a layer, a matrix in memory brought to a plain format.
 
     Raises
     ------
     KeyError
         If the layer does not exist.
     ValueError
-        If there is no ``X``.
+        If there is no ``X``, or its values are no real numbers.
     """
     if layer is not None and layer not in adata.layers:
         raise KeyError(
@@ -36,7 +37,7 @@ def expression_matrix(adata: AnnData, layer: str | None) -> Matrix:
     matrix = adata.X if layer is None else adata.layers[layer]
     if matrix is None:
         raise ValueError("The AnnData has no expression matrix X; name a layer by layer=.")
-    return matrix
+    return plain_matrix(matrix, place(layer))
 
 
 def place(layer: str | None) -> str:
@@ -79,6 +80,12 @@ def read_rows(matrix: Matrix, rows: IntArray) -> FloatArray:
     if sparse.issparse(block):
         block = block.toarray()
     return np.asarray(block, dtype=np.float32)[inverse]
+
+
+def read_cells_of(matrix: Matrix, chosen: IntArray) -> sparse.csr_matrix:
+    """Return some rows as CSR, in rising order of position, wherever they are kept."""
+    block = matrix[chosen].compute() if is_dask(matrix) else matrix[chosen]
+    return sparse.csr_matrix(plain_block(block))
 
 
 def row_digests(matrix: Matrix) -> npt.NDArray[np.uint64]:

@@ -14,7 +14,6 @@ from txpert._constants import (
     ALL,
     BATCH,
     CELL_LINE,
-    CONTROL,
     PERTURBATION,
     SPLIT,
     TEST,
@@ -24,9 +23,10 @@ from txpert._constants import (
 from txpert._types import BoolArray, FloatArray, Matrix
 
 from ._keys import ObsKeys
+from ._label_warnings import warn_of_labels
+from ._labels import read_names, read_perturbations
 from ._log_normalised import log_normalised
 from ._matrix import expression_matrix, place
-from ._tokens import canonical_label
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,10 @@ class Screen:
         Context of each cell; one category, ``"all"``, where the data name none.
     split
         ``"train"``, ``"val"``, ``"test"`` or missing for each cell; ``None`` without a split.
+    control_labels
+        Labels that control cells have in the data.
+    names
+        Names of the cells, for messages.
     embedding
         Embedding of each cell, shape ``(n_cells, n_embedding)``, of which the controls' rows are
         used; ``None`` without one.
@@ -59,6 +63,8 @@ class Screen:
     cell_line: pd.Categorical
     batch: pd.Categorical
     split: pd.Categorical | None
+    control_labels: tuple[str, ...] = ()
+    names: pd.Index | None = None
     embedding: FloatArray | None = None
 
     @classmethod
@@ -89,89 +95,34 @@ class Screen:
             If var names repeat; the perturbation, batch or cell line of a cell is missing; the
             control flag is not boolean or contradicts the label; a context has no control; or
             the split has other values than train, val and test.
+
+        Warns
+        -----
+        UserWarning
+            If labels look like guides, other separators or spellings of genes, or targets have
+            another name among the var names.
         """
         if not genes.is_unique:
             raise ValueError(
                 f"The var name {genes[genes.duplicated()][0]!r} occurs more than once. "
                 "Run adata.var_names_make_unique() first."
             )
-        perturbation = _labels(columns[PERTURBATION])
-        control = _control_flag(columns[CONTROL], columns[PERTURBATION])
+        perturbation, control, labels = read_perturbations(columns)
         n_cells = len(control)
         screen = cls(
             X=X,
             genes=genes.astype(str),
-            perturbation=_canonical(perturbation, control, columns),
+            perturbation=perturbation,
             control=control,
             cell_line=_context(columns.get(CELL_LINE), n_cells),
             batch=_context(columns.get(BATCH), n_cells),
             split=_split(columns.get(SPLIT)),
+            control_labels=labels,
+            names=columns[PERTURBATION].index,
         )
         _check_controls(screen, columns)
+        warn_of_labels(screen.perturbation.categories, screen.genes)
         return screen
-
-
-def _labels(column: pd.Series[Any]) -> pd.Categorical:
-    labels = pd.Categorical(column).remove_unused_categories()
-    empty = np.asarray([str(label).strip() == "" for label in labels.categories], dtype=bool)
-    missing = labels.codes == -1
-    if empty.any():
-        missing |= empty[labels.codes]
-    if missing.any():
-        raise ValueError(
-            f"The obs column {column.name!r} is NaN or empty for {missing.sum():,} cells (first: "
-            f"{column.index[missing][0]!r}). Fill it in, or drop the cells: "
-            f"adata = adata[adata.obs[{column.name!r}].notna()].copy()"
-        )
-    return labels.rename_categories(str)
-
-
-def _control_flag(column: pd.Series[Any], perturbation: pd.Series[Any]) -> BoolArray:
-    if not pd.api.types.is_bool_dtype(column) or column.isna().any():
-        raise ValueError(
-            f"The control flag, obs column {column.name!r}, must be True or False for every cell; "
-            f"it has the dtype {column.dtype} and values such as {column.iloc[0]!r}. Mend it by "
-            f"adata.obs[{column.name!r}] = adata.obs[{perturbation.name!r}] == 'control'"
-        )
-    flag = column.to_numpy(dtype=bool)
-    if not flag.any():
-        raise ValueError(
-            f"No cell is a control: the obs column {column.name!r} is False everywhere. "
-            "Every cell line and batch needs unperturbed cells to compare with."
-        )
-    return flag
-
-
-def _canonical(
-    labels: pd.Categorical, control: BoolArray, columns: Mapping[str, pd.Series[Any]]
-) -> pd.Categorical:
-    """Canonicalise the labels (once per category, not per cell) and check them by the flag."""
-    categories = labels.categories
-    n_control = np.bincount(labels.codes[control], minlength=len(categories))
-    n_perturbed = np.bincount(labels.codes[~control], minlength=len(categories))
-    column, flag = columns[PERTURBATION].name, columns[CONTROL].name
-    both = (n_control > 0) & (n_perturbed > 0)
-    if both.any():
-        raise ValueError(
-            f"Cells with {column} = {categories[both][0]!r} are flagged as controls in some rows "
-            f"of the obs column {flag!r} and as perturbed in others."
-        )
-    names = [
-        CONTROL if is_control else canonical_label(label)
-        for label, is_control in zip(categories, n_control > 0, strict=True)
-    ]
-    unflagged = [
-        label
-        for label, name, n in zip(categories, names, n_perturbed, strict=True)
-        if name == CONTROL and n
-    ]
-    if unflagged:
-        raise ValueError(
-            f"{int(n_perturbed[categories.get_loc(unflagged[0])]):,} cells have {column} = "
-            f"{unflagged[0]!r}, which means control, but {flag!r} is False for them."
-        )
-    codes, uniques = pd.factorize(np.asarray(names, dtype=object), sort=True)
-    return pd.Categorical.from_codes(codes[labels.codes], categories=pd.Index(uniques))
 
 
 def _context(column: pd.Series[Any] | None, n_cells: int) -> pd.Categorical[Any]:
@@ -179,7 +130,7 @@ def _context(column: pd.Series[Any] | None, n_cells: int) -> pd.Categorical[Any]
         return pd.Categorical.from_codes(
             np.zeros(n_cells, dtype=np.int8), categories=pd.Index([ALL])
         )
-    return _labels(column)
+    return read_names(column)
 
 
 def _split(column: pd.Series[Any] | None) -> pd.Categorical | None:

@@ -6,6 +6,8 @@ from typing import Any
 
 from scipy import sparse
 
+from ._formats import plain_block
+
 REPEATED = (
     "a gene occurs twice in a cell, as where parts are missing; if both values are meant, run "
     "adata.X.sum_duplicates() before writing"
@@ -48,7 +50,7 @@ def read_block(matrix: Any, rows: slice) -> Any:
         If they cannot be read; the message names the file and the rows.
     """
     if in_memory(matrix):
-        return matrix[rows]
+        return plain_block(matrix[rows])
     try:
         block = matrix[rows]
         block = block.compute() if is_dask(matrix) else block
@@ -56,7 +58,7 @@ def read_block(matrix: Any, rows: slice) -> Any:
         raise unreadable(matrix, rows, str(error)) from error
     if has_repeated_entries(block):
         raise unreadable(matrix, rows, REPEATED)
-    return block
+    return plain_block(block)
 
 
 def has_repeated_entries(block: Any) -> bool:

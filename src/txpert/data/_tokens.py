@@ -1,7 +1,10 @@
+"""Labels of perturbations, and the targets that they name."""
+
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Container, Iterable
 
 import numpy as np
 import pandas as pd
@@ -9,8 +12,32 @@ import pandas as pd
 from txpert._constants import COMBINATION, CONTROL
 from txpert._types import IntArray
 
-CONTROL_LABELS = frozenset({CONTROL, "ctrl"})
-"""Labels that mean "no target"; ``"ctrl"`` is how GEARS writes it, also within ``"A+ctrl"``."""
+MISSING_TEXT = frozenset({"", "nan", "none", "na", "n/a", "<na>", "null"})
+"""What missing values become where a column is made text, in lower case."""
+
+_CONTROL = re.compile(
+    r"(neg(ative)?)?(control|ctrl)s?\d*|ctl|ntc?|ntg\d+|nt(sg|guide)\d*|non?target(ing|ed)?\d*"
+    r"|safe(target(ing)?|harbou?r|cut(ting|ter)?)\d*|scrambled?\d*|unperturbed|wt|wildtype"
+)
+_CONTROL_ENDING = re.compile(r"(control|ctrl|s?grna|guide|sg)s?\d*$")
+
+
+def is_missing_text(name: str) -> bool:
+    """Whether a name is what a missing value becomes as text, such as ``"nan"`` or ``"<NA>"``."""
+    return name.strip().casefold() in MISSING_TEXT
+
+
+def is_control_name(name: str) -> bool:
+    """Whether a name is one that controls go by in published screens, in any case.
+
+    Examples
+    --------
+    >>> [is_control_name(n) for n in ("ctrl", "Non-Targeting", "NT", "NegCtrl0", "NT5E", "NTN1")]
+    [True, True, True, True, False, False]
+    """
+    numbered = re.sub(r"^(nt|ntc|ctl)[_ ]\d+$", r"\1", name.strip().casefold())
+    plain = re.sub(r"[\s_.-]", "", numbered).removeprefix("sg")
+    return any(_CONTROL.fullmatch(text) for text in (plain, _CONTROL_ENDING.sub("", plain)))
 
 
 def parse_targets(label: str) -> tuple[str, ...]:
@@ -19,7 +46,7 @@ def parse_targets(label: str) -> tuple[str, ...]:
     Raises
     ------
     ValueError
-        If the label is not a string or one of its parts is empty.
+        If the label is not a string, or one of its parts is empty or a missing value.
 
     Examples
     --------
@@ -33,7 +60,31 @@ def parse_targets(label: str) -> tuple[str, ...]:
         raise ValueError(
             f"The perturbation {label!r} has an empty part; write 'A', 'A+B' or {CONTROL!r}."
         )
-    return tuple(sorted(parts - CONTROL_LABELS))
+    for part in sorted(parts):
+        if is_missing_text(part):
+            raise ValueError(
+                f"The perturbation {label!r} has the part {part!r}, a missing value that was "
+                f"made text; write 'A' for a perturbation of one gene, {CONTROL!r} for none."
+            )
+    return tuple(sorted(part for part in parts if not is_control_name(part)))
+
+
+def drop_controls(label: str, controls: Container[str]) -> str:
+    """Return a label without the parts that are labels of controls; ``"control"`` if all are.
+
+    Parameters
+    ----------
+    label
+        A perturbation.
+    controls
+        Labels of the control cells of a screen, such as ``"AAVS1"``. Names that controls usually
+        go by need not be among them.
+    """
+    if label in controls:
+        return CONTROL
+    parts = [part.strip() for part in label.split(COMBINATION)]
+    kept = [part for part in parts if part not in controls and not is_control_name(part)]
+    return label if len(kept) == len(parts) else COMBINATION.join(kept) or CONTROL
 
 
 def canonical_label(label: str) -> str:
@@ -91,9 +142,19 @@ def measured_targets(labels: Iterable[str], genes: pd.Index) -> tuple[IntArray, 
     return row[column >= 0], column[column >= 0]
 
 
+def plain_name(name: str) -> str:
+    """Return a name without what spellings of one gene differ by.
+
+    Case, surrounding spaces, the version of an Ensembl id, and which of ``-_.`` stands between.
+    """
+    unversioned = re.sub(r"^(ens[a-z]*g\d{11})\.\d+$", r"\1", name.strip().casefold())
+    return re.sub(r"[\s_.-]+", "-", unversioned)
+
+
 def _unknown_targets(unknown: list[str], nodes: pd.Index) -> str:
     shown = ", ".join(map(repr, unknown[:5])) + (", …" if len(unknown) > 5 else "")
-    close = difflib.get_close_matches(unknown[0], nodes, n=3, cutoff=0.7)
+    alike = [node for node in nodes if plain_name(node) == plain_name(unknown[0])]
+    close = alike or difflib.get_close_matches(unknown[0], nodes, n=3, cutoff=0.7)
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     return (
         f"No node of the model: {shown}.{hint} The model predicts genes that its graphs or its "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterable
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -160,6 +161,7 @@ def _few(names: pd.Index) -> str:
     return ", ".join(map(str, names[:3])) + (", …" if len(names) > 3 else "")
 
 
+@cache
 def _candidates() -> dict[str, pd.Series]:
     """Return the symbols that each name may stand for, the kinds that win last."""
     genes = _read()

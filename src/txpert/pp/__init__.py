@@ -2,6 +2,7 @@
 
 from ._check_split import check_split
 from ._filter_perturbations import filter_perturbations
+from ._harmonize_labels import harmonize_labels
 from ._highly_variable import highly_variable_genes
 from ._normalize import normalize
 from ._pseudobulk import pseudobulk
@@ -10,6 +11,7 @@ from ._split import split, split_fold
 __all__ = [
     "check_split",
     "filter_perturbations",
+    "harmonize_labels",
     "highly_variable_genes",
     "normalize",
     "pseudobulk",

@@ -22,6 +22,7 @@ from txpert.graph import KnowledgeGraph, as_graphs
 from txpert.splits import (
     Problem,
     Task,
+    by_gene,
     identical_cells,
     make_task,
     mixed_conditions,
@@ -94,6 +95,7 @@ def check_split(
     ``target_in_training``, ``target_in_validation``
         All targets of a held-out perturbation are learned from in others. For unseen
         combinations that is so meant, and only single targets are judged.
+        Both also where labels differ but seem to stand for one gene, such as guides.
     ``test_cell_line_in_training``, ``test_cell_line_in_validation``
         The cell line held out has other perturbations in training.
     ``condition_in_several_splits``
@@ -140,7 +142,7 @@ def check_split(
     cells = read_cells(adata, keys)
     conditions = perturbed_conditions(cells)
     problems = [
-        *asked.leaks(conditions),
+        *_label_leaks(conditions, asked, adata.var_names.astype(str)),
         *mixed_conditions(conditions, cells),
         *_control_problems(cells),
         *repeated_names(cells),
@@ -158,6 +160,19 @@ def check_split(
         n = conditions[PERTURBATION].nunique()
         print(f"No problems found in the split {str(keys.split)!r} of {n:,} perturbations.")
     return pd.DataFrame(problems, columns=Problem._fields)
+
+
+def _label_leaks(conditions: pd.DataFrame, task: Task, genes: pd.Index) -> Iterator[Problem]:
+    """Find leaks between labels, and between the genes that they seem to stand for."""
+    found = list(task.leaks(conditions))
+    yield from found
+    read = by_gene(conditions, genes)
+    known = {(problem.kind, problem.value) for problem in found}
+    for kind, value, detail in task.leaks(read):
+        labels = conditions.loc[read[PERTURBATION] == value, PERTURBATION]
+        if not {(kind, label) for label in [value, *labels]} & known:
+            called = shorten([repr(label) for label in sorted(set(labels))])
+            yield Problem(kind, value, f"{detail} (read from the labels {called})")
 
 
 def _control_problems(cells: pd.DataFrame) -> Iterator[Problem]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Sequence
 from typing import Literal, get_args
 
@@ -9,7 +11,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from txpert._constants import N_CELLS
+from txpert._constants import N_CELLS, PERTURBATION
 from txpert.data import (
     CELL_LINE_KEY,
     CONTROL_KEY,
@@ -17,10 +19,13 @@ from txpert.data import (
     ObsKeys,
     check_log_normalised,
     expression_matrix,
+    parse_targets,
 )
 from txpert.splits import Perturbations
 
 from ._measure import N_DE_GENES, TARGET_EXPRESSION, measure_effects
+
+logger = logging.getLogger("txpert")
 
 Method = Literal["t-test", "t-test_overestim_var", "wilcoxon"]
 
@@ -108,11 +113,30 @@ def filter_perturbations(
         check_log_normalised(matrix, "adata.X" if layer is None else f"adata.layers[{layer!r}]")
         test = None if min_de_genes is None else method
         table[[N_DE_GENES, TARGET_EXPRESSION]] = measure_effects(perturbations, matrix, test)
+    if max_target_expression is not None:
+        _say_how_many_measured(table[PERTURBATION], adata.var_names)
     fails = _failures(table, min_cells, min_de_genes, max_target_expression)
     table["passes"] = fails == ""
     table["reason"] = fails
     adata.obs[key_added] = np.append(table["passes"].to_numpy(), True)[of_cell]
     return table
+
+
+def _say_how_many_measured(labels: pd.Series, genes: pd.Index) -> None:
+    """Say for how many targets the knock-down can be seen; warn if for none."""
+    targets = {target for label in labels for target in parse_targets(label)}
+    measured = len(targets & set(genes))
+    if measured:
+        logger.info("The knock-down filter sees %d of %d targets.", measured, len(targets))
+        return
+    warnings.warn(
+        f"None of the {len(targets):,} targets ({', '.join(sorted(targets)[:3])}, …) is among "
+        f"adata.var_names ({', '.join(map(str, genes[:3]))}, …), so the knock-down filter "
+        "(max_target_expression) passes all. Filter before genes are dropped, with the same names "
+        "in both (tx.graph.map_genes), or switch the filter off by None.",
+        UserWarning,
+        stacklevel=3,
+    )
 
 
 def _failures(

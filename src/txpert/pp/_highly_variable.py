@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -28,6 +30,8 @@ from txpert.splits import (
     record_key,
     trained_on,
 )
+
+logger = logging.getLogger("txpert")
 
 GENES_KEY = "txpert_genes"
 """Key in ``uns`` that tells what the genes were chosen from."""
@@ -126,7 +130,9 @@ def highly_variable_genes(
     statistics["highly_variable"] = statistics["highly_variable"].eq(True)
     if keep_targets:
         targets = {t for label in cells[PERTURBATION].cat.categories for t in parse_targets(label)}
-        statistics["highly_variable"] |= adata.var_names.isin(targets)
+        measured = adata.var_names.isin(targets)
+        _say_how_many_kept(int(measured.sum()), len(targets))
+        statistics["highly_variable"] |= measured
     adata.var[statistics.columns] = statistics
     seen = cells[used & ~cells[CONTROL].to_numpy()]
     adata.uns[GENES_KEY] = {
@@ -137,6 +143,19 @@ def highly_variable_genes(
         "n_cells": int(used.sum()),
         "conditions": np.array(names_by_line(perturbed_conditions(seen)), dtype=object),
     }
+
+
+def _say_how_many_kept(measured: int, targets: int) -> None:
+    """Say how many targets are var names; warn if none is."""
+    if measured:
+        logger.info("keep_targets keeps the %d of %d targets measured.", measured, targets)
+        return
+    warnings.warn(
+        f"keep_targets=True keeps none of the {targets:,} targets: none is among adata.var_names. "
+        "Use the same names in both (tx.graph.map_genes).",
+        UserWarning,
+        stacklevel=3,
+    )
 
 
 def _line(cells: pd.DataFrame, asked: str | None, record: dict[str, Any]) -> str | None:

@@ -12,8 +12,8 @@ from scipy import sparse
 from tqdm.auto import tqdm
 
 from txpert._constants import CELL_LINE, CONTROL, PERTURBATION
-from txpert._types import BoolArray, FloatArray, IntArray
-from txpert.data import parse_targets
+from txpert._types import FloatArray, IntArray
+from txpert.data import ValueCheck, parse_targets, read_cells_of
 from txpert.splits import Perturbations
 
 N_DE_GENES = "n_de_genes"
@@ -40,23 +40,30 @@ def measure_effects(perturbations: Perturbations, matrix: Any, method: str | Non
     Returns
     -------
     n_de_genes and target_expression of each perturbation; missing where undefined.
+
+    Raises
+    ------
+    ValueError
+        If a cell is NaN, infinite, negative, in raw counts or too large for a logarithm.
     """
     frame, screen = perturbations.frame, perturbations.screen
     values = pd.DataFrame(np.nan, index=frame.index, columns=[N_DE_GENES, TARGET_EXPRESSION])
     lines = frame[CELL_LINE].to_numpy()
     targets = [pd.Index(parse_targets(label)) for label in frame[PERTURBATION]]
     columns = [screen.genes.get_indexer(names) for names in targets]
+    check = ValueCheck("Expression", screen.names)
     with tqdm(
         total=len(frame), desc="Measuring effects", unit="perturbation", disable=len(frame) <= 100
     ) as progress:
         for line in dict.fromkeys(lines):
-            control = _read(matrix, screen.control & (screen.cell_line == line))
+            chosen = np.flatnonzero(screen.control & (screen.cell_line == line))
+            control = _read(matrix, chosen, check)
             before = np.asarray(control.expm1().mean(axis=0)).ravel()
             here = np.flatnonzero(lines == line)
             for start in range(0, len(here), _BATCH):
                 rows = here[start : start + _BATCH]
-                cells = np.isin(perturbations.of_cell, rows)
-                block, of_cell = _read(matrix, cells), perturbations.of_cell[cells]
+                cells = np.flatnonzero(np.isin(perturbations.of_cell, rows))
+                block, of_cell = _read(matrix, cells, check), perturbations.of_cell[cells]
                 for row in rows:
                     own = columns[row][columns[row] >= 0]
                     values.loc[row, TARGET_EXPRESSION] = _remaining(
@@ -66,11 +73,16 @@ def measure_effects(perturbations: Perturbations, matrix: Any, method: str | Non
                     found = _count_de_genes(block, of_cell, control, method)
                     values.loc[list(found), N_DE_GENES] = list(found.values())
                 progress.update(len(rows))
+    check.conclude()
     return values
 
 
-def _read(matrix: Any, chosen: BoolArray) -> sparse.csr_matrix:
-    return sparse.csr_matrix(matrix[np.flatnonzero(chosen)])
+def _read(matrix: Any, cells: IntArray, check: ValueCheck) -> sparse.csr_matrix:
+    """Read cells and refuse unusable ones."""
+    block = read_cells_of(matrix, cells)
+    check.add(cells, check.judge(block))
+    check.refuse()
+    return block
 
 
 def _remaining(cells: sparse.csr_matrix, before: FloatArray) -> float:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import TARGET_SUM
-from txpert.data import check_counts, expression_matrix
+from txpert._types import Matrix
+from txpert.data import (
+    ValueCheck,
+    check_counts,
+    check_target_sum,
+    expression_matrix,
+    iter_chunks,
+)
 
 
 def normalize(
@@ -28,8 +36,16 @@ def normalize(
 
     Raises
     ------
+    TypeError
+        If ``target_sum`` is no number.
     ValueError
-        If ``X`` does not hold raw counts, or ``adata`` is a view or backed.
+        If a cell of ``X`` does not hold raw counts, ``target_sum`` is not positive, other values
+        are in the layer already, or ``adata`` is a view or backed. Nothing is changed then.
+
+    Warns
+    -----
+    UserWarning
+        If cells have no counts; they stay zero.
 
     Examples
     --------
@@ -48,8 +64,38 @@ def normalize(
             f"or leave it and normalise as cells are read: target_sum={TARGET_SUM:g} in "
             "tx.pp.pseudobulk and TxPertModel.setup_anndata."
         )
+    check_target_sum(target_sum)
     counts = expression_matrix(adata, None)
-    check_counts(counts, "adata.X")
+    _check_cells(counts, adata.obs_names)
+    _check_layer(adata, counts, counts_layer)
+    normalized = AnnData(counts.copy())
+    sc.pp.normalize_total(normalized, target_sum=target_sum)
+    sc.pp.log1p(normalized)
     adata.layers[counts_layer] = counts.copy()
-    sc.pp.normalize_total(adata, target_sum=target_sum)
-    sc.pp.log1p(adata)
+    adata.X = normalized.X
+    adata.uns["log1p"] = normalized.uns["log1p"]
+
+
+def _check_cells(counts: Matrix, names: pd.Index) -> None:
+    """Look at every cell, of a lazy matrix at a sample."""
+    check_counts(counts, "adata.X")
+    if hasattr(counts, "__dask_graph__"):
+        return
+    check = ValueCheck("adata.X", names, counts=True)
+    for rows, block in iter_chunks(counts):
+        check.add(rows, check.judge(block))
+    check.conclude()
+
+
+def _check_layer(adata: AnnData, counts: Matrix, layer: str) -> None:
+    """Refuse to replace a layer of other values."""
+    if layer not in adata.layers or adata.layers[layer] is adata.X:
+        return
+    kept = expression_matrix(adata, layer)
+    same = kept.shape == counts.shape and not abs(kept - counts).sum()
+    if not same:
+        raise ValueError(
+            f"adata.layers[{layer!r}] exists and differs from adata.X, which would replace it. "
+            f"Delete it (del adata.layers[{layer!r}]), name another by counts_layer=, or, if it "
+            f"holds the counts, put it into X first: adata.X = adata.layers[{layer!r}].copy()"
+        )

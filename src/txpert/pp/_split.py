@@ -89,6 +89,10 @@ def split(
 
     Notes
     -----
+    Labels that seem to stand for one gene (guides ``"A_1"`` and ``"A_2"``, spellings, other
+    names, combinations with another sign such as ``"A_B"``) are on one side of the split; a
+    warning names them, and :func:`harmonize_labels` rewrites them.
+
     ``obs[f"{key_added}_group"]`` says how hard a held-out perturbation is: ``"unseen_single"``,
     or for a combination how many of its targets are in training as singles, ``"seen_0"`` to
     ``"seen_2"`` (``"seen_2_of_3"`` where there are more than two); for cell lines
@@ -124,7 +128,7 @@ def split(
     perturbations = Perturbations.read(adata, keys)
     record = chosen.record() | {"seed": seed}
     values = perturbations.values(stratify, record)
-    parts = chosen.assign(perturbations.frame, seed=seed, values=values)
+    parts = chosen.assign(perturbations.by_gene, seed=seed, values=values)
     perturbations.write(adata, parts, chosen, record, key_added)
 
 
@@ -193,7 +197,7 @@ def split_fold(
         "n_folds": n_folds,
         "val_fraction": val_fraction,
     }
-    labels = perturbations.frame[PERTURBATION]
+    labels = perturbations.by_gene[PERTURBATION]
     of_label = split_by_fold(
         labels,
         fold,

@@ -2,7 +2,7 @@
 
 from ._assignment import FRACTIONS, draw_split, hold_out, split_by_fold, split_by_target
 from ._cell_lines import split_cell_lines, split_few_shot
-from ._cells import names_by_line, perturbed_conditions, read_cells, trained_on
+from ._cells import by_gene, names_by_line, perturbed_conditions, read_cells, trained_on
 from ._combinations import split_combinations
 from ._duplicates import identical_cells, repeated_names
 from ._groups import held_out_groups, seen_elsewhere
@@ -31,6 +31,7 @@ __all__ = [
     "UnseenCellLine",
     "UnseenCombination",
     "UnseenPerturbation",
+    "by_gene",
     "current_hash",
     "draw_split",
     "group_key",

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from txpert._constants import TEST, TRAIN, VALIDATION
-from txpert.data import Screen, parse_targets
+from txpert.data import Screen, parse_targets, read_labels
 
 from ._draw import Fractions, check_fractions, deal, target_values, targets_of
 
@@ -113,7 +113,8 @@ def draw_split(screen: Screen, *, seed: int) -> Screen:
 
     With fewer than five perturbed genes all are trained on.
     """
-    labels = screen.perturbation.categories
+    reading = read_labels(screen.perturbation.categories, screen.genes)
+    labels = [reading.label(label) for label in screen.perturbation.categories]
     n_targets = len({target for label in labels for target in parse_targets(label)})
     fractions = (0.8, 0.2, 0.0) if n_targets >= 5 else (1.0, 0.0, 0.0)
     part = split_by_target(labels, fractions=fractions, seed=seed)

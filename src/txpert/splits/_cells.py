@@ -7,7 +7,7 @@ from anndata import AnnData
 
 from txpert._constants import ALL, BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT, TRAIN
 from txpert._types import BoolArray
-from txpert.data import ObsKeys, Screen
+from txpert.data import ObsKeys, Screen, read_labels
 
 
 def read_cells(adata: AnnData, keys: ObsKeys) -> pd.DataFrame:
@@ -49,7 +49,7 @@ def read_cells(adata: AnnData, keys: ObsKeys) -> pd.DataFrame:
             SPLIT: screen.split,
             **contexts,
         },
-        index=adata.obs_names,
+        index=adata.obs_names.rename(None),
     )
 
 
@@ -65,6 +65,20 @@ def perturbed_conditions(cells: pd.DataFrame) -> pd.DataFrame:
     """
     rows = cells.loc[~cells[CONTROL], [CELL_LINE, PERTURBATION, SPLIT]].drop_duplicates()
     return rows.astype(object).reset_index(drop=True)
+
+
+def by_gene(conditions: pd.DataFrame, genes: pd.Index) -> pd.DataFrame:
+    """Return conditions with each perturbation written as the genes it seems to stand for.
+
+    Parameters
+    ----------
+    conditions
+        Has a column perturbation.
+    genes
+        Var names of the data; see :func:`txpert.data.read_labels`.
+    """
+    reading = read_labels(conditions[PERTURBATION], genes)
+    return conditions.assign(**{PERTURBATION: conditions[PERTURBATION].map(reading.label)})
 
 
 def names_by_line(conditions: pd.DataFrame) -> list[str]:

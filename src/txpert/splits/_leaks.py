@@ -95,15 +95,23 @@ def seen_held_out(conditions: pd.DataFrame, seen: Iterable[str]) -> list[str]:
     by_label = {label: part for _, label, part in rows}
     lines = set(conditions[CELL_LINE])
     found = []
-    for name in seen:
-        line, _, label = str(name).rpartition("|")
-        if line in lines:
-            part = by_condition.get((line, label))
-        else:
-            part = by_label.get(label) if line == ALL or lines == {ALL} else None
+    for name in map(str, seen):
+        part = None
+        for line, label in _line_and_label(name):
+            if line in lines:
+                part = part or by_condition.get((line, label))
+            elif line == ALL or lines == {ALL}:
+                part = part or by_label.get(label)
         if part is not None:
             found.append(f"{name} ({part})")
     return found
+
+
+def _line_and_label(name: str) -> Iterator[tuple[str, str]]:
+    """Yield all that ``"cell line|perturbation"`` may mean where names hold a bar themselves."""
+    pieces = name.split("|")
+    for n in range(len(pieces)):
+        yield "|".join(pieces[:n]), "|".join(pieces[n:])
 
 
 def shorten(names: list[str]) -> str:

@@ -22,6 +22,7 @@ from txpert._constants import (
 from txpert._types import IntArray
 from txpert.data import ObsKeys, Screen
 
+from ._cells import by_gene
 from ._hash import split_hash
 from ._strata import Stratify, stratum_values
 from ._task import Task
@@ -69,12 +70,25 @@ class Perturbations:
         positions[~screen.control] = of_cell
         return cls(screen, frame, positions)
 
+    @property
+    def by_gene(self) -> pd.DataFrame:
+        """The frame with each perturbation as the genes that its label seems to stand for.
+
+        Guides, spellings and combinations of one gene must not be on both sides of a split.
+        """
+        return by_gene(self.frame, self.screen.genes)
+
     def values(self, stratify: Stratify | None, record: dict[str, Any]) -> dict[str, float] | None:
         """Return the numbers to stratify by, and note in the record what they are."""
         if stratify is None:
             return None
         record["stratify"] = stratify if isinstance(stratify, str) else "series"
-        return stratum_values(self.screen, stratify)
+        values = pd.Series(stratum_values(self.screen, stratify), dtype=float)
+        read = self.by_gene[PERTURBATION].set_axis(self.frame[PERTURBATION])
+        of_genes = values.groupby(
+            values.index.map(read[~read.index.duplicated()].to_dict())
+        ).mean()
+        return {str(label): float(value) for label, value in of_genes.items()}
 
     def write(
         self,
@@ -86,7 +100,7 @@ class Perturbations:
     ) -> None:
         """Write split, groups and record."""
         frame = self.frame.assign(**{SPLIT: pd.Series(list(parts), dtype=object)})
-        group = task.groups(frame)
+        group = task.groups(by_gene(frame, self.screen.genes))
         names = sorted({name for name in group if name is not None})
         adata.obs[key_added] = self._of_cells(parts, [TRAIN, VALIDATION, TEST])
         adata.obs[group_key(key_added)] = self._of_cells(group, names)

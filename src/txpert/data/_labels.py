@@ -1,0 +1,160 @@
+"""Reading obs columns: names, control flags and perturbation labels, each in one form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from txpert._constants import CONTROL, PERTURBATION
+from txpert._types import BoolArray, IntArray
+
+from ._tokens import canonical_label, drop_controls, is_missing_text
+
+_TRUE, _FALSE = frozenset({"true", "1", "1.0"}), frozenset({"false", "0", "0.0"})
+_NO_TARGET_KNOWN = frozenset({"unassigned", "unknown", "ambiguous", "multiplet", "doublet"})
+
+
+def read_names(column: pd.Series[Any]) -> pd.Categorical:
+    """Return the names in a column, as text; the number 1 and the text "1" are one name.
+
+    Raises
+    ------
+    ValueError
+        If the column occurs twice, or a value is missing, empty or the text of a missing value.
+    """
+    values = pd.Categorical(_one(column)).remove_unused_categories()
+    raw = list(values.categories)
+    names = np.asarray([_as_text(value, raw) for value in raw], dtype=object)
+    empty = np.asarray([not name.strip() for name in names], dtype=bool)
+    missing = values.codes == -1
+    if empty.any():
+        missing |= empty[values.codes]
+    if missing.any():
+        raise ValueError(
+            f"The obs column {column.name!r} is NaN or empty for {missing.sum():,} cells (first: "
+            f"{column.index[missing][0]!r}). Fill it in, or drop the cells: "
+            f"adata = adata[adata.obs[{column.name!r}].notna()].copy()"
+        )
+    as_text = np.asarray([is_missing_text(name) for name in names], dtype=bool)
+    if as_text.any():
+        text = names[as_text][0]
+        raise ValueError(
+            f"The obs column {column.name!r} has the text {text!r}, a missing value that was made "
+            f"text, for {as_text[values.codes].sum():,} cells. Fill it in, or drop the cells: "
+            f"adata = adata[adata.obs[{column.name!r}] != {text!r}].copy()"
+        )
+    code, distinct = pd.factorize(names, sort=len(set(names)) < len(names))
+    return pd.Categorical.from_codes(code[values.codes], categories=pd.Index(distinct))
+
+
+def read_flags(column: pd.Series[Any], remedy: str) -> BoolArray:
+    """Return a column of booleans, which may be stored as numbers, text or categories.
+
+    Parameters
+    ----------
+    column
+        Only ``True`` and ``False``, 1 and 0, or the texts of these.
+    remedy
+        How to make the column, for messages.
+
+    Raises
+    ------
+    ValueError
+        If a value is missing or anything else, or the column occurs twice.
+    """
+    values = pd.Categorical(_one(column))
+    texts = [str(value).strip().casefold() for value in values.categories]
+    strange = [
+        v for v, text in zip(values.categories, texts, strict=True) if text not in _TRUE | _FALSE
+    ]
+    if strange or (values.codes == -1).any():
+        example = strange[0] if strange else np.nan
+        raise ValueError(
+            f"The control flag, obs column {column.name!r}, must be True or False for every cell; "
+            f"it has the dtype {column.dtype} and values such as {example!r}. Fix it by {remedy}"
+        )
+    return np.asarray([text in _TRUE for text in texts], dtype=bool)[values.codes]
+
+
+def read_perturbations(
+    columns: Mapping[str, pd.Series[Any]],
+) -> tuple[pd.Categorical, BoolArray, tuple[str, ...]]:
+    """Return canonical label and control flag of each cell, and the labels that controls have.
+
+    Parameters
+    ----------
+    columns
+        obs columns of the perturbation and the control flag.
+
+    Raises
+    ------
+    ValueError
+        If a label is missing or malformed, the flag is not boolean, no cell is a control, or flag
+        and label contradict each other.
+    """
+    labels = read_names(columns[PERTURBATION])
+    key, flag_key = columns[PERTURBATION].name, columns[CONTROL].name
+    flag = read_flags(
+        columns[CONTROL], f"adata.obs[{flag_key!r}] = adata.obs[{key!r}] == 'control'"
+    )
+    if not flag.any():
+        raise ValueError(
+            f"No cell is a control: the obs column {flag_key!r} is False everywhere. "
+            "Every cell line and batch needs unperturbed cells to compare with."
+        )
+    categories = labels.categories
+    n_control = np.bincount(labels.codes[flag], minlength=len(categories))
+    n_perturbed = np.bincount(labels.codes[~flag], minlength=len(categories))
+    both = (n_control > 0) & (n_perturbed > 0)
+    if both.any():
+        raise ValueError(
+            f"Cells with {key} = {categories[both][0]!r} are flagged as controls in some rows "
+            f"of the obs column {flag_key!r} and as perturbed in others."
+        )
+    controls = tuple(str(label) for label in categories[n_control > 0])
+    names = [
+        CONTROL if n else canonical_label(drop_controls(label.strip(), controls))
+        for label, n in zip(categories, n_control, strict=True)
+    ]
+    _refuse_unflagged(categories, names, n_perturbed, str(key), str(flag_key))
+    codes, uniques = pd.factorize(np.asarray(names, dtype=object), sort=True)
+    read = pd.Categorical.from_codes(codes[labels.codes], categories=pd.Index(uniques))
+    return read, flag, controls
+
+
+def _refuse_unflagged(
+    labels: pd.Index, names: list[str], n_perturbed: IntArray, key: str, flag_key: str
+) -> None:
+    """Refuse perturbed cells whose label means control, or says that nothing is known."""
+    for label, name, n in zip(labels, names, n_perturbed, strict=True):
+        if n and name == CONTROL:
+            raise ValueError(
+                f"{int(n):,} cells have {key} = {label!r}, which means control, but {flag_key!r} "
+                f"is False for them. Flag them: adata.obs.loc[adata.obs[{key!r}] == {label!r}, "
+                f"{flag_key!r}] = True; or drop them; or rename the label if it is a gene."
+            )
+        if n and name.casefold() in _NO_TARGET_KNOWN:
+            raise ValueError(
+                f"{int(n):,} cells have {key} = {label!r}, which names no target. Drop them: "
+                f"adata = adata[adata.obs[{key!r}] != {label!r}].copy()"
+            )
+
+
+def _one(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Refuse what a frame returns for a name that several of its columns have."""
+    if isinstance(column, pd.DataFrame):
+        raise ValueError(
+            f"The obs column {column.columns[0]!r} occurs {column.shape[1]} times. Keep one: "
+            "adata.obs = adata.obs.loc[:, ~adata.obs.columns.duplicated()]"
+        )
+    return column
+
+
+def _as_text(value: Any, others: list[Any]) -> str:
+    """Write a value as text; 1.0 as "1" where that stands in the same column."""
+    if isinstance(value, float) and value.is_integer() and str(int(value)) in map(str, others):
+        return str(int(value))
+    return str(value)
