@@ -108,3 +108,17 @@ def test_no_condition_over_batches_of_a_screen_with_many_perturbations():
     none = table.subset(np.zeros(len(table.obs), dtype=bool)).over_batches()
     assert none.mean.shape == (0, 20)
     assert table.over_batches().obs["control"].sum() == 1
+
+
+def test_a_table_is_read_from_cells_and_from_a_pseudobulk(adata):
+    table = ConditionTable.of(adata)
+    assert ConditionTable.of(table) is table
+    counted = adata.copy()
+    counted.obs["n_cells"] = 7  # a column of the user's own does not make cells a pseudobulk
+    for data in (tx.pp.pseudobulk(adata), counted):
+        again = ConditionTable.of(data)
+        np.testing.assert_allclose(again.mean, table.mean, atol=1e-6)
+        assert list(again.obs["n_cells"]) == list(table.obs["n_cells"])
+    training = table.training()
+    assert (training.obs["split"] == "train").all()
+    assert not training.obs["control"].any()
