@@ -1,12 +1,19 @@
 """Predictions of other tools, usable and not."""
 
+from functools import partial
+
 import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
 
 import txpert as tx
-from txpert.baselines import StoredPrediction
+from txpert.baselines import (
+    MeanBaseline,
+    NeighborsBaseline,
+    RidgeBaseline,
+    StoredPrediction,
+)
 from txpert.evaluation import score_names
 
 ALL_METRICS = score_names()
@@ -34,6 +41,33 @@ def test_a_recipe_may_return_rows_and_genes_in_any_order(adata, bench, scores_of
 
     result = bench(adata, {"turned": lambda cells, seed: Turned()})
     assert scores_of(result, "turned")["pearson_delta"].to_numpy() == pytest.approx(1, abs=1e-5)
+
+
+def test_predictors_are_fitted_by_the_benchmark(adata, bench, graph, scores_of, tmp_path):
+    neighbors = NeighborsBaseline(graphs=graph, k=3)
+    everything = adata.copy()
+    everything.obs["split"] = "train"
+    seen = MeanBaseline().fit(everything)
+    models = {"neighbors": neighbors, "mean": "mean", "seen": seen, "ridge": RidgeBaseline()}
+    result = bench(adata, models, folder=tmp_path)
+    assert (result.runs["status"] == "done").all()
+    assert not neighbors.is_fitted
+    recipe = partial(tx.tl.fit_baseline, kind="neighbors", graphs=graph, k=3)
+    again = bench(adata, {"recipe": recipe})
+    for one, other in (
+        (scores_of(result, "neighbors"), scores_of(again, "recipe")),
+        (scores_of(result, "seen"), scores_of(result, "mean")),
+    ):
+        np.testing.assert_allclose(one[ALL_METRICS], other[ALL_METRICS])
+
+    class Failing(MeanBaseline):
+        def fit(self, data):
+            raise AssertionError
+
+    stored = bench(adata, models, folder=tmp_path)
+    pd.testing.assert_frame_equal(stored.scores, result.scores)
+    failed = bench(adata, {"x": Failing()}).runs.set_index("model").loc["x"]
+    assert failed["status"] == "failed"
 
 
 def test_missing_genes_are_named_before_anything_is_fitted(adata, bench, table_of):

@@ -122,3 +122,17 @@ def test_training_rows_are_perturbed_ones_in_training_or_all(two_lines):
     tested = ConditionTable.from_screen(Screen.from_anndata(two_lines, KEYS))
     with pytest.raises(ValueError, match="No perturbation is in training"):
         tested.training()
+
+
+def test_a_table_is_read_from_cells_and_from_a_pseudobulk(adata):
+    table = ConditionTable.of(adata)
+    assert ConditionTable.of(table) is table
+    counted = adata.copy()
+    counted.obs["n_cells"] = 7  # a column of the user's own does not make cells a pseudobulk
+    for data in (tx.pp.pseudobulk(adata), counted):
+        again = ConditionTable.of(data)
+        np.testing.assert_allclose(again.mean, table.mean, atol=1e-6)
+        assert list(again.obs["n_cells"]) == list(table.obs["n_cells"])
+    training = table.training()
+    assert (training.obs["split"] == "train").all()
+    assert not training.obs["control"].any()

@@ -64,11 +64,12 @@ def benchmark(
         What to compare, by name:
 
         - the name of a baseline that needs nothing else, such as ``"mean"``
-          (:func:`txpert.tl.fit_baseline` lists them);
+          (:func:`txpert.baselines.show` lists them);
+        - a predictor to be fitted, such as ``tx.baselines.NeighborsBaseline(graphs=graph)``: its
+          method ``fit(adata)`` is called on a copy of it;
         - a recipe: a function that takes the training cells and a seed and returns something with
           ``predict(conditions, controls=)``, such as a model or a baseline. Options are given by
-          ``functools.partial(tx.tl.fit_txpert, graphs=graph)``, or
-          ``functools.partial(tx.tl.fit_baseline, kind="kernel", graphs=graph)``. The training
+          ``functools.partial(tx.tl.fit_txpert, graphs=graph)``. The training
           cells have the obs columns perturbation, control, cell_line, batch and split, and
           ``uns["txpert_benchmark"]["test_perturbations"]`` names what will be asked for;
         - another tool's prediction for one split, as AnnData or
@@ -114,7 +115,7 @@ def benchmark(
     KeyError
         If a column or the layer does not exist.
     TypeError
-        If a model is none.
+        If an entry of ``models`` is not a recipe, a predictor, a baseline name or a prediction.
     ValueError
         If there is nothing to test, arguments do not fit together, a prediction lacks genes, or
         annotation or values are unusable.

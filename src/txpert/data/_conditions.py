@@ -90,11 +90,13 @@ class ConditionTable:
         ----------
         data
             A table; what :func:`txpert.pp.pseudobulk` returned, known by its obs column
-            ``n_cells``; or cells, log-normalized, with the usual obs columns.
+            ``n_cells`` and one row per condition; or cells, log-normalized, with the usual obs
+            columns.
         """
         if isinstance(data, ConditionTable):
             return data
-        if N_CELLS in data.obs:
+        condition = [name for name in (PERTURBATION, CELL_LINE, BATCH) if name in data.obs]
+        if N_CELLS in data.obs and not data.obs.duplicated(condition).any():
             return cls.from_anndata(data)
         keys = ObsKeys.of(data, batch=BATCH_KEY, cell_line=CELL_LINE_KEY, split=SPLIT_KEY)
         screen = Screen.from_anndata(data, keys)

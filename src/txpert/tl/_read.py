@@ -10,7 +10,7 @@ from anndata import AnnData
 from mudata import MuData
 
 from txpert._constants import CONTROL, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
-from txpert.data import ConditionTable, Screen, check_log_normalised, conditions_of
+from txpert.data import ConditionTable, Screen, check_log_normalised, conditions_of, obs_columns
 from txpert.model import TxPertModel
 
 
@@ -54,4 +54,4 @@ def _split_column(model: TxPertModel, adata: AnnData | MuData) -> pd.Series | No
     key = model.registry["setup_args"].get("split_key")
     if key is None or isinstance(adata, MuData) or key not in adata.obs:
         return None
-    return adata.obs[key]
+    return obs_columns(adata.obs, {SPLIT: key})[SPLIT]
