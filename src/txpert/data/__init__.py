@@ -5,7 +5,7 @@ from ._controls import ControlProfiles, Embed, Matching
 from ._group_sums import group_sums, weighted_group_means
 from ._log_normalised import LogNormalised, log_normalised
 from ._matrix import expression_matrix, iter_chunks, place, read_rows, row_digests
-from ._screen import Screen, obs_columns, resolve_key
+from ._screen import Screen, obs_columns, read_split, resolve_key
 from ._storage import refuse_dask
 from ._tokens import canonical_label, encode_targets, join_targets, measured_targets, parse_targets
 from ._values import check_counts, check_log_normalised
@@ -33,6 +33,7 @@ __all__ = [
     "parse_targets",
     "place",
     "read_rows",
+    "read_split",
     "refuse_dask",
     "resolve_key",
     "row_digests",

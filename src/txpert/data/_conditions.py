@@ -1,3 +1,5 @@
+"""The pseudobulk of a screen: its conditions, their mean profiles and their controls."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -7,7 +9,17 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from txpert._constants import ALL, BATCH, CELL_LINE, CONTROL, DELTA, N_CELLS, PERTURBATION, SPLIT
+from txpert._constants import (
+    ALL,
+    BATCH,
+    CELL_LINE,
+    CONTROL,
+    DELTA,
+    N_CELLS,
+    PERTURBATION,
+    SPLIT,
+    TRAIN,
+)
 from txpert._types import BoolArray, FloatArray, IntArray
 
 from ._controls import ControlProfiles, condition_names
@@ -125,6 +137,34 @@ class ConditionTable:
             self.controls,
             self.context[rows],
         )
+
+    def training(self) -> ConditionTable:
+        """Return the perturbed conditions of split "train", or all where there is no split.
+
+        Raises
+        ------
+        ValueError
+            If there are none.
+        """
+        training = ~self.obs[CONTROL].to_numpy(dtype=bool)
+        if SPLIT in self.obs:
+            training &= (self.obs[SPLIT] == TRAIN).to_numpy()
+        if not training.any():
+            raise ValueError("No perturbation is in training; tx.pp.split(adata) makes a split.")
+        return self.subset(training)
+
+    def with_split(self, screen: Screen) -> ConditionTable:
+        """Return the table with the split of the screen that it is made of, which changed.
+
+        Raises
+        ------
+        ValueError
+            If cells of one condition are in different splits.
+        """
+        if screen.split is None:
+            return replace(self, obs=self.obs.drop(columns=SPLIT, errors="ignore"))
+        split = _split_of_conditions(screen.split, self.condition_of(screen), self.obs)
+        return replace(self, obs=self.obs.assign(**{SPLIT: split}))
 
     def over_batches(self) -> ConditionTable:
         """Return one row per cell line × perturbation, the line's controls plus the mean Δ.
