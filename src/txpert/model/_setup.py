@@ -149,6 +149,7 @@ class SetupMixin:
                     f"The MuData has no modality {modality!r} (modalities[{argument!r}]); it has "
                     f"{', '.join(mdata.mod)}."
                 )
+        _check_order(mdata, modalities)
         keys = _keys(perturbation_key, control_key, batch_key, cell_line_key, split_key)
         places = {name: modalities.get(f"{name}_key") for name in keys}
         expression = mdata.mod[modalities["layer"]]
@@ -254,6 +255,17 @@ def registered_genes(registry: Mapping[str, Any]) -> pd.Index:
     """Return the var names of the data a registry was made from."""
     expression = registry["field_registries"][REGISTRY_KEYS.X_KEY]
     return pd.Index(expression["state_registry"][LayerField.COLUMN_NAMES_KEY]).astype(str)
+
+
+def _check_order(mdata: MuData, modalities: Mapping[str, str]) -> None:
+    """Raise a ValueError if a modality in use does not list the cells as the MuData does."""
+    for modality in dict.fromkeys(modalities.values()):
+        if not mdata.mod[modality].obs_names.equals(mdata.obs_names):
+            raise ValueError(
+                f"The modality {modality!r} has other cells than the MuData, or the same in "
+                "another order. Make a MuData of modalities with the same cells in one order: "
+                f"mdata.mod[{modality!r}][mdata.obs_names].copy()"
+            )
 
 
 def _keys(*columns: str | None) -> dict[str, str | None]:
