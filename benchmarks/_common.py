@@ -16,7 +16,7 @@ import scvi
 import torch
 
 RESULTS = Path(__file__).parent / "results"
-PAPER = {"decoding": "direct", "prediction": "network", "node_inputs": "learned"}
+PAPER = {"decoding": "direct", "components": "network", "node_inputs": "learned"}
 """Options of TxPertModel that make it the paper's model."""
 
 

@@ -127,7 +127,7 @@ def predict(setting: Setting) -> Case:
     perturbations = [node for node in model.nodes if node.startswith("NODE")][:n]
     batches = model.control_profiles.obs["batch"].astype(str).tolist()[:n_batches]
     model.predict(perturbations, batch=batches)  # walks on the graph, and remembers it
-    n_training = len(model.blend_["process"]["targets"])
+    n_training = len(model.ensemble_["targets"])
     work = [
         *encoder_work(model.module, None, backward=False),
         Phase(flops=2 * (n_training + RANK) * n * n_genes, n_bytes=4 * N_KERNELS * n * n_training),

@@ -43,9 +43,9 @@ OF_UNREFINED = {
     "": "default",
 }
 PATHS = {
-    "general path": {"kernel": 0, "network": 0, "scale": 1},
-    "kernel path": {"kernel": 1, "network": 0, "scale": 1},
-    "network path": {"kernel": 0, "network": 1, "scale": 1},
+    "general path": {"gaussian_process": 0, "network": 0, "scale": 1},
+    "kernel path": {"gaussian_process": 1, "network": 0, "scale": 1},
+    "network path": {"gaussian_process": 0, "network": 1, "scale": 1},
 }
 
 
@@ -60,8 +60,8 @@ def edges_as_given() -> Iterator[None]:
 
 
 def made_of(model: tx.TxPertModel) -> dict[str, dict[str, Any]]:
-    """Return what a trained model's prediction can be made of, as ``blend_``."""
-    full = model.blend_
+    """Return what a trained model's prediction can be made of, as ``ensemble_``."""
+    full = model.ensemble_
     no_target, weights = full | {"target": 0.0}, full["weights"]["new"]
     alone = {
         f"{name} alone": no_target | {"weights": {"new": only}} for name, only in PATHS.items()
@@ -102,7 +102,7 @@ def fit(seed: int) -> list[dict[str, Any]]:
         elif name != "default":
             parts = {name: parts["default"]}
         for part, blend in parts.items():
-            model.blend_ = blend
+            model.ensemble_ = blend
             rows.append({"seed": seed, "model": part, "seconds": seconds, **score(adata, model)})
     return rows
 

@@ -45,10 +45,10 @@ VARIANTS = {name: PAPER | options for name, options in VARIANTS.items()}
 VARIANTS |= {
     "gat, low-rank decoding": {
         "encoder": "gat",
-        "prediction": "network",
+        "components": "network",
         "node_inputs": "learned",
     },
-    "bmp, low-rank decoding, learned + spectral": {"encoder": "bmp", "prediction": "network"},
+    "bmp, low-rank decoding, learned + spectral": {"encoder": "bmp", "components": "network"},
 }
 EPOCHS = {"papalexi": 100, "simulated": 60}
 Case = tuple[ad.AnnData, list[tx.graph.KnowledgeGraph]]

@@ -46,7 +46,7 @@ class Recipe:
     n_graphs: int = 1
 
 
-NETWORK = {"prediction": "network"}
+NETWORK = {"components": "network"}
 CELLS = {"unit": "cell", "batch_size": 64, "val_check_interval": 0.1}
 FITS = {
     MEANS: Recipe(NETWORK),

@@ -17,7 +17,7 @@ torch.set_num_threads(1)
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 
 SMALL_GAT = {"n_layers": 2, "n_channels": 8, "n_input": 8}
-PAPER = {"decoding": "direct", "prediction": "network"}
+PAPER = {"decoding": "direct", "components": "network"}
 TINY = {"encoder": {"name": "gat", "options": SMALL_GAT}, "n_hidden": 16, **PAPER}
 
 
@@ -70,7 +70,11 @@ def make_model(graph):
             warnings.simplefilter("ignore")
             model = tx.TxPertModel(adata, graphs or [graph], **{**TINY, **options})
             if epochs:
-                model.train(max_epochs=epochs, enable_progress_bar=False, **(train or {}))
+                model.train(
+                    max_epochs=epochs,
+                    enable_progress_bar=False,
+                    **{"refit": False, **(train or {})},
+                )
         return model
 
     return make

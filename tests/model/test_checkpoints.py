@@ -8,6 +8,8 @@ import torch
 
 from txpert.model import _checkpoints
 
+ALL = ("mean", "gaussian_process", "network")
+
 
 @pytest.fixture(autouse=True)
 def _every_epoch(monkeypatch):
@@ -31,9 +33,10 @@ def train(adata, make_model):
     """Train a model with dropout in several steps an epoch."""
 
     def run(model=None, *, epochs=12, lr=0.02, data=adata, **options):
-        model = model or make_model(data, epochs=0, prediction="blended")
+        model = model or make_model(data, epochs=0, components=ALL)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Training was interrupted")
+            options = {"refit": False, **options}
             model.train(epochs, lr=lr, batch_size=4, enable_progress_bar=False, **options)
         return model
 
@@ -52,7 +55,7 @@ def assert_same(first, second):
     for name, values in first.history.items():
         frame = second.history[name]
         pd.testing.assert_frame_equal(values.astype(float), frame.astype(float), check_names=False)
-    assert first.blend_["weights"] == second.blend_["weights"]
+    assert first.ensemble_["weights"] == second.ensemble_["weights"]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +106,7 @@ def test_checkpoints_of_another_training_are_refused(train, adata, tmp_path):
 
 def test_another_model_is_refused(train, adata, make_model, tmp_path):
     train(checkpoint=tmp_path)
-    other = make_model(adata, epochs=0, prediction="blended", n_latent=8)
+    other = make_model(adata, epochs=0, components=ALL, n_latent=8)
     with pytest.raises(ValueError, match=r"another training \(another model\)"):
         train(other, checkpoint=tmp_path)
 

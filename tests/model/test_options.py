@@ -50,7 +50,7 @@ def test_embeddings_without_graphs_predict_every_gene_with_features(adata, featu
     features.loc["ELSEWHERE"] = features.loc["GENE3"]
     scvi.settings.seed = 0
     tx.TxPertModel.setup_anndata(adata)
-    model = tx.TxPertModel(adata, encoder="features", node_inputs=features, prediction="network")
+    model = tx.TxPertModel(adata, encoder="features", node_inputs=features, components="network")
     model.train(max_epochs=2, enable_progress_bar=False)
     prediction = model.predict(["ELSEWHERE", "GENE3", "GENE4"], batch="batch_1").X
     np.testing.assert_allclose(prediction[0], prediction[1], rtol=1e-5, atol=1e-6)

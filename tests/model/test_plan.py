@@ -7,8 +7,9 @@ import pytest
 import torch
 
 import txpert as tx
-from txpert.model._folds import best_epoch
-from txpert.model._plan import MONITOR, BestWeights
+from txpert.model._callbacks import BestWeights
+from txpert.model._held_out import best_epoch
+from txpert.model._plan import MONITOR
 
 
 def test_best_weights_are_kept_and_their_score_is_reproduced(adata, make_model):
@@ -74,7 +75,7 @@ def test_ctrl_c_keeps_the_best_weights_and_goes_on(adata, make_model):
 def test_a_second_training_goes_on(adata, make_model):
     model = make_model(adata, epochs=3)
     before = model.module.decoder.output.weight.clone()
-    model.train(max_epochs=3, enable_progress_bar=False)
+    model.train(max_epochs=3, refit=False, enable_progress_bar=False)
     assert len(model.history["train_loss"]) == 6
     assert not torch.equal(before, model.module.decoder.output.weight)
 
@@ -89,7 +90,7 @@ def test_training_after_a_prediction_uses_dropout_and_batch_statistics(adata, ma
             modes.append(pl_module.module.training)
 
     for model in (plain, after_prediction):
-        model.train(max_epochs=2, callbacks=[Record()], enable_progress_bar=False)
+        model.train(2, refit=False, callbacks=[Record()], enable_progress_bar=False)
     assert modes == [True] * 4
 
 

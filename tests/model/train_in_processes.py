@@ -43,7 +43,7 @@ def main(n_processes, held_out, folder):
     predicted = model.predict(["GENE3", "GENE5", "GENE3+GENE7"]).layers["delta"]
     np.save(f"{folder}/{n_processes}_{rank}.npy", predicted)
     if rank == "0":
-        weights = model.blend_["weights"]
+        weights = model.ensemble_["weights"]
         n_epochs = len(model.history["train_loss"])
         with open(f"{folder}/{n_processes}.json", "w") as file:
             json.dump({"weights": weights, "n_epochs": n_epochs}, file)

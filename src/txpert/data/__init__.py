@@ -19,7 +19,7 @@ from ._log_normalised import LogNormalised, check_target_sum, log_normalised
 from ._matrix import expression_matrix, iter_chunks, place, read_cells_of, read_rows, row_digests
 from ._predictor import TRAINED_ON, Predictor
 from ._reading import LabelReading, read_labels
-from ._screen import Screen
+from ._screen import Screen, read_split
 from ._storage import refuse_dask
 from ._tokens import (
     canonical_label,
@@ -72,6 +72,7 @@ __all__ = [
     "read_labels",
     "read_names",
     "read_rows",
+    "read_split",
     "refuse_dask",
     "resolve_key",
     "row_digests",

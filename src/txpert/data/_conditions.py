@@ -204,6 +204,19 @@ class ConditionTable:
             raise ValueError("No perturbation is in training; tx.pp.split(adata) makes a split.")
         return self.subset(training)
 
+    def with_split(self, screen: Screen) -> ConditionTable:
+        """Return the table with the split of the screen that it is made of, which changed.
+
+        Raises
+        ------
+        ValueError
+            If cells of one condition are in different splits.
+        """
+        if screen.split is None:
+            return replace(self, obs=self.obs.drop(columns=SPLIT, errors="ignore"))
+        split = _split_of_conditions(screen.split, self.condition_of(screen), self.obs)
+        return replace(self, obs=self.obs.assign(**{SPLIT: split}))
+
     def over_batches(self) -> ConditionTable:
         """Return one row per cell line × perturbation, the line's controls plus the mean Δ.
 

@@ -116,7 +116,7 @@ class Screen:
             control=control,
             cell_line=_context(columns.get(CELL_LINE), n_cells),
             batch=_context(columns.get(BATCH), n_cells),
-            split=_split(columns.get(SPLIT)),
+            split=read_split(columns.get(SPLIT)),
             control_labels=labels,
             names=columns[PERTURBATION].index,
         )
@@ -133,7 +133,14 @@ def _context(column: pd.Series[Any] | None, n_cells: int) -> pd.Categorical[Any]
     return read_names(column)
 
 
-def _split(column: pd.Series[Any] | None) -> pd.Categorical | None:
+def read_split(column: pd.Series[Any] | None) -> pd.Categorical | None:
+    """Check a split column; ``None`` where there is none.
+
+    Raises
+    ------
+    ValueError
+        If it has other values than train, val and test.
+    """
     if column is None:
         return None
     unknown = set(column.dropna().unique()) - {TRAIN, VALIDATION, TEST}

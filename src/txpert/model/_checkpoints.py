@@ -1,3 +1,5 @@
+"""Checkpoints: the state of a training, written now and then, from which it is resumed."""
+
 from __future__ import annotations
 
 import time
@@ -9,6 +11,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 import lightning.pytorch as pl
+import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
@@ -66,9 +69,15 @@ class Checkpoints:
             self._check(start["description"], description)
             restore(model, start)
             model.is_trained_ = start["is_trained"]
+            model.trained_on_ = [tuple(pair) for pair in start["trained_on"]]
         else:
-            start = {"description": dict(description), "is_trained": model.is_trained_}
+            start = {
+                "description": dict(description),
+                "is_trained": model.is_trained_,
+                "trained_on": list(model.trained_on_),
+            }
             rank_zero_only(write)(start | state_of(model), self.folder / "start.pt")
+        self._description = dict(description)
 
     def _check(self, stored: Mapping[str, str], now: Mapping[str, str]) -> None:
         differing = [name for name in now if stored.get(name) != now[name]]
@@ -85,7 +94,10 @@ class Checkpoints:
     def next_fit(self) -> FitCheckpoint:
         """Return the checkpoint of the next fit of this training."""
         self._n_fits += 1
-        return FitCheckpoint(self.folder / f"fit_{self._n_fits - 1}.pt")
+        fit = FitCheckpoint(self.folder / f"fit_{self._n_fits - 1}.pt", self._description)
+        if fit.stored is not None:
+            self._check(fit.stored, self._description)
+        return fit
 
 
 class FitCheckpoint(pl.Callback):
@@ -95,18 +107,24 @@ class FitCheckpoint(pl.Callback):
     ----------
     path
         Its file.
+    description
+        What the training is, by name.
 
     Attributes
     ----------
+    stored
+        The description in the file, ``None`` if there is no file.
     outcome
         What :meth:`finish` wrote; empty before the fit came to its end.
     resume_from
         A file to take the fit up from; ``None`` to start it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, description: Mapping[str, str]) -> None:
         self.path = path
+        self._description = dict(description)
         state = read(path)
+        self.stored = None if state is None else _described(state)
         self.outcome: dict[str, Any] = (state or {}).get("outcome", {})
         self.resume_from = None if state is None or self.outcome else str(path)
         self._history: History = {}
@@ -144,7 +162,11 @@ class FitCheckpoint(pl.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the random numbers and the history."""
-        return {"random": random_state(), "history": plain_history(self._history)}
+        return {
+            "description": self._description,
+            "random": random_state(),
+            "history": plain_history(self._history),
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up what :meth:`state_dict` returned."""
@@ -153,7 +175,8 @@ class FitCheckpoint(pl.Callback):
     def finish(self, model: BaseModelClass, scores: dict[int, float]) -> None:
         """Write the outcome of the fit in place of its state."""
         outcome = state_of(model) | {"scores": scores}
-        rank_zero_only(write)({"outcome": outcome}, self.path)
+        finished = {"description": self._description, "outcome": outcome}
+        rank_zero_only(write)(finished, self.path)
 
     def restore(self, model: BaseModelClass, device: torch.device) -> dict[int, float]:
         """Put the outcome of the fit into the model; return its validation scores."""
@@ -203,21 +226,44 @@ def read(path: Path) -> dict[str, Any] | None:
         ) from error
 
 
-def describe(
-    module: nn.Module, nodes: pd.Index, table: ConditionTable, options: Mapping[str, Any]
-) -> dict[str, str]:
+def describe(model: Any, table: ConditionTable, options: Mapping[str, Any]) -> dict[str, str]:
     """Return what must not change between the parts of a training, by name."""
+    module: nn.Module = model.module
     shapes = [(name, tuple(value.shape)) for name, value in module.state_dict().items()]
-    edges: Any = module.paths
+    constant = set(dict(module.named_buffers())) - set(module.state_dict())
+    buffers = [module.get_buffer(name).cpu().numpy() for name in sorted(constant)]
+    graphs = [(graph.source, graph.target, graph.weight) for graph in model.graphs]
+    controls = table.controls
+    embedding = () if controls.embedding is None else (controls.embedding,)
     return {
-        "data": _digest(table.obs.to_csv(), list(table.genes), f"{table.mean.mean():.4g}"),
-        "model": _digest(repr(module), shapes, list(nodes), edges.cpu().numpy().tobytes()),
+        "data": _digest(table.obs.to_csv(), list(table.genes), table.mean, *embedding),
+        "model": _digest(
+            repr(module),
+            shapes,
+            list(model.nodes),
+            *(array for arrays in graphs for array in arrays),
+            *buffers,
+        ),
         **{name: repr(value) for name, value in options.items()},
     }
 
 
+def _described(state: Mapping[str, Any]) -> dict[str, str]:
+    """Return the description in a fit's file, finished or not."""
+    if "description" in state:
+        return state["description"]
+    callbacks = state.get("callbacks", {})
+    of_fit = [v for name, v in callbacks.items() if name.startswith("FitCheckpoint")]
+    return of_fit[0].get("description", {}) if of_fit else {}
+
+
 def _digest(*parts: Any) -> str:
-    return sha256("\n".join(map(str, parts)).encode()).hexdigest()
+    """Hash content: arrays by their bytes, all else by its text."""
+    digest = sha256()
+    for part in parts:
+        array = isinstance(part, np.ndarray)
+        digest.update(np.ascontiguousarray(part).tobytes() if array else f"{part}\n".encode())
+    return digest.hexdigest()
 
 
 def state_of(model: BaseModelClass) -> dict[str, Any]:

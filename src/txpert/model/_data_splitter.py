@@ -1,3 +1,5 @@
+"""Minibatches of training and validation conditions, as a Lightning data module."""
+
 from __future__ import annotations
 
 from typing import Literal
@@ -9,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Sampler, SequentialSampler
 
-from txpert._constants import CELL_LINE, CONTROL, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
+from txpert._constants import CONTROL, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
 from txpert._types import BoolArray, IntArray
 from txpert.data import ConditionTable, Matching, Screen, encode_targets, parse_targets
 
@@ -34,6 +36,8 @@ class PerturbationSplitter(pl.LightningDataModule):
         Genes that can be perturbed.
     batch_size
         Rows of a minibatch, over all processes.
+    pooled
+        ``table.over_batches()``, where it is known.
     unit
         Train on ``"pseudobulk"`` means, weighted by their numbers of cells, or on each ``"cell"``.
     controls
@@ -57,20 +61,17 @@ class PerturbationSplitter(pl.LightningDataModule):
         nodes: pd.Index,
         *,
         batch_size: int,
+        pooled: ConditionTable | None = None,
         unit: Unit = "pseudobulk",
         controls: Controls = "averaged",
         matching: Matching = "batch",
         pool_batches: bool = False,
     ) -> None:
         super().__init__()
-        _check_unit(unit, controls)
+        check_unit(unit, controls)
         self.batch_size = batch_size
-        pooled = table.over_batches()
-        self._perturbed = pooled.subset(_in_training(pooled) & ~_controls(pooled))
-        if self._perturbed.obs.empty:
-            raise ValueError(
-                "No perturbation is in the training split; tx.pp.split(adata) makes one."
-            )
+        pooled = table.over_batches() if pooled is None else pooled
+        self._perturbed = pooled.training()
         rows = pooled if pool_batches and unit == "pseudobulk" else table
         validation = rows.subset((rows.obs[SPLIT] == VALIDATION).to_numpy())
         self.validation = _conditions(validation, nodes, matching)
@@ -86,12 +87,6 @@ class PerturbationSplitter(pl.LightningDataModule):
             positions = encode_targets(np.where(seen, labels, CONTROL), nodes)
             cells = np.flatnonzero(screen.control | np.asarray(screen.split == TRAIN))
             self.training = CellDataset(screen, table, cells, positions, controls, matching)
-
-    @property
-    def trained_on(self) -> list[tuple[str, str]]:
-        """Perturbation and cell line of everything trained on but the controls, each once."""
-        rows = self._perturbed.obs[[PERTURBATION, CELL_LINE]]
-        return list(rows.astype(str).drop_duplicates().itertuples(index=False, name=None))
 
     def trained_nodes(self, n_nodes: int) -> Tensor:
         """Return which nodes are targets of a training perturbation, ``(n_nodes,)``."""
@@ -146,7 +141,8 @@ def _controls(table: ConditionTable) -> BoolArray:
     return table.obs[CONTROL].to_numpy(dtype=bool)
 
 
-def _check_unit(unit: str, controls: str) -> None:
+def check_unit(unit: str, controls: str) -> None:
+    """Raise a ValueError if a training unit and its controls do not go together."""
     if unit not in ("pseudobulk", "cell"):
         raise ValueError(f"unit must be 'pseudobulk' or 'cell', not {unit!r}.")
     if controls not in ("averaged", "sampled"):

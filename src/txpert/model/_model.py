@@ -1,8 +1,13 @@
+"""TxPertModel: knowledge graphs, a network over them and the other components of a prediction."""
+
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import Any, Literal, get_args
+from threading import RLock
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,32 +15,39 @@ import torch
 from anndata import AnnData
 from mudata import MuData
 from scvi import settings
+from scvi.model.base import BaseModelClass
 
 from txpert._constants import N_CELLS, PERTURBATION
-from txpert.data import ConditionTable, Embed, Matching, Screen, parse_targets
-from txpert.effects import GeneGaussianProcess, GeneKernels
+from txpert.data import ConditionTable, Embed, Matching, Screen, parse_targets, read_split
+from txpert.effects import GeneKernels
+from txpert.graph import Graphs, as_graphs
 from txpert.nn import CombinationName, EncoderConfig
 from txpert.splits import draw_split
 
+from ._components import GAUSSIAN_PROCESS, MEAN, NETWORK, Sources, check_components
 from ._embeddings import ControlEmbedding, LatentModel, obsm_embedding
-from ._module import Basal, Decoding, TxPertModule
-from ._node_inputs import NodeInputs, feature_genes, given_features, make_nodes, read_node_inputs
-from ._nodes import (
-    Graphs,
+from ._ensemble import Ensemble
+from ._inputs import (
+    NodeInputs,
     check_overlap,
+    feature_genes,
+    given_features,
     graph_tensors,
+    make_nodes,
     node_vocabulary,
-    read_graphs,
+    read_node_inputs,
     warn_of_isolated,
 )
-from ._setup import read_screen, registered_genes
-from ._training import TrainableModelClass
+from ._module import Basal, Decoding, TxPertModule
+from ._network import Network
+from ._prediction import PredictionMixin
+from ._saving import SavingMixin
+from ._setup import SetupMixin, read_screen, registered_genes, split_column
+from ._training import TrainingMixin
 
-Prediction = Literal["blended", "network"]
 
-
-class TxPertModel(TrainableModelClass):
-    """Predict the transcriptomic response to genetic perturbations never measured.
+class TxPertModel(SetupMixin, TrainingMixin, PredictionMixin, SavingMixin, BaseModelClass):
+    """Predict transcriptional responses to unseen genetic perturbations.
 
     An independent implementation of TxPert (Wenkel, Tu et al., Nature Biotechnology 2026,
     doi:10.1038/s41587-026-03113-4).
@@ -52,8 +64,8 @@ class TxPertModel(TrainableModelClass):
         ``"exphormer"`` or ``"free"``, or with options, such as
         ``tx.nn.EncoderConfig("gat", {"n_layers": 2})``.
     node_inputs
-        What the encoder knows of each gene besides the graphs: ``"learned"`` gives it a row to
-        learn, ``"spectral"`` coordinates on the graphs
+        What the encoder knows of each gene besides the graphs: ``"learned"`` gives each a
+        learnable embedding, ``"spectral"`` coordinates on the graphs
         (:func:`txpert.graph.spectral_embedding`), a data frame (genes × features) features of
         yours; or a list of several of these, by default of the first two where graphs have
         edges. Genes of a frame become nodes.
@@ -72,12 +84,16 @@ class TxPertModel(TrainableModelClass):
         ``"low_rank"`` predicts the change by a few directions learned from the training
         perturbations and adds it to the control profile; ``"delta"`` predicts the change by an
         MLP; ``"direct"`` predicts the profile from basal state and perturbation by an MLP.
-    prediction
-        ``"blended"`` blends the network with a Gaussian process over genes and the mean effect, as
-        far as held-out perturbations say that each can be trusted (:class:`txpert.model.Blend`);
-        ``"network"`` predicts by the network alone.
-    n_latent, n_hidden, dropout
-        Length of embeddings and basal states, width of the hidden layers, and their dropout.
+    components
+        What a prediction is made of: some of ``"mean"``, ``"gaussian_process"`` and
+        ``"network"`` (:func:`txpert.model.show`), weighted on held-out perturbations
+        (:class:`txpert.model.Ensemble`). ``"network"`` alone is the paper's way.
+    n_latent
+        Dimensionality of the latent space.
+    n_hidden
+        Number of nodes per hidden layer.
+    dropout
+        Dropout rate.
     extra_nodes
         Genes that are nodes besides the graphs' own; by default the screen's targets and those
         with features.
@@ -116,7 +132,7 @@ class TxPertModel(TrainableModelClass):
         matching: Matching = "batch",
         combination: CombinationName = "sum",
         decoding: Decoding = "low_rank",
-        prediction: Prediction = "blended",
+        components: str | Iterable[str] = (MEAN, GAUSSIAN_PROCESS, NETWORK),
         n_latent: int = 64,
         n_hidden: int = 512,
         dropout: float = 0.2,
@@ -124,13 +140,14 @@ class TxPertModel(TrainableModelClass):
         registry: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(adata, registry)
+        # scvi-tools saves every attribute whose name ends in "_", here plain arrays, numbers and
+        # text, and sets them again on load.
         self.trained_on_: list[tuple[str, str]] = []
-        self.blend_: dict[str, Any] | None = None
-        self.prediction = prediction
+        self.ensemble_: dict[str, Any] | None = None
+        self.components = check_components(components)
         self.genes = registered_genes(registry or self.registry_)
         self.matching = matching
-        if prediction not in get_args(Prediction):
-            raise ValueError(f"prediction must be 'blended' or 'network', not {prediction!r}.")
+        self._lock = RLock()
         config = EncoderConfig.of(encoder).seeded(settings.seed or 0)
         self._embedding = ControlEmbedding.of(basal, self._obsm_embedding())
         reads: Any = "embedding" if self._embedding is not None else basal
@@ -145,7 +162,7 @@ class TxPertModel(TrainableModelClass):
             if self._embedding is not None:
                 basal = ControlEmbedding.to_dict(self.conditions.controls)
         self._anchors = targets
-        self.graphs = read_graphs(graphs)
+        self.graphs = as_graphs(graphs)
         self._node_inputs = node_inputs = read_node_inputs(node_inputs, self.graphs)
         described = feature_genes(node_inputs)
         loading = extra_nodes is not None
@@ -154,7 +171,11 @@ class TxPertModel(TrainableModelClass):
         if not loading:
             check_overlap(self.graphs, described, targets)
             warn_of_isolated(targets, tensors, self.nodes, described)
+        # scvi-tools saves the arguments as they stand when this function ends (_get_init_params):
+        # graphs, encoder, node_inputs, basal, components and extra_nodes are rebound to plain
+        # forms, which the constructor takes, too.
         graphs, encoder = [graph.to_dict() for graph in self.graphs], config.to_dict()
+        components = list(self.components)
         self.module = self._module_cls(
             len(self.genes),
             tensors,
@@ -178,17 +199,9 @@ class TxPertModel(TrainableModelClass):
     @property
     def summary_string(self) -> str:
         """What the model is and, once trained, what its predictions are made of."""
-        if self.blend_ is None:
+        if self.ensemble_ is None:
             return super().summary_string
-        blends = [
-            f"{kind}: {w['scale']:.2f} × (general + {w['kernel']:.1f} (kernel - general) + "
-            f"{w['network']:.1f} (network - general))"
-            for kind, w in self.blend_["weights"].items()
-        ]
-        explained = GeneGaussianProcess.from_dict(self.blend_["process"]).explained
-        kernels = f"Kernels explain {explained:.0%} of the variance of effects in training."
-        head = "Prediction of perturbations that are"
-        return "\n".join([super().summary_string, kernels, head, *blends])
+        return f"{super().summary_string}\n{Ensemble.from_dict(self.ensemble_, self._sources)}"
 
     def _obsm_embedding(self) -> Embed | None:
         arguments = self.registry["setup_args"]
@@ -202,22 +215,14 @@ class TxPertModel(TrainableModelClass):
 
     @property
     def conditions(self) -> ConditionTable:
-        """Pseudobulk of the data attached to the model.
+        """Pseudobulk of the data attached to the model, with their split as it is now.
 
         Raises
         ------
         ValueError
             If the model was loaded without data.
         """
-        return self._attached()[1]
-
-    def _attached(self) -> tuple[Screen, ConditionTable]:
-        if self._data is None:
-            raise ValueError(
-                "The model was loaded without AnnData. Load it with the data: "
-                "TxPertModel.load(path, adata)."
-            )
-        return self._data
+        return self._current_split()[1]
 
     def read(self, adata: AnnData | MuData) -> tuple[Screen, ConditionTable]:
         """Return the cells and the pseudobulk of data annotated like the model's own.
@@ -228,7 +233,7 @@ class TxPertModel(TrainableModelClass):
             If the genes are not the model's, or annotation or values are unusable.
         """
         if adata is self.adata and self._data is not None:
-            return self._data
+            return self._current_split()
         self._validate_anndata(adata)
         screen = read_screen(self.get_anndata_manager(adata, required=True))
         if not screen.genes.equals(self.genes):
@@ -240,12 +245,36 @@ class TxPertModel(TrainableModelClass):
         screen = self._embedding.of_cells(screen, adata)
         return screen, self._embedding.of_contexts(ConditionTable.from_screen(screen))
 
+    def _current_split(self) -> tuple[Screen, ConditionTable]:
+        """Return cells and pseudobulk of the attached data, with the split in obs as it is now."""
+        if self._data is None:
+            raise ValueError(
+                "The model was loaded without AnnData. Load it with the data: "
+                "TxPertModel.load(path, adata)."
+            )
+        screen, table = self._data
+        now = read_split(split_column(self.adata_manager))
+        if now is not None and (screen.split is None or not now.equals(screen.split)):
+            screen = replace(screen, split=now)
+            self._data = screen, table.with_split(screen)
+            warnings.warn(
+                f"The split in obs (split_key={self.registry['setup_args']['split_key']!r}) was "
+                "written or changed after the model was made: it is used as it is now.",
+                UserWarning,
+                stacklevel=settings.warnings_stacklevel,
+            )
+        return self._data
+
+    @property
+    def _sources(self) -> Sources:
+        return Sources(self._kernels, Network(self.module, self.nodes))
+
     @cached_property
     def _kernels(self) -> GeneKernels:
-        """How alike genes are, for the kernel path; the targets of the screen are anchors."""
+        """Kernels between genes; the targets of the screen are anchors."""
         anchors = set(self._anchors)
-        if self.blend_ is not None:
-            anchors.update(self.blend_["process"]["targets"])
+        if self.ensemble_ is not None:
+            anchors.update(self.ensemble_["targets"])
         features = given_features(self._node_inputs)
         return GeneKernels(self.graphs, features, pd.Index(sorted(anchors), dtype=object))
 

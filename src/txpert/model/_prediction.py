@@ -1,7 +1,11 @@
+"""``predict()``: Δ by the ensemble, plus the effect on the targets' own expression."""
+
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -12,26 +16,33 @@ from anndata import AnnData
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION
 from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable, ControlProfiles, Matching, Screen, encode_targets
-from txpert.effects import GeneKernels, TargetEffect
 
-from ._blend import Blend
+from ._components import NETWORK, Sources
 from ._embeddings import ControlEmbedding
+from ._ensemble import Ensemble
+from ._fit import check_whole
 from ._module import TxPertModule
-from ._setup import ScreenModelClass
-from ._torch_datasets import control_tensors
 
 
-class PredictingModelClass(ScreenModelClass):
-    """A model that predicts by a network, alone or blended with simpler predictors."""
+class PredictionMixin:
+    """Predicts by the components of a trained model."""
 
     module: TxPertModule
     nodes: pd.Index
-    genes: pd.Index
     matching: Matching
+    components: tuple[str, ...]
     controls_: dict[str, Any]
-    blend_: dict[str, Any] | None
+    ensemble_: dict[str, Any] | None
+    registry: dict[str, Any]
     _embedding: ControlEmbedding | None
     _data: tuple[Screen, ConditionTable] | None
+    _lock: RLock
+    _check_if_trained: Callable[..., None]
+
+    @property
+    @abstractmethod
+    def _sources(self) -> Sources:
+        """What the components are made from."""
 
     @property
     def control_profiles(self) -> ControlProfiles:
@@ -40,7 +51,6 @@ class PredictingModelClass(ScreenModelClass):
             return ControlProfiles.from_dict(self.controls_)
         return self._data[1].controls
 
-    @torch.inference_mode()
     def predict(
         self,
         perturbations: str | Sequence[str] | pd.DataFrame,
@@ -61,7 +71,7 @@ class PredictingModelClass(ScreenModelClass):
         cell_line, batch
             Only contexts of these.
         controls
-            Control cells of your own, log-normalised, to predict from instead of the data's;
+            Control cells of your own, log-normalized, to predict from instead of the data's;
             their contexts come from the obs columns that the model was set up with, or are one.
             Averaged profiles (such as ``model.control_profiles``) do as well.
         batch_size
@@ -70,17 +80,19 @@ class PredictingModelClass(ScreenModelClass):
         Returns
         -------
         Conditions × genes: predicted expression in ``X``, minus the matched control mean in
-        ``layers["delta"]``, and perturbation, cell_line and batch in ``obs``. A blended
-        prediction has share_general, share_kernel, share_network and share_target in ``obs``: what
-        each path contributes.
+        ``layers["delta"]``, and perturbation, cell_line and batch in ``obs``. The prediction of
+        an ensemble has ``fraction_mean``, ``fraction_gaussian_process``, ``fraction_network`` and
+        ``fraction_target`` in ``obs``: what each component contributes.
 
         Raises
         ------
         KeyError
             If a target is no node of the model or a context has no controls.
         ValueError
-            If a label is malformed or the control cells lack genes.
+            If a label is malformed, the control cells lack genes, ``batch_size`` is no whole
+            number of at least 1, or components were never fitted.
         """
+        check_whole("batch_size", batch_size, least=1)
         self._check_if_trained(warn=True)
         arguments = self.registry["setup_args"]
         keys = {name: arguments[f"{name}_key"] for name in (CONTROL, CELL_LINE, BATCH)}
@@ -88,67 +100,43 @@ class PredictingModelClass(ScreenModelClass):
         profiles = self.control_profiles.given(controls, keys, arguments["layer"], embed)
         profiles = profiles.pooled(self.matching)
         obs, context = profiles.conditions(perturbations, cell_line=cell_line, batch=batch)
-        if self.module.reads == "none":
-            distinct, code = np.unique(obs[PERTURBATION].to_numpy(str), return_inverse=True)
-            some = pd.DataFrame({PERTURBATION: distinct})
-            delta, lengths = self._delta(some, profiles, np.zeros(len(some), int), batch_size)
-            delta, lengths = delta[code], lengths.iloc[code].reset_index(drop=True)
-        else:
-            delta, lengths = self._delta(obs, profiles, context, batch_size)
-        if self.blend_ is not None:
-            effect = TargetEffect(self.blend_["target"])
-            row, column, change = effect.entries(obs[PERTURBATION], profiles, context)
-            delta[row, column] += change
-            lengths["target"] = np.sqrt(np.bincount(row, change**2, minlength=len(obs)))
+        # Refuses unknown targets, whatever the components.
+        encode_targets(obs[PERTURBATION].unique(), self.nodes)
+        with self._lock:  # module and kernels remember what they computed last
+            delta, sizes = self._delta(obs, profiles, context, batch_size)
         predicted = profiles.prediction_from_delta(obs, context, delta)
-        shares = lengths.div(lengths.sum(axis=1).replace(0, 1), axis=0)
-        predicted.obs[[f"share_{name}" for name in shares]] = shares.to_numpy()
+        fractions = sizes.div(sizes.sum(axis=1).replace(0, 1), axis=0)
+        predicted.obs[[f"fraction_{name}" for name in fractions]] = fractions.to_numpy()
         return predicted
-
-    @property
-    @abstractmethod
-    def _kernels(self) -> GeneKernels:
-        """How alike genes are, for the kernel path."""
 
     def _delta(
         self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray, batch_size: int
     ) -> tuple[FloatArray, pd.DataFrame]:
-        """Return Δ of conditions, and the length of each path in it if there are several."""
-        network = self._decode(obs, profiles, context, batch_size)
-        if self.blend_ is None:
-            return network, pd.DataFrame(index=obs.index)
-        blend = Blend.from_dict(self.blend_, self._kernels)
-        return blend.delta(obs[PERTURBATION].tolist(), network)
+        """Return Δ of conditions, and the norm of each component in it if there are several."""
+        sources = self._sources
+        sources = replace(sources, network=replace(sources.network, batch_size=batch_size))
+        ensemble = self._ensemble(sources)
+        # Conditions that no component tells apart are predicted once.
+        columns = ensemble.reads
+        code, first = _groups(obs, columns)
+        delta, sizes = ensemble.delta(obs.iloc[first], profiles, context[first])
+        delta, sizes = delta[code], sizes.iloc[code].reset_index(drop=True)
+        if self.ensemble_ is None:
+            return delta, pd.DataFrame(index=obs.index)
+        row, column, change = ensemble.target.entries(obs[PERTURBATION], profiles, context)
+        delta[row, column] += change
+        sizes["target"] = np.sqrt(np.bincount(row, change**2, minlength=len(obs)))
+        return delta, sizes
 
-    def _decode(
-        self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray, batch_size: int
-    ) -> FloatArray:
-        """Return Δ of conditions by the network alone, ``(n_conditions, n_genes)``."""
-        positions = torch.from_numpy(encode_targets(obs[PERTURBATION], self.nodes))
-        self.module.eval()
-        embeddings = self.module.embed()
-        states = self.module.basal_state(
-            **control_tensors(profiles, np.arange(len(profiles.mean)))
-        )
-        delta = np.empty((len(obs), len(self.genes)), dtype=np.float32)
-        for start in range(0, len(obs), batch_size):
-            rows = slice(start, start + batch_size)
-            targets, present = self.module.targets(embeddings, positions[rows].to(self.device))
-            predicted = self.module.generative(
-                **control_tensors(profiles, context[rows]),
-                targets=targets,
-                present=present,
-                state=states[torch.from_numpy(context[rows]).to(states.device)],
+    def _ensemble(self, sources: Sources) -> Ensemble:
+        if self.ensemble_ is not None:
+            return Ensemble.from_dict(self.ensemble_, sources)
+        if NETWORK not in self.components:
+            raise ValueError(
+                f"The components {', '.join(self.components)} are not fitted yet: run "
+                "model.train() first."
             )
-            expression = predicted["expression"].cpu().numpy()
-            delta[rows] = expression - profiles.mean[context[rows]]
-        return delta
-
-    @torch.inference_mode()
-    def _network_delta(self, obs: pd.DataFrame, profiles: ControlProfiles) -> FloatArray:
-        profiles = profiles.pooled(self.matching)
-        conditions, context = profiles.conditions(obs[[PERTURBATION, CELL_LINE, BATCH]])
-        return self._decode(conditions, profiles, context, batch_size=1_024)
+        return Ensemble.of_network(sources)
 
     @torch.inference_mode()
     def get_perturbation_embedding(
@@ -164,14 +152,28 @@ class PredictingModelClass(ScreenModelClass):
         Returns
         -------
         One row per perturbation, one column per latent dimension.
+
+        Raises
+        ------
+        ValueError
+            If the model has no network among its components.
         """
+        if NETWORK not in self.components:
+            raise ValueError("The embeddings are the network's, which is no component here.")
         if perturbations is None:
             perturbations = list(self.nodes)
         labels = [perturbations] if isinstance(perturbations, str) else list(perturbations)
-        self.module.eval()
-        embeddings = self.module.embed()
+        with self._lock:
+            self.module.eval()
+            embeddings = self.module.embed()
         positions = torch.from_numpy(encode_targets(labels, self.nodes)).to(embeddings.device)
         targets, present = self.module.targets(embeddings, positions)
         start = embeddings.new_zeros(len(labels), embeddings.shape[1])
         values = self.module.combination(start, targets, present).cpu().numpy()
         return pd.DataFrame(values, index=pd.Index(labels, name=PERTURBATION))
+
+
+def _groups(obs: pd.DataFrame, columns: list[str]) -> tuple[IntArray, IntArray]:
+    """Return the group of each condition by some columns, and the first condition of each."""
+    code = obs.groupby(columns, sort=True, observed=True).ngroup().to_numpy(dtype=np.int64)
+    return code, np.unique(code, return_index=True)[1]

@@ -1,7 +1,8 @@
+"""Registration of a screen with scvi-tools, and reading it back."""
+
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -10,7 +11,6 @@ from mudata import MuData
 from scvi import REGISTRY_KEYS
 from scvi.data import AnnDataManager
 from scvi.data.fields import LayerField, MuDataLayerField, MuDataObsmField, ObsmField
-from scvi.model.base import BaseModelClass
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT
 from txpert.data import (
@@ -32,33 +32,11 @@ _FIELDS = (PERTURBATION, CONTROL, BATCH, CELL_LINE, SPLIT)
 _EXPRESSION_OPTIONS: dict[str, Any] = {"is_count_data": False, "correct_data_format": False}
 
 
-class ScreenModelClass(BaseModelClass):
-    """A model whose data are a perturbation screen: registers its fields with scvi-tools."""
+class SetupMixin:
+    """Registers a perturbation screen with scvi-tools."""
 
-    @classmethod
-    def load(
-        cls, dir_path: str, adata: AnnData | MuData | None = None, **kwargs: Any
-    ) -> ScreenModelClass:
-        """Load a model, with data or without.
-
-        Parameters
-        ----------
-        dir_path
-            Folder that :meth:`save` wrote.
-        adata
-            Data annotated like those of training; perturbations, batches and cell lines may be
-            new. Without data the model predicts for the contexts that it was trained in.
-        **kwargs
-            Further arguments of :meth:`scvi.model.base.BaseModelClass.load`.
-
-        Raises
-        ------
-        ValueError
-            If the folder holds no model, or the genes of the data are not the model's.
-        """
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Save path contains no saved anndata")
-            return super().load(dir_path, adata, **kwargs)
+    register_manager: Callable[[AnnDataManager], None]
+    _get_setup_method_args: Callable[..., dict[str, Any]]
 
     @classmethod
     def setup_anndata(
@@ -79,7 +57,7 @@ class ScreenModelClass(BaseModelClass):
         Parameters
         ----------
         adata
-            Cells × genes, log1p of library-size-normalised counts, in memory, backed (h5ad, zarr)
+            Cells × genes, log1p of library-size-normalized counts, in memory, backed (h5ad, zarr)
             or lazy (:func:`anndata.experimental.read_lazy`).
         perturbation_key
             obs column of what was done to each cell: ``"A"``, ``"A+B"`` or ``"control"``.
@@ -88,15 +66,16 @@ class ScreenModelClass(BaseModelClass):
         batch_key, cell_line_key, split_key
             obs columns of batch, cell line and split (``"train"``, ``"val"``, ``"test"``).
             Under their default names they are used where they exist; ``None`` ignores them.
-            Without a split, validation perturbations are drawn when a model is made.
+            A split written later is read when a model is made or trained; without one, validation
+            perturbations are drawn when a model is made.
         layer
             Layer of the expression values; ``None`` takes ``X``.
         embedding_key
             obsm key of an embedding of the cells (scVI, PCA, a foundation model), read with
             ``basal="embedding"``.
         target_sum
-            Normalise raw counts whenever cells are read, to this many per cell, and take log1p,
-            as :func:`txpert.pp.normalize` does (which takes 4,000); ``None`` wants log-normalised
+            Normalize raw counts whenever cells are read, to this many per cell, and take log1p,
+            as :func:`txpert.pp.normalize` does (which takes 4,000); ``None`` wants log-normalized
             values.
         **kwargs
             Passed by scvi-tools when a model is loaded.
@@ -106,8 +85,7 @@ class ScreenModelClass(BaseModelClass):
         KeyError
             If a column, the layer or the embedding does not exist.
         ValueError
-            If the annotation or the values are unusable; the message says which and how to mend
-            them.
+            If the annotation or the values are unusable; the message says which and the remedy.
         """
         keys = _keys(perturbation_key, control_key, batch_key, cell_line_key, split_key)
         resolved = cls._check(adata, adata, layer, keys, dict.fromkeys(keys), target_sum)
@@ -119,6 +97,7 @@ class ScreenModelClass(BaseModelClass):
             read_embedding(adata, embedding_key)
             fields.append(ObsmField(EMBEDDING, embedding_key))
         arguments: dict[str, Any] = {f"{name}_key": key for name, key in resolved.items()}
+        arguments["split_key"] = split_key  # also where there is no such column yet
         arguments |= {"embedding_key": embedding_key, "target_sum": target_sum}
         method = cls._get_setup_method_args(cls=cls, adata=adata, layer=layer, **arguments)
         manager = AnnDataManager(fields=fields, setup_method_args=method)
@@ -146,7 +125,7 @@ class ScreenModelClass(BaseModelClass):
         Parameters
         ----------
         mdata
-            Multimodal data; one modality holds log-normalised expression.
+            Multimodal data; one modality holds log-normalized expression.
         perturbation_key, control_key, batch_key, cell_line_key, split_key
             As in :meth:`setup_anndata`.
         layer, embedding_key, target_sum
@@ -172,6 +151,7 @@ class ScreenModelClass(BaseModelClass):
                     f"The MuData has no modality {modality!r} (modalities[{argument!r}]); it has "
                     f"{', '.join(mdata.mod)}."
                 )
+        _check_order(mdata, modalities)
         keys = _keys(perturbation_key, control_key, batch_key, cell_line_key, split_key)
         places = {name: modalities.get(f"{name}_key") for name in keys}
         expression = mdata.mod[modalities["layer"]]
@@ -190,6 +170,7 @@ class ScreenModelClass(BaseModelClass):
             read_embedding(mdata if mod_key is None else mdata.mod[mod_key], embedding_key)
             fields.append(MuDataObsmField(EMBEDDING, embedding_key, mod_key=mod_key))
         arguments: dict[str, Any] = {f"{name}_key": key for name, key in resolved.items()}
+        arguments["split_key"] = split_key  # also where there is no such column yet
         arguments |= {"embedding_key": embedding_key, "target_sum": target_sum}
         method = cls._get_setup_method_args(
             cls=cls, mdata=mdata, layer=layer, modalities=modalities, **arguments
@@ -233,8 +214,9 @@ class ScreenModelClass(BaseModelClass):
 
 
 def read_screen(manager: AnnDataManager) -> Screen:
-    """Return the screen that was registered."""
-    columns = {name: obs_column(manager, name) for name in _FIELDS}
+    """Return the screen that was registered, with its split as it is now."""
+    columns = {name: obs_column(manager, name) for name in _FIELDS if name != SPLIT}
+    columns[SPLIT] = split_column(manager)
     arguments = manager.registry["setup_args"]
     matrix = log_normalised(
         manager.get_from_registry(REGISTRY_KEYS.X_KEY),
@@ -248,10 +230,44 @@ def read_screen(manager: AnnDataManager) -> Screen:
     )
 
 
+def split_column(manager: AnnDataManager) -> pd.Series[Any] | None:
+    """Return the split as it is in the data now, also if it was written after setup.
+
+    Raises
+    ------
+    KeyError
+        If the column that was registered is gone.
+    """
+    key = manager.registry["setup_args"].get("split_key")
+    if key is None:
+        return None
+    modality = (manager.registry["setup_args"].get("modalities") or {}).get("split_key")
+    obs = manager.adata.obs if modality is None else manager.adata.mod[modality].obs
+    if key in obs:
+        return obs_columns(obs, {SPLIT: key})[SPLIT]
+    if SPLIT in manager.data_registry:
+        raise KeyError(
+            f"obs had the split {key!r} when the data were set up, but not any more: write it "
+            "back, or set the data up again."
+        )
+    return None
+
+
 def registered_genes(registry: Mapping[str, Any]) -> pd.Index:
     """Return the var names of the data a registry was made from."""
     expression = registry["field_registries"][REGISTRY_KEYS.X_KEY]
     return pd.Index(expression["state_registry"][LayerField.COLUMN_NAMES_KEY]).astype(str)
+
+
+def _check_order(mdata: MuData, modalities: Mapping[str, str]) -> None:
+    """Raise a ValueError if a modality in use does not list the cells as the MuData does."""
+    for modality in dict.fromkeys(modalities.values()):
+        if not mdata.mod[modality].obs_names.equals(mdata.obs_names):
+            raise ValueError(
+                f"The modality {modality!r} has other cells than the MuData, or the same in "
+                "another order. Make a MuData of modalities with the same cells in one order: "
+                f"mdata.mod[{modality!r}][mdata.obs_names].copy()"
+            )
 
 
 def _keys(*columns: str | None) -> dict[str, str | None]:

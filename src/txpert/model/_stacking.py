@@ -1,7 +1,10 @@
+"""Weights of the components of an ensemble, fitted on held-out perturbations."""
+
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,7 +15,7 @@ from txpert._types import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Δ of perturbations by each path, fitted without them, and as observed.
+    """Δ of perturbations by each component, fitted without them, and as observed.
 
     Attributes
     ----------
@@ -20,24 +23,27 @@ class HeldOut:
         "measured", "composed" or "new", in the eyes of what was fitted, ``(n,)``.
     cell_line
         ``(n,)``.
-    general, kernel, network
-        Δ by each path, ``(n, n_genes)``.
+    predicted
+        Δ by each component, ``(n, n_genes)``; the first is the one that the others correct.
     observed
         Δ as observed, without the effect on the targets.
     """
 
     kinds: npt.NDArray[Any]
     cell_line: npt.NDArray[Any]
-    general: FloatArray
-    kernel: FloatArray
-    network: FloatArray
+    predicted: Mapping[str, FloatArray]
     observed: FloatArray
 
     @classmethod
-    def join(cls, parts: Sequence[HeldOut]) -> HeldOut:
+    def concatenate(cls, parts: Sequence[HeldOut]) -> HeldOut:
         """Put the perturbations of several parts together."""
-        names = [field.name for field in fields(cls)]
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+        names = parts[0].predicted
+        return cls(
+            np.concatenate([part.kinds for part in parts]),
+            np.concatenate([part.cell_line for part in parts]),
+            {name: np.concatenate([part.predicted[name] for part in parts]) for name in names},
+            np.concatenate([part.observed for part in parts]),
+        )
 
     def of_kind(self, kind: str) -> HeldOut:
         """Return the perturbations of one kind."""
@@ -48,17 +54,35 @@ class HeldOut:
         n = len(self.kinds)
         return self if n <= most else self._rows(np.linspace(0, n - 1, most).astype(int))
 
+    def of(self, names: Sequence[str]) -> HeldOut:
+        """Return Δ by some of the components."""
+        return replace(self, predicted={name: self.predicted[name] for name in names})
+
+    @property
+    def finite(self) -> list[str]:
+        """Components without NaN or infinite Δ."""
+        return [name for name, delta in self.predicted.items() if np.isfinite(delta).all()]
+
     def _rows(self, rows: IntArray) -> HeldOut:
-        return HeldOut(*(getattr(self, field.name)[rows] for field in fields(self)))
+        predicted = {name: delta[rows] for name, delta in self.predicted.items()}
+        return HeldOut(self.kinds[rows], self.cell_line[rows], predicted, self.observed[rows])
 
 
 @dataclass(frozen=True)
 class Weights:
-    """How far a blend follows the kernel path and the network, and its scale."""
+    """How far an ensemble follows each component instead of its first, and its scale."""
 
-    kernel: float
-    network: float
+    of: Mapping[str, float]
     scale: float = 1.0
+
+    def to_dict(self) -> dict[str, float]:
+        """Return numbers by name."""
+        return {**self.of, "scale": self.scale}
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, float]) -> Weights:
+        """Rebuild what :meth:`to_dict` returned."""
+        return cls({name: w for name, w in state.items() if name != "scale"}, state["scale"])
 
 
 _STEPS = np.arange(17) / 10
@@ -69,19 +93,19 @@ _DOUBT = 100
 """Number of held-out perturbations whose effects have the expected size, taken for granted."""
 
 
-def stack(held_out: HeldOut, expected: Weights, trust: float = 1.0) -> Weights:
-    r"""Choose how far to follow the kernel path and the network instead of the general one.
+def stack(held_out: HeldOut, expected: Weights, confidence: float = 1.0) -> Weights:
+    r"""Choose how far to follow each component instead of the first.
 
     .. math::
 
-        (a, b) = \arg\max h \sum_P \big(r(D_P, \Delta_P) + R_P(D)\big)
-        - 10\,\big((a - a_0)^2 + (b - b_0)^2\big), \qquad
-        D = G + a\,(K - G) + b\,(N - G),
+        w = \arg\max h \sum_P \big(r(D_P, \Delta_P) + R_P(D)\big)
+        - 10\,\sum_c (w_c - w^0_c)^2, \qquad
+        D = D^{(0)} + \sum_c w_c\,(D^{(c)} - D^{(0)}),
 
     with the Pearson correlation r across genes and the retrieval R among the held-out
     perturbations of the same cell line (:func:`txpert.metrics.retrieval`), over a grid from 0 to
     1.6. Both are blind to the size of effects, so that neither strong perturbations nor noise
-    speak for all. With few held out, or little trust h, the weights stay near the expected ones.
+    dominate. With few held out, or little confidence h, the weights stay near the expected ones.
     Then
 
     .. math:: s = \frac{\sum_P \langle D_P, \Delta_P + \kappa E_P / n \rangle}
@@ -94,54 +118,58 @@ def stack(held_out: HeldOut, expected: Weights, trust: float = 1.0) -> Weights:
     Parameters
     ----------
     held_out
-        Perturbations that no path was fitted on; of more than 300, a and b are
+        Perturbations that no component was fitted on; of more than 300, the weights are
         chosen on evenly spaced ones.
     expected
-        :math:`(a_0, b_0)`.
-    trust
+        :math:`w^0`.
+    confidence
         h, from 0 to 1: what the held-out perturbations count, against the expected weights.
     """
-    a, b = expected.kernel, expected.network
+    names = list(held_out.predicted)[1:]
+    guess = np.array([expected.of[name] for name in names])
+    chosen = guess
     some = held_out.thinned(_MOST)
     if _terms(some)[1:].any():
-        gain = _gains(_terms(some), some.observed, some.cell_line)
-        moved = (_STEPS - a)[:, None] ** 2 + (_STEPS - b) ** 2
-        best = np.unravel_index((trust * gain - _CAUTION * moved).argmax(), gain.shape)
-        a, b = _STEPS[best[0]], _STEPS[best[1]]
+        grid = np.array(list(product(_STEPS, repeat=len(names))))
+        gain = _gains(_terms(some), some.observed, some.cell_line, grid)
+        moved = ((grid - guess) ** 2).sum(axis=1)
+        chosen = grid[(confidence * gain - _CAUTION * moved).argmax()]
     terms = _terms(held_out)
-    blended = np.tensordot([1, a, b], terms, axes=1)
-    guess = np.tensordot([1, expected.kernel, expected.network], terms, axes=1)
-    doubt = _DOUBT / len(blended)
-    along = np.vdot(blended, held_out.observed) + doubt * np.vdot(blended, guess)
-    size = (1 + doubt) * np.vdot(blended, blended)
-    return Weights(float(a), float(b), float(max(along / size, 0)) if size else 1.0)
+    combined = np.tensordot([1, *chosen], terms, axes=1)
+    believed = np.tensordot([1, *guess], terms, axes=1)
+    doubt = _DOUBT / len(combined)
+    along = np.vdot(combined, held_out.observed) + doubt * np.vdot(combined, believed)
+    size = (1 + doubt) * np.vdot(combined, combined)
+    of = {name: float(weight) for name, weight in zip(names, chosen, strict=True)}
+    return Weights(of, float(max(along / size, 0)) if size else 1.0)
 
 
 def _terms(held_out: HeldOut) -> FloatArray:
-    """Return G, K − G and N − G, ``(3, n, n_genes)``."""
-    general = held_out.general
-    return np.stack([general, held_out.kernel - general, held_out.network - general])
+    """Return the first Δ and what each other component adds, ``(n_components, n, n_genes)``."""
+    first, *others = held_out.predicted.values()
+    return np.stack([first, *(delta - first for delta in others)])
 
 
-def _gains(terms: FloatArray, observed: FloatArray, cell_line: npt.NDArray[np.str_]) -> FloatArray:
-    """Return the sum of correlations and retrievals for each pair of weights on the grid."""
-    centred = terms - terms.mean(axis=2, keepdims=True)
+def _gains(
+    terms: FloatArray, observed: FloatArray, cell_line: npt.NDArray[np.str_], grid: FloatArray
+) -> FloatArray:
+    """Return the sum of correlations and retrievals for each row of weights, ``(n_weights,)``."""
+    centered = terms - terms.mean(axis=2, keepdims=True)
     truth = observed - observed.mean(axis=1, keepdims=True)
     length = np.linalg.norm(truth, axis=1, keepdims=True)
     truth = np.divide(truth, length, out=np.zeros_like(truth), where=length > 0)
-    inner = np.einsum("kpg,qg->kpq", centred, truth, optimize=True)
-    gram = np.einsum("kpg,lpg->klp", centred, centred, optimize=True)
+    inner = np.einsum("kpg,qg->kpq", centered, truth, optimize=True)
+    gram = np.einsum("kpg,lpg->klp", centered, centered, optimize=True)
     others = cell_line[:, None] == cell_line
     np.fill_diagonal(others, False)
     number = np.maximum(others.sum(axis=1), 1)
-    gains = np.empty((len(_STEPS), len(_STEPS)))
-    for i, a in enumerate(_STEPS):
-        for j, b in enumerate(_STEPS):
-            weights = np.array([1, a, b])
-            along = np.tensordot(weights, inner, axes=1)
-            size = np.sqrt(np.einsum("k,klp,l->p", weights, gram, weights).clip(0))
-            own = np.diagonal(along)
-            correlation = np.divide(own, size, out=np.zeros_like(size), where=size > 0)
-            found = ((own[:, None] >= along) & others).sum(axis=1) / number
-            gains[i, j] = correlation.sum() + found.sum()
+    gains = np.empty(len(grid))
+    for i, row in enumerate(grid):
+        weights = np.array([1, *row])
+        along = np.tensordot(weights, inner, axes=1)
+        size = np.sqrt(np.einsum("k,klp,l->p", weights, gram, weights).clip(0))
+        own = np.diagonal(along)
+        correlation = np.divide(own, size, out=np.zeros_like(size), where=size > 0)
+        found = ((own[:, None] >= along) & others).sum(axis=1) / number
+        gains[i] = correlation.sum() + found.sum()
     return gains

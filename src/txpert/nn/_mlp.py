@@ -2,14 +2,46 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 def hidden_layer(n_in: int, n_out: int, dropout: float) -> nn.Sequential:
     """Return Linear → BatchNorm → LeakyReLU → Dropout."""
     return nn.Sequential(
-        nn.Linear(n_in, n_out), nn.BatchNorm1d(n_out), nn.LeakyReLU(), nn.Dropout(dropout)
+        nn.Linear(n_in, n_out), BatchNorm(n_out), nn.LeakyReLU(), nn.Dropout(dropout)
     )
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalization in which a unit that never varied in training stays as it was there.
+
+    Where all rows have the same controls (one batch, one control cell), the variance vanishes,
+    and dividing by it in evaluation multiplies rounding errors.
+    """
+
+    varied: Tensor
+
+    def __init__(self, n_units: int) -> None:
+        super().__init__(n_units)
+        self.register_buffer("varied", torch.zeros(n_units, dtype=torch.bool))
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalize ``(n, n_units)``; a single row is normalized as in evaluation."""
+        if self.training and len(input) > 1:
+            with torch.no_grad():
+                size = input.abs().amax(dim=0)
+                self.varied |= (input.amax(dim=0) - input.amin(dim=0)) > 1e-4 * size
+            return super().forward(input)
+        normalized = functional.batch_norm(
+            input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+        )
+        return (
+            normalized
+            if not self.num_batches_tracked
+            else torch.where(self.varied, normalized, self.bias)
+        )
 
 
 def node_mlp(n_in: int, n_hidden: int, n_out: int, dropout: float) -> nn.Sequential:

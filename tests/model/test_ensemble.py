@@ -11,11 +11,12 @@ import txpert as tx
 from txpert.baselines import GeneralBaseline, KernelBaseline
 from txpert.data import ConditionTable
 from txpert.effects import GeneGaussianProcess, GeneKernels, TargetEffect
-from txpert.model import Blend, HeldOut, Weights, across_lines, stack
-from txpert.model._blend import expected
+from txpert.model import Ensemble, HeldOut, Weights, across_lines, stack
+from txpert.model._components import MeanComponent, Sources
 from txpert.model._stacking import _gains
 
-DEFAULTS = {"decoding": "low_rank", "prediction": "blended"}
+ALL = ("mean", "gaussian_process", "network")
+DEFAULTS = {"decoding": "low_rank", "components": ALL}
 PERTURBATIONS = ["GENE3", "GENE5+GENE9", "GENE40"]
 
 
@@ -27,140 +28,164 @@ def held_out(n=200, n_genes=60, noise=0.5, seed=0, a=0.8, b=0.4, size=1.0):
     observed = size * (general + a * (kernel - general) + b * (network - general))
     observed = observed + noise * rng.normal(size=(n, n_genes))
     lines = np.resize(["one", "other"], n)
-    return HeldOut(np.repeat("new", n), lines, general, kernel, network, observed)
+    predicted = {"mean": general, "gaussian_process": kernel, "network": network}
+    return HeldOut(np.repeat("new", n), lines, predicted, observed)
+
+
+def weights_of(kernel, network, scale=1.0):
+    return Weights({"gaussian_process": kernel, "network": network}, scale)
 
 
 def test_weights_are_those_that_made_the_data_if_there_are_many():
-    found = stack(held_out(n=500, size=0.7), Weights(1, 0))
-    assert found.kernel == pytest.approx(0.8, abs=0.15)
-    assert found.network == pytest.approx(0.4, abs=0.15)
+    found = stack(held_out(n=500, size=0.7), weights_of(1, 0))
+    assert found.of["gaussian_process"] == pytest.approx(0.8, abs=0.15)
+    assert found.of["network"] == pytest.approx(0.4, abs=0.15)
     assert found.scale == pytest.approx(0.7, rel=0.1)
 
 
 def test_the_gains_are_the_metrics():
     part = held_out(n=15, n_genes=10)
-    terms = np.stack([part.general, part.kernel - part.general, part.network - part.general])
-    gains = _gains(terms, part.observed, part.cell_line)
-    for i, j in ((0, 0), (3, 16), (10, 7)):
-        a, b = i / 10, j / 10
-        blended = terms[0] + a * terms[1] + b * terms[2]
-        expected = tx.metrics.pearson_delta(blended, part.observed).sum()
+    mean, process, network = part.predicted.values()
+    terms = np.stack([mean, process - mean, network - mean])
+    grid = np.array([(0, 0), (0.3, 1.6), (1, 0.7)])
+    gains = _gains(terms, part.observed, part.cell_line, grid)
+    for (a, b), gain in zip(grid, gains, strict=True):
+        combined = terms[0] + a * terms[1] + b * terms[2]
+        expected = tx.metrics.pearson_delta(combined, part.observed).sum()
         for line in ("one", "other"):
             rows = part.cell_line == line
-            expected += tx.metrics.retrieval(blended[rows], part.observed[rows]).sum()
-        assert gains[i, j] == pytest.approx(expected, abs=1e-5)
+            expected += tx.metrics.retrieval(combined[rows], part.observed[rows]).sum()
+        assert gain == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_path_that_points_away_has_no_weight():
-    found = stack(held_out(a=0.9, b=-0.9), Weights(1, 0))
-    assert found.network == 0
-    assert found.kernel > 0.5
+    found = stack(held_out(a=0.9, b=-0.9), weights_of(1, 0))
+    assert found.of["network"] == 0
+    assert found.of["gaussian_process"] > 0.5
 
 
 def test_few_perturbations_move_little():
-    moved = [stack(held_out(n=n, a=0.2, b=1.0, noise=0.0), Weights(1, 0)) for n in (1, 4, 100)]
-    networks = [weights.network for weights in moved]
+    moved = [stack(held_out(n=n, a=0.2, b=1.0, noise=0.0), weights_of(1, 0)) for n in (1, 4, 100)]
+    networks = [weights.of["network"] for weights in moved]
     assert 0 <= networks[0] <= networks[1] < networks[2]
-    assert moved[0].kernel > 0.5
+    assert moved[0].of["gaussian_process"] > 0.5
 
 
 def test_the_scale_is_doubted_where_few_were_held_out():
-    scales = [stack(held_out(n=n, size=0.1, noise=0.0), Weights(1, 0)).scale for n in (2, 5_000)]
+    scales = [
+        stack(held_out(n=n, size=0.1, noise=0.0), weights_of(1, 0)).scale for n in (2, 5_000)
+    ]
     assert scales[0] > 0.9
     assert scales[1] == pytest.approx(0.1, abs=0.03)
 
 
-def test_the_network_is_trusted_as_far_as_it_was_tested():
-    assert expected("new") == Weights(1, 0)
-    assert expected("new", 10).network == pytest.approx(0.15)
-    assert expected("new", 2_000) == Weights(0.7, 0.3)
-    assert expected("new", 2_000, explained=0.1).network == pytest.approx(0.03)
-    assert expected("measured", 100) == expected("composed", 100) == Weights(0, 0)
+def test_the_network_is_trusted_as_far_as_it_was_tested(adata, graph):
+    ensemble = fitted(adata, graph)
+    explained = ensemble.explained
+    assert 0 < explained < 1
+    assert ensemble.expected("new") == weights_of(1, 0)
+    for n, tested in ((10, 0.5), (2_000, 1)):
+        network = 0.3 * explained * tested
+        found = ensemble.expected("new", n).of
+        assert found["network"] == pytest.approx(network)
+        assert found["gaussian_process"] == pytest.approx(1 - network)
+    assert ensemble.expected("measured", 100) == ensemble.expected("composed", 100)
+    assert ensemble.expected("composed", 100) == weights_of(0, 0)
 
 
 def test_what_graphs_do_not_explain_takes_more_evidence():
     part = held_out(n=20, a=0.2, b=0.8, noise=0.0)
-    found = [stack(part, Weights(1, 0), trust).network for trust in (0.0, 0.1, 1.0)]
+    found = [stack(part, weights_of(1, 0), trust).of["network"] for trust in (0.0, 0.1, 1.0)]
     assert found[0] == 0 < found[1] < found[2]
 
 
 def test_without_evidence_the_size_is_that_of_the_expected_weights():
     part = held_out(n=30, noise=0.0, a=0.7, b=0.3)
-    found = stack(part, Weights(1, 0))
-    blended = part.general + found.kernel * (part.kernel - part.general)
-    blended += found.network * (part.network - part.general)
-    along = (blended * (part.observed + 100 / 30 * part.kernel)).sum()
-    assert found.scale == pytest.approx(along / ((1 + 100 / 30) * (blended**2).sum()), rel=1e-4)
+    found = stack(part, weights_of(1, 0))
+    mean, process, network = part.predicted.values()
+    a, b = found.of.values()
+    combined = mean + a * (process - mean) + b * (network - mean)
+    along = (combined * (part.observed + 100 / 30 * process)).sum()
+    assert found.scale == pytest.approx(along / ((1 + 100 / 30) * (combined**2).sum()), rel=1e-4)
 
 
 def test_a_strong_perturbation_does_not_speak_for_all():
     many = held_out(n=30, noise=0.0)
     strong = held_out(n=1, noise=0.0, a=0.0, b=0.0, seed=1)
-    strong = HeldOut(*(100 * x if x.dtype.kind == "f" else x for x in vars(strong).values()))
-    both, alone = stack(HeldOut.join([many, strong]), Weights(1, 0)), stack(many, Weights(1, 0))
-    assert both.kernel == pytest.approx(alone.kernel, abs=0.1)
-    assert both.network == pytest.approx(alone.network, abs=0.1)
+    strong = HeldOut(
+        strong.kinds,
+        strong.cell_line,
+        {name: 100 * delta for name, delta in strong.predicted.items()},
+        100 * strong.observed,
+    )
+    both, alone = (
+        stack(HeldOut.concatenate([many, strong]), weights_of(1, 0)),
+        stack(many, weights_of(1, 0)),
+    )
+    assert both.of["gaussian_process"] == pytest.approx(alone.of["gaussian_process"], abs=0.1)
+    assert both.of["network"] == pytest.approx(alone.of["network"], abs=0.1)
 
 
 def test_paths_that_do_not_differ_keep_what_is_expected():
     part = held_out(n=300, a=0, b=0, noise=0.1)
-    same = HeldOut(part.kinds, part.cell_line, *[part.general] * 3, part.observed)
-    found = stack(same, Weights(1, 0))
-    assert (found.kernel, found.network) == (1, 0)
+    mean = part.predicted["mean"]
+    same = HeldOut(part.kinds, part.cell_line, dict.fromkeys(ALL, mean), part.observed)
+    found = stack(same, weights_of(1, 0))
+    assert found.of == weights_of(1, 0).of
     assert found.scale == pytest.approx(1, abs=0.02)
-    nothing = np.zeros_like(part.general)
-    empty = HeldOut(part.kinds, part.cell_line, *[nothing] * 3, part.observed)
-    assert stack(empty, Weights(0, 0)) == Weights(0, 0, 1)
+    nothing = np.zeros_like(mean)
+    empty = HeldOut(part.kinds, part.cell_line, dict.fromkeys(ALL, nothing), part.observed)
+    assert stack(empty, weights_of(0, 0)) == weights_of(0, 0, 1)
 
 
 @pytest.fixture
-def blended(adata, make_model):
+def default(adata, make_model):
     return make_model(adata, epochs=3, **DEFAULTS)
 
 
 def with_weights(model, kernel, network, scale=1.0):
-    weights = {"kernel": kernel, "network": network, "scale": scale}
-    model.blend_["weights"] = dict.fromkeys(("measured", "composed", "new"), weights)
+    weights = {"gaussian_process": kernel, "network": network, "scale": scale}
+    model.ensemble_["weights"] = dict.fromkeys(("measured", "composed", "new"), weights)
     return model
 
 
-def test_the_ends_of_the_blend_are_its_paths(adata, graph, blended):
+def test_the_ends_of_the_ensemble_are_its_paths(adata, graph, default):
     """Besides the effect on the targets, which is left out here."""
     table = ConditionTable.from_anndata(tx.pp.pseudobulk(adata))
     training = table.subset(((table.obs["split"] == "train") | table.obs["control"]).to_numpy())
-    rest = TargetEffect(blended.blend_["target"]).removed_from(training.over_batches())
-    blended.blend_["target"] = 0.0
+    rest = TargetEffect(default.ensemble_["target"]).removed_from(training.over_batches())
+    default.ensemble_["target"] = 0.0
     process = KernelBaseline(rest, graph)
     kernel = process.process_.delta(PERTURBATIONS, process._kernels)
     general = GeneralBaseline(rest).predict(PERTURBATIONS).layers["delta"]
     for weights, delta in {(0, 0): general, (1, 0): kernel, (0, 0, 0.3): 0.3 * general}.items():
-        predicted = with_weights(blended, *weights).predict(PERTURBATIONS, batch="batch_1")
+        predicted = with_weights(default, *weights).predict(PERTURBATIONS, batch="batch_1")
         np.testing.assert_allclose(predicted.layers["delta"], delta, atol=1e-4)
         np.testing.assert_allclose(
-            predicted.X, predicted.layers["delta"] + controls_of(predicted, blended), atol=1e-5
+            predicted.X, predicted.layers["delta"] + controls_of(predicted, default), atol=1e-5
         )
-    blend, blended.blend_ = blended.blend_, None
-    network = blended.predict(PERTURBATIONS).layers["delta"]
-    blended.blend_ = blend
+    kept, default.ensemble_ = default.ensemble_, None
+    network = default.predict(PERTURBATIONS).layers["delta"]
+    default.ensemble_ = kept
     np.testing.assert_allclose(
-        with_weights(blended, 0, 1).predict(PERTURBATIONS).layers["delta"], network, atol=1e-5
+        with_weights(default, 0, 1).predict(PERTURBATIONS).layers["delta"], network, atol=1e-5
     )
 
 
-def test_the_effect_on_the_target_follows_its_expression(blended):
-    blended.blend_["target"] = 0.0
-    without = blended.predict(["GENE3", "GENE3+GENE40", "control"])
-    blended.blend_["target"] = -0.5
-    found = blended.predict(["GENE3", "GENE3+GENE40", "control"])
+def test_the_effect_on_the_target_follows_its_expression(default):
+    default.ensemble_["target"] = 0.0
+    without = default.predict(["GENE3", "GENE3+GENE40", "control"])
+    default.ensemble_["target"] = -0.5
+    found = default.predict(["GENE3", "GENE3+GENE40", "control"])
     change = found.layers["delta"] - without.layers["delta"]
-    controls = controls_of(found, blended)
+    controls = controls_of(found, default)
     expected = np.zeros_like(change)
     for row, label in enumerate(found.obs["perturbation"]):
         for target in set(label.split("+")) - {"control"}:
             column = found.var_names.get_loc(target)
             expected[row, column] = -0.5 * controls[row, column]
     np.testing.assert_allclose(change, expected, atol=1e-5)
-    assert (found.obs["share_target"] > 0).tolist() == [
+    assert (found.obs["fraction_target"] > 0).tolist() == [
         label != "control" for label in found.obs["perturbation"]
     ]
 
@@ -171,37 +196,39 @@ def controls_of(predicted, model):
     return profiles.mean[[row[o.cell_line, o.batch] for o in predicted.obs.itertuples()]]
 
 
-def test_shares_add_up_and_are_zero_for_paths_without_weight(blended):
-    shares = with_weights(blended, 0.5, 0.0).predict("GENE40").obs
-    shares = shares[[f"share_{path}" for path in ("general", "kernel", "network", "target")]]
+def test_shares_add_up_and_are_zero_for_paths_without_weight(default):
+    shares = with_weights(default, 0.5, 0.0).predict("GENE40").obs
+    shares = shares[[f"fraction_{path}" for path in (*ALL, "target")]]
     np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
-    assert (shares["share_network"] == 0).all()
-    assert (shares["share_kernel"] > 0).all()
+    assert (shares["fraction_network"] == 0).all()
+    assert (shares["fraction_gaussian_process"] > 0).all()
 
 
 @pytest.mark.parametrize("decoding", ["low_rank", "delta", "direct"])
-def test_blended_models_save_and_load(adata, make_model, decoding, tmp_path):
-    model = make_model(adata, decoding=decoding, prediction="blended")
+def test_ensembles_save_and_load(adata, make_model, decoding, tmp_path):
+    model = make_model(adata, decoding=decoding, components=ALL)
     with_weights(model, 0.4, 0.3)
     expected = model.predict(PERTURBATIONS).X
     model.save(tmp_path / "m")
     for data in ((), (adata,)):
         loaded = tx.TxPertModel.load(tmp_path / "m", *data)
         np.testing.assert_allclose(loaded.predict(PERTURBATIONS).X, expected, atol=2e-6)
-        expected_text = "1.00 × (general + 0.4 (kernel - general) + 0.3 (network - general))"
+        expected_text = "1.00 × (mean + 0.4 (gaussian_process - mean) + 0.3 (network - mean))"
         assert expected_text in loaded.summary_string
-        explained = GeneGaussianProcess.from_dict(model.blend_["process"]).explained
+        explained = GeneGaussianProcess.from_dict(
+            model.ensemble_["components"]["gaussian_process"]
+        ).explained
         assert f"Kernels explain {explained:.0%} of the variance" in loaded.summary_string
 
 
-def test_controls_are_predicted_to_be_controls(blended):
-    predicted = with_weights(blended, 0.5, 0.5).predict("control")
+def test_controls_are_predicted_to_be_controls(default):
+    predicted = with_weights(default, 0.5, 0.5).predict("control")
     assert not predicted.layers["delta"].any()
 
 
-def test_combinations_of_known_perturbations_start_from_their_sum(adata, blended):
+def test_combinations_of_known_perturbations_start_from_their_sum(adata, default):
     train = sorted(adata.obs.loc[adata.obs["split"] == "train", "perturbation"].unique())[:2]
-    predicted = with_weights(blended, 0, 0).predict([*train, "+".join(train)], batch="batch_1")
+    predicted = with_weights(default, 0, 0).predict([*train, "+".join(train)], batch="batch_1")
     delta = predicted.layers["delta"]
     np.testing.assert_allclose(delta[0] + delta[1], delta[2], atol=1e-5)
 
@@ -213,7 +240,7 @@ def test_without_graph_or_features_there_is_nothing_to_compare_genes_by(adata):
         warnings.simplefilter("ignore")
         model = tx.TxPertModel(adata, encoder="free")
     model.train(max_epochs=2, enable_progress_bar=False)
-    assert list(model.blend_["process"]["kernels"]) == ["own"]
+    assert list(model.ensemble_["components"]["gaussian_process"]["kernels"]) == ["own"]
     assert np.isfinite(model.predict(model.nodes[0]).X).all()
 
 
@@ -234,7 +261,7 @@ def test_given_features_are_compared_too(adata, graph, make_model):
         np.random.default_rng(0).normal(size=(graph.n_nodes, 4)), index=graph.nodes
     )
     model = make_model(adata, epochs=1, node_inputs=["learned", frame], **DEFAULTS)
-    assert "features 1" in model.blend_["process"]["kernels"]
+    assert "features 1" in model.ensemble_["components"]["gaussian_process"]["kernels"]
 
 
 def without_validation(adata):
@@ -247,7 +274,7 @@ def test_without_validation_perturbations_are_held_out_in_turn(adata, make_model
     model = make_model(without_validation(adata), epochs=4, **DEFAULTS)
     trained = set(adata.obs.loc[adata.obs["split"] == "train", "perturbation"])
     assert {perturbation for perturbation, _ in model.trained_on_} == trained
-    assert set(model.blend_["labels"]) == trained
+    assert set(model.ensemble_["labels"]) == trained
     assert len(model.history["train_loss"]) <= 4
     assert (adata.obs["split"] != "val").all()
 
@@ -259,7 +286,7 @@ def test_few_perturbations_without_validation_have_the_weights_expected(adata, m
     adata = adata[few.to_numpy()].copy()
     adata.obs["split"] = np.where(adata.obs["control"], None, "train").astype(object)
     model = make_model(adata, **DEFAULTS)
-    assert model.blend_["weights"] == {}
+    assert model.ensemble_["weights"] == {}
 
 
 def test_test_cells_change_nothing(adata, make_model):
@@ -271,32 +298,43 @@ def test_test_cells_change_nothing(adata, make_model):
         models.append(make_model(other, epochs=3, **DEFAULTS))
     a, b = models
     np.testing.assert_array_equal(a.predict(PERTURBATIONS).X, b.predict(PERTURBATIONS).X)
-    assert a.blend_["weights"] == b.blend_["weights"]
+    assert a.ensemble_["weights"] == b.ensemble_["weights"]
+
+
+def sources_of(graph, labels):
+    anchors = pd.Index(sorted(set(labels)), dtype=object)
+    return Sources(GeneKernels([graph], {}, anchors), network=None)
 
 
 def fitted(adata, graph):
     table = ConditionTable.from_anndata(tx.pp.pseudobulk(adata))
     training = table.subset((table.obs["split"] == "train").to_numpy())
-    anchors = pd.Index(sorted(set(training.obs["perturbation"])), dtype=object)
-    return Blend.fit(training, GeneKernels([graph], {}, anchors))
+    return Ensemble.fit(training, ALL, sources_of(graph, training.obs["perturbation"]))
+
+
+class Far(MeanComponent):
+    """Predicts 7 for every gene."""
+
+    def delta(self, conditions, profiles, context):
+        return np.full((len(conditions), self.effects.delta.shape[1]), 7.0, dtype=np.float32)
 
 
 def test_each_kind_of_perturbation_has_weights_of_its_own(adata, graph):
     """Held-out genes say nothing about perturbations that were measured."""
-    blend = fitted(adata, graph)
-    a, b = blend.effects.labels[:2]
+    ensemble = fitted(adata, graph)
+    effects = ensemble.components["mean"].effects
+    a, b = effects.labels[:2]
     labels = [a, f"{a}+{b}", f"{a}+ELSEWHERE", "ELSEWHERE"]
-    assert blend.kinds(labels).tolist() == ["measured", "composed", "new", "new"]
-    n_genes = blend.effects.delta.shape[1]
-    part = held_out(n_genes=n_genes)
-    weighed = blend.weigh(part)
-    explained = blend.process.explained
-    assert 0 < explained < 1
-    assert weighed.weights == {"new": stack(part, expected("new", 200, explained), explained)}
-    far = np.full((4, n_genes), 7.0, dtype=np.float32)
-    delta, lengths = weighed.delta(labels, far)
-    np.testing.assert_allclose(delta[:2], blend.simple(labels)[0][:2])
-    assert (lengths["network"] > 0).tolist() == [False, False, True, True]
+    assert ensemble.kinds(labels).tolist() == ["measured", "composed", "new", "new"]
+    part = held_out(n_genes=effects.delta.shape[1])
+    weighed = ensemble.weigh(part)
+    expected = ensemble.expected("new", 200)
+    assert weighed.weights == {"new": stack(part, expected, ensemble.explained)}
+    weighed.components["network"] = Far(effects)
+    conditions = pd.DataFrame({"perturbation": labels})
+    delta, sizes = weighed.delta(conditions, None, np.zeros(4, dtype=int))
+    np.testing.assert_allclose(delta[:2], effects.general(labels[:2]))
+    assert (sizes["network"] > 0).tolist() == [False, False, True, True]
 
 
 def two_lines_table():
@@ -308,23 +346,22 @@ def two_lines_table():
 
 def test_cell_lines_are_held_out_in_turn(graph):
     table = two_lines_table()
-    anchors = pd.Index(sorted(set(table.obs["perturbation"])), dtype=object)
-    kernels = GeneKernels([graph], {}, anchors)
-    parts = across_lines(table, kernels)
+    sources = sources_of(graph, table.obs["perturbation"])
+    parts = across_lines(table, ALL, sources)
     lines = sorted(set(table.obs["cell_line"]))
     assert [set(part.cell_line) for part in parts] == [{line} for line in lines]
     one, other = (
         set(table.obs.loc[table.obs["cell_line"] == line, "perturbation"]) for line in lines
     )
     rest = table.subset((table.obs["cell_line"] == lines[1]).to_numpy())
-    blend = Blend.fit(rest, kernels)
+    effects = Ensemble.fit(rest, ["mean"], sources).components["mean"].effects
     shared = sorted(one & other)
     assert len(parts[0].kinds) == len(shared)
     assert set(parts[0].kinds) == {"measured"}
-    np.testing.assert_allclose(parts[0].general, blend.effects.general(shared), atol=1e-6)
-    np.testing.assert_array_equal(parts[0].network, parts[0].general)
+    np.testing.assert_allclose(parts[0].predicted["mean"], effects.general(shared), atol=1e-6)
+    np.testing.assert_array_equal(parts[0].predicted["network"], parts[0].predicted["mean"])
     alone = table.subset((table.obs["cell_line"] == lines[0]).to_numpy())
-    assert across_lines(alone, kernels) == []
+    assert across_lines(alone, ALL, sources) == []
 
 
 def test_what_other_lines_measured_is_shrunk_as_far_as_lines_differ():
@@ -336,19 +373,20 @@ def test_what_other_lines_measured_is_shrunk_as_far_as_lines_differ():
     tx.TxPertModel.setup_anndata(adata)
     model = tx.TxPertModel(adata, [tx.datasets.simulated_graph(adata)])
     model.train(max_epochs=2, enable_progress_bar=False)
-    assert model.blend_["weights"]["measured"]["scale"] < 0.95
+    assert model.ensemble_["weights"]["measured"]["scale"] < 0.95
     tx.tl.evaluate(adata, model)
     scores = adata.uns["txpert"]["summary"]
     assert scores.loc["TxPert", "mse"] < scores.loc["general", "mse"]
 
 
-def test_unknown_prediction(adata, graph):
+@pytest.mark.parametrize("components", ["blended", ("mean", "ridge"), (), ("mean", "mean")])
+def test_unknown_components(adata, graph, components):
     tx.TxPertModel.setup_anndata(adata)
-    with pytest.raises(ValueError, match="'blended' or 'network', not 'mean'"):
-        tx.TxPertModel(adata, [graph], prediction="mean")
+    with pytest.raises(ValueError, match="takes 'mean', 'gaussian_process', 'network', "):
+        tx.TxPertModel(adata, [graph], components=components)
 
 
 def test_fitting_looks_at_training_conditions_only(adata, graph):
-    assert set(fitted(adata, graph).effects.labels) == set(
+    assert fitted(adata, graph).labels == set(
         adata.obs.loc[adata.obs["split"] == "train", "perturbation"]
     )

@@ -1,0 +1,215 @@
+"""The ensemble: a weighted sum of components, by kind of perturbation."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scvi import settings
+
+from txpert._constants import PERTURBATION
+from txpert._types import FloatArray, IntArray
+from txpert.data import ConditionTable, ControlProfiles, canonical_label, parse_targets
+from txpert.effects import TargetEffect
+
+from ._components import COMPONENTS, NETWORK, Component, NetworkComponent, Sources, Training
+from ._stacking import HeldOut, Weights, stack
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    r"""Combines the components of a prediction.
+
+    .. math:: \hat\Delta = T + s\,\Big(D^{(0)} + \sum_c w_c\,(D^{(c)} - D^{(0)})\Big),
+              \qquad w_c, s \ge 0,
+
+    with the effect T on the targets themselves (:class:`txpert.effects.TargetEffect`) and the
+    components D in the order of :func:`txpert.model.show`: by default the mean effect, a Gaussian
+    process and the network. The weights are fitted by :func:`stack` for each kind of perturbation
+    by itself: "measured" (in training, in another cell line, say), "composed" (a combination of
+    which all targets are), and "new". A kind without held-out perturbations has the expected
+    weights. A component alone is not scaled.
+
+    Attributes
+    ----------
+    target
+        Effect on the targets; components predict what perturbations do besides.
+    labels
+        Perturbations in training.
+    components
+        By name.
+    weights
+        By kind.
+    """
+
+    target: TargetEffect
+    labels: frozenset[str]
+    components: Mapping[str, Component]
+    weights: Mapping[str, Weights] = field(default_factory=dict)
+
+    @classmethod
+    def fit(cls, training: ConditionTable, names: Sequence[str], sources: Sources) -> Ensemble:
+        """Fit the components to training conditions; the weights are still to be fitted."""
+        target = TargetEffect.fit(training)
+        data = Training(target.removed_from(training))
+        components = {name: COMPONENTS[name].cls.fit(data, sources) for name in names}
+        labels = training.obs[PERTURBATION].astype(str).map(canonical_label)
+        return cls(target, frozenset(labels), components)
+
+    @classmethod
+    def of_network(cls, sources: Sources) -> Ensemble:
+        """Return the network alone, which learns the effect on the targets, too."""
+        network = NetworkComponent(sources.network)
+        return cls(TargetEffect(0.0), frozenset(), {NETWORK: network})
+
+    @property
+    def first(self) -> str:
+        """The component that the others correct."""
+        return next(iter(self.components))
+
+    @property
+    def targets(self) -> list[str]:
+        """Targets of the perturbations in training, sorted."""
+        return sorted({target for label in self.labels for target in parse_targets(label)})
+
+    def __str__(self) -> str:
+        lines = []
+        if self.explained < 1:
+            lines.append(
+                f"Kernels explain {self.explained:.0%} of the variance of effects in training."
+            )
+        if len(self.components) == 1:
+            return "\n".join([*lines, f"Prediction: {self.first}"])
+        for kind, weights in self.weights.items():
+            others = [f"{w:.1f} ({name} - {self.first})" for name, w in weights.of.items()]
+            combined = " + ".join([self.first, *others])
+            lines.append(f"{kind}: {weights.scale:.2f} × ({combined})")
+        return "\n".join([*lines[:1], "Prediction of perturbations that are", *lines[1:]])
+
+    @property
+    def explained(self) -> float:
+        """Fraction of the variance of training effects that graphs and features explain."""
+        return min(component.explained for component in self.components.values())
+
+    @property
+    def reads(self) -> list[str]:
+        """Columns of the conditions that the components read."""
+        columns = [column for c in self.components.values() for column in c.reads]
+        return list(dict.fromkeys(columns))
+
+    def kinds(self, labels: Sequence[str]) -> npt.NDArray[np.str_]:
+        """Return "measured", "composed" or "new" for each perturbation."""
+
+        def kind(label: str) -> str:
+            if canonical_label(label) in self.labels:
+                return "measured"
+            known = [target in self.labels for target in parse_targets(label)]
+            return "composed" if all(known) else "new"
+
+        return np.array([kind(label) for label in labels])
+
+    def expected(self, kind: str, n_held_out: int = 0) -> Weights:
+        """Return the weights to start from, which few held-out perturbations hardly move.
+
+        A later component claims its part before an earlier one (:meth:`Component.claim`).
+        """
+        left, of = 1.0, {}
+        for name, component in reversed(list(self.components.items())):
+            of[name] = left * component.claim(kind, n_held_out, self.explained)
+            left -= of[name]
+        return Weights({name: of[name] for name in list(self.components)[1:]})
+
+    def weigh(self, held_out: HeldOut) -> Ensemble:
+        """Return the ensemble with weights fitted on held-out perturbations.
+
+        A component that has diverged on them, with NaN as Δ, gets no weight.
+        """
+        weights = {}
+        for kind in np.unique(held_out.kinds):
+            some = held_out.of_kind(kind)
+            diverged = [name for name in some.predicted if name not in some.finite]
+            if diverged:
+                _warn_of_nan(diverged)
+            expected = self.expected(kind, 0 if diverged else len(some.kinds))
+            confidence = self.explained if kind == "new" else 1.0
+            found = stack(some.of(some.finite), expected, confidence)
+            of = dict.fromkeys(expected.of, 0.0) | dict(found.of)
+            weights[str(kind)] = Weights(of, found.scale)
+        return replace(self, weights=weights)
+
+    def delta(
+        self, conditions: pd.DataFrame, profiles: ControlProfiles, context: IntArray
+    ) -> tuple[FloatArray, pd.DataFrame]:
+        """Return Δ without the effect on the targets, and what it is made of.
+
+        Parameters
+        ----------
+        conditions
+            perturbation, cell_line and batch of each.
+        profiles
+            Control profiles.
+        context
+            Position of each condition's controls among them.
+
+        Returns
+        -------
+        Δ, ``(n_conditions, n_genes)``, and a frame with the norm of each component's term.
+        """
+        kinds = self.kinds(conditions[PERTURBATION].astype(str).tolist())
+        weights = {kind: self.weights.get(kind, self.expected(kind)) for kind in np.unique(kinds)}
+        scale = np.array([weights[kind].scale for kind in kinds], dtype=np.float32)[:, None]
+        first = self.components[self.first].delta(conditions, profiles, context)
+        total = scale * first
+        sizes = {self.first: np.linalg.norm(total, axis=1)}
+        for name in list(self.components)[1:]:
+            weight = np.array([weights[kind].of.get(name, 0.0) for kind in kinds], np.float32)
+            rows = np.flatnonzero(weight)
+            sizes[name] = np.zeros(len(conditions), dtype=np.float32)
+            if not rows.size:  # what has no weight is not computed, and may be NaN
+                continue
+            found = self.components[name].delta(conditions.iloc[rows], profiles, context[rows])
+            usable = np.isfinite(found).all(axis=1)
+            if not usable.all():
+                _warn_of_nan([name])
+                rows, found = rows[usable], found[usable]
+            term = scale[rows] * weight[rows, None] * (found - first[rows])
+            sizes[name][rows] = np.linalg.norm(term, axis=1)
+            total[rows] += term
+        return total, pd.DataFrame(sizes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain arrays, numbers and strings, for saving."""
+        return {
+            "target": self.target.size,
+            "labels": np.array(sorted(self.labels), dtype=str),
+            "targets": np.array(self.targets, dtype=str),
+            "components": {name: c.to_dict() for name, c in self.components.items()},
+            "weights": {kind: weights.to_dict() for kind, weights in self.weights.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any], sources: Sources) -> Ensemble:
+        """Rebuild what :meth:`to_dict` returned."""
+        return cls(
+            TargetEffect(state["target"]),
+            frozenset(state["labels"].tolist()),
+            {
+                name: COMPONENTS[name].cls.from_dict(of, sources)
+                for name, of in state["components"].items()
+            },
+            {kind: Weights.from_dict(weights) for kind, weights in state["weights"].items()},
+        )
+
+
+def _warn_of_nan(names: Sequence[str]) -> None:
+    warnings.warn(
+        f"The component {names[0]!r} predicts NaN, its training has diverged: it is left out. "
+        "Train with a lower learning rate to use it.",
+        UserWarning,
+        stacklevel=settings.warnings_stacklevel,
+    )

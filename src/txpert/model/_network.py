@@ -1,0 +1,69 @@
+"""Δ of conditions by the network alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+
+from txpert._constants import PERTURBATION
+from txpert._types import FloatArray, IntArray
+from txpert.data import ControlProfiles, encode_targets
+
+from ._module import TxPertModule
+from ._torch_datasets import control_tensors
+
+
+@dataclass(frozen=True)
+class Network:
+    """A module and the genes that are its nodes.
+
+    Attributes
+    ----------
+    module
+        The module.
+    nodes
+        Its nodes.
+    batch_size
+        Conditions decoded at once.
+    """
+
+    module: TxPertModule
+    nodes: pd.Index
+    batch_size: int = 1_024
+
+    @torch.inference_mode()
+    def delta(
+        self, conditions: pd.DataFrame, profiles: ControlProfiles, context: IntArray
+    ) -> FloatArray:
+        """Return Δ of conditions, ``(n_conditions, n_genes)``.
+
+        Parameters
+        ----------
+        conditions
+            perturbation of each.
+        profiles
+            Control profiles.
+        context
+            Position of each condition's controls among them.
+        """
+        module = self.module
+        positions = torch.from_numpy(encode_targets(conditions[PERTURBATION], self.nodes))
+        module.eval()
+        embeddings = module.embed()
+        states = module.basal_state(**control_tensors(profiles, np.arange(len(profiles.mean))))
+        delta = np.empty((len(conditions), len(profiles.genes)), dtype=np.float32)
+        for start in range(0, len(conditions), self.batch_size):
+            rows = slice(start, start + self.batch_size)
+            targets, present = module.targets(embeddings, positions[rows].to(embeddings.device))
+            predicted = module.generative(
+                **control_tensors(profiles, context[rows]),
+                targets=targets,
+                present=present,
+                state=states[torch.from_numpy(context[rows]).to(states.device)],
+            )
+            expression = predicted["expression"].cpu().numpy()
+            delta[rows] = expression - profiles.mean[context[rows]]
+        return delta

@@ -1,0 +1,139 @@
+"""Saving, loading and pickling; a model file holds tensors, arrays, numbers and text only."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from threading import RLock
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+import torch
+from anndata import AnnData
+from mudata import MuData
+
+from ._checkpoints import plain_history, read_history
+
+Model = TypeVar("Model", bound="SavingMixin")
+_FILE = "model.pt"
+
+
+class SavingMixin:
+    """Saves and loads a model, which holds data or not."""
+
+    history_: Any
+    _lock: RLock
+
+    @classmethod
+    def load(
+        cls: type[Model],
+        dir_path: str,
+        adata: AnnData | MuData | None = None,
+        accelerator: str = "auto",
+        device: int | str = "auto",
+        prefix: str | None = None,
+        backup_url: str | None = None,
+        *,
+        trust: bool = False,
+        **kwargs: Any,
+    ) -> Model:
+        """Load a model, with data or without.
+
+        Parameters
+        ----------
+        dir_path
+            Folder that :meth:`save` wrote.
+        adata
+            Data annotated like those of training; perturbations, batches and cell lines may be
+            new. Without data the model predicts for the contexts that it was trained in.
+        accelerator, device
+            Where the model is put, as in Lightning.
+        prefix
+            Of the file names in the folder.
+        backup_url
+            Where the file is downloaded from if it is not in the folder.
+        trust
+            Open a file that holds other objects than tensors, arrays, numbers and text. Reading
+            these runs code that the file's author chose.
+        **kwargs
+            Further arguments of :meth:`scvi.model.base.BaseModelClass.load`.
+
+        Raises
+        ------
+        ValueError
+            If the folder holds no model, or one that holds other objects; or the genes of the
+            data are not the model's.
+        """
+        path = Path(dir_path) / f"{prefix or ''}{_FILE}"
+        if not trust and (path.exists() or backup_url is None):
+            check_file(path)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Save path contains no saved anndata")
+            load: Callable[..., Model] = super().load  # type: ignore[misc]
+            model = load(dir_path, adata, accelerator, device, prefix, backup_url, **kwargs)
+        if model.history_ is not None:
+            model.history_ = read_history(model.history_)
+        return model
+
+    def _get_user_attributes(self) -> list[tuple[str, Any]]:
+        """Return what scvi-tools saves, in plain forms (it saves names that end in "_")."""
+        plain = [(name, value) for name, value in vars(self).items() if name[-1] == "_"]
+        return [(name, _plain(value)) for name, value in plain]
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = vars(self).copy()
+        del state["_lock"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=RLock())
+
+
+def check_file(path: Path) -> None:
+    """Read a model file without running any code in it.
+
+    Raises
+    ------
+    ValueError
+        If there is none, it cannot be read, or it holds other objects than tensors, arrays,
+        numbers and text.
+    """
+    try:
+        with torch.serialization.safe_globals(_plain_types()):
+            torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise ValueError(f"There is no model file {str(path)!r}.") from error
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f"The model file {str(path)!r} holds objects that run code when they are read: "
+            f"{_named(error)}. If you trust its author: load(..., trust=True)."
+        ) from error
+    except Exception as error:
+        raise ValueError(
+            f"The model file {str(path)!r} cannot be read, it is damaged or no model: "
+            f"{type(error).__name__}."
+        ) from error
+
+
+def _plain(value: Any) -> Any:
+    """Return mappings as dictionaries and a training history as lists."""
+    if isinstance(value, Mapping):
+        frames = value and all(isinstance(item, pd.DataFrame) for item in value.values())
+        return plain_history(value) if frames else {k: _plain(v) for k, v in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _plain_types() -> list[Any]:
+    array = np.zeros(1)
+    rebuild = [array.__reduce__()[0], np.float64(0).__reduce__()[0]]  # their module moves
+    types = [type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1")]
+    more = [type(np.dtype(kind)) for kind in ("u2", "u4", "u8", "?", "U", "O")]
+    return [bytes, *rebuild, np.ndarray, np.dtype, *types, *more]
+
+
+def _named(error: Exception) -> str:
+    words = str(error).split("Unsupported global: GLOBAL ")
+    return words[1].split(" ")[0] if len(words) > 1 else str(error).partition("\n")[0]
