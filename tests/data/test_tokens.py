@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txpert.data import canonical_label, encode_targets, parse_targets
+from txpert.data._tokens import canonical_label, encode_targets, parse_targets
 
 GENES = st.text(st.characters(exclude_characters="+", exclude_categories=["Z", "C"]), min_size=1)
 

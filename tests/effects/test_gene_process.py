@@ -6,7 +6,9 @@ from scipy.optimize import check_grad
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel
 
-from txpert.effects import Effects, GeneGaussianProcess, GeneKernels
+from txpert.effects import Effects
+from txpert.effects._gene_kernels import GeneKernels
+from txpert.effects._gene_process import GeneGaussianProcess
 from txpert.effects._variances import _deviance, fit_variances
 from txpert.graph import KnowledgeGraph
 from txpert.graph._diffusion import Diffusion

@@ -9,7 +9,7 @@ import pandas as pd
 
 from txpert._csv import csv_bytes, read_csv
 from txpert._stored import read_set, write_set
-from txpert.evaluation import METRICS, WITHOUT_TARGETS, metric_of, score_names
+from txpert.evaluation._metrics import METRICS, WITHOUT_TARGETS, metric_of, score_names
 
 from ._summary import summarize
 

@@ -10,7 +10,7 @@ from scipy.special import gammaincinv, ndtr
 
 from txpert._constants import PERTURBATION
 from txpert._types import FloatArray, IntArray
-from txpert.data import join_targets
+from txpert.data._tokens import join_targets
 from txpert.graph import KnowledgeGraph
 
 from ._parameters import SimulationParameters

@@ -19,7 +19,7 @@ class GeneKernels:
     r"""Says how alike genes are, by graphs and by features.
 
     For each graph, as given and refined (:meth:`txpert.graph.KnowledgeGraph.refine`), and each
-    time t there are two kernels: the rows of K from :func:`txpert.graph.diffusion_kernel`, and
+    time t there are two kernels: the rows of K from ``diffusion_kernel``, and
     :math:`K_{pq} / \sqrt{K_{pp} K_{qq}}`, in which a gene with many neighbours is as like them as
     one with few. Features have their inner product, after centring. Genes without edges or
     features are like no other.

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import linalg, sparse
 
 from txpert._types import FloatArray
-from txpert.data import parse_targets
+from txpert.data._tokens import parse_targets
 
 from ._effects import Effects
 from ._gene_kernels import GeneKernels

@@ -12,8 +12,12 @@ import pandas as pd
 
 from txpert._constants import BATCH, CELL_LINE, PERTURBATION
 from txpert._types import FloatArray, IntArray
-from txpert.data import ConditionTable, ControlProfiles, canonical_label
-from txpert.effects import Effects, GeneGaussianProcess, GeneKernels
+from txpert.data import ConditionTable
+from txpert.data._controls import ControlProfiles
+from txpert.data._tokens import canonical_label
+from txpert.effects import Effects
+from txpert.effects._gene_kernels import GeneKernels
+from txpert.effects._gene_process import GeneGaussianProcess
 
 from ._network import Network
 

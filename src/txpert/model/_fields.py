@@ -10,7 +10,7 @@ from scvi.data import AnnDataManager
 from scvi.data.fields import MuDataWrapper
 
 from txpert._compat import BaseDataFrameField
-from txpert.data import obs_columns
+from txpert.data._keys import obs_columns
 
 
 class OpenObsField(BaseDataFrameField):

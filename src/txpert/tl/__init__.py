@@ -3,4 +3,10 @@ from ._evaluate import evaluate
 from ._fit import fit_baseline, fit_txpert
 from ._predict import predict
 
-__all__ = ["ceiling", "evaluate", "fit_baseline", "fit_txpert", "predict"]
+__all__ = [
+    "ceiling",
+    "evaluate",
+    "fit_baseline",
+    "fit_txpert",
+    "predict",
+]
