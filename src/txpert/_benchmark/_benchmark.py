@@ -1,3 +1,5 @@
+"""``tx.benchmark``: from arguments to schedule, runs and result."""
+
 from __future__ import annotations
 
 import warnings

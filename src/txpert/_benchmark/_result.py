@@ -1,3 +1,5 @@
+"""The result of a benchmark: scores per perturbation, ceilings, runs and summaries."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

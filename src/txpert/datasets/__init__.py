@@ -1,3 +1,5 @@
+"""Simulated screens whose truth is known, their graphs, and oracles that know the truth."""
+
 from ._noisy_graph import simulated_graph
 from ._oracle import TruthOracle
 from ._parameters import SimulationParameters

@@ -1,3 +1,5 @@
+"""The covariance of simulated effects between conditions."""
+
 from __future__ import annotations
 
 from typing import Any

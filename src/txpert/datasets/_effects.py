@@ -1,3 +1,5 @@
+"""Noise-free effects of a simulated screen, drawn along a graph."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,3 +1,5 @@
+"""An upper bound for predictors that know the true graph but not the effects."""
+
 from __future__ import annotations
 
 import numpy as np

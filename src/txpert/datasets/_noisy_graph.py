@@ -1,3 +1,5 @@
+"""The graph that made a simulated screen, and noisy copies of it."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Oracles: predictors that know how a simulated screen was made."""
+
 from __future__ import annotations
 
 from abc import abstractmethod

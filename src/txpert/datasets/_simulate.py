@@ -1,3 +1,5 @@
+"""``datasets.simulate``: a screen of counts, drawn from a design and its effects."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Kernels between genes: diffusion on graphs, and features."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

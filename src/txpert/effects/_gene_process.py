@@ -1,3 +1,5 @@
+"""A Gaussian process over genes that predicts effects of perturbations."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

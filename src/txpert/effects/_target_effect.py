@@ -1,3 +1,5 @@
+"""The effect of a perturbation on its target's own expression."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable

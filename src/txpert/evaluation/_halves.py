@@ -1,3 +1,5 @@
+"""Δ of random halves of the cells, for ceilings."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

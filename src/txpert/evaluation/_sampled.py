@@ -1,3 +1,5 @@
+"""Δ of data sets sampled from the pooled counts, for ceilings."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

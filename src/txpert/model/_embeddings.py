@@ -1,3 +1,5 @@
+"""Embeddings of control cells that a basal encoder reads."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping

@@ -1,3 +1,5 @@
+"""Fields of the AnnData registry that scvi-tools does not have."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,3 +1,5 @@
+"""The network: basal encoder, perturbation encoder and decoder."""
+
 from __future__ import annotations
 
 import inspect

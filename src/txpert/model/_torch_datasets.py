@@ -1,3 +1,5 @@
+"""Minibatches of pseudobulk conditions or of cells, with their matched controls."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

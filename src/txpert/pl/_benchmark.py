@@ -1,3 +1,5 @@
+"""Figures of a benchmark: means with intervals, perturbations one by one, and ranks."""
+
 from __future__ import annotations
 
 import matplotlib.pyplot as plt

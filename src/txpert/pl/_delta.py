@@ -1,3 +1,5 @@
+"""Predicted against observed Δ of one perturbation."""
+
 from __future__ import annotations
 
 import matplotlib.pyplot as plt

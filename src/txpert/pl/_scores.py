@@ -1,3 +1,5 @@
+"""Scores of a model against those of a baseline."""
+
 from __future__ import annotations
 
 import matplotlib.pyplot as plt

@@ -1,3 +1,5 @@
+"""Prediction and evaluation on an AnnData: scores, ceilings, predictions per cell, recipes."""
+
 from ._ceiling import ceiling
 from ._evaluate import evaluate
 from ._fit import fit_baseline, fit_txpert

@@ -1,3 +1,5 @@
+"""``tl.ceiling``: how well an experiment reproduces itself."""
+
 from __future__ import annotations
 
 import warnings
