@@ -1,0 +1,216 @@
+"""How similar genes are, by graphs and by features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import sparse
+
+from txpert.graph import KnowledgeGraph
+
+from ._heat import HeatKernel
+
+Array = npt.NDArray[np.floating]
+
+TIMES = (2.0, 8.0)
+_WIDTH = 20
+"""Diffusion takes so many of the strongest edges into each gene."""
+_MOST_DIRECT = 2_000
+"""Anchors up to which direct links have a kernel: it takes all of their eigenvalues."""
+_MOST_KEPT = 250_000_000
+"""Entries of a graph's diffusion that are kept, 1 GB."""
+_ROWS = 1_024
+
+
+class GeneKernels:
+    r"""Kernels between genes.
+
+    Each graph has
+
+    - a kernel of *direct links*: the square of the edge's weight relative to the heaviest one, 1
+      on the diagonal, with its negative eigenvalues among the anchors set to 0. It looks at pairs
+      of genes only, so that it is the same however wide the graph is.
+    - *diffusion* kernels :math:`K_{pq} / \sqrt{d_p d_q}` with :math:`d_p \approx K_{pp}`
+      (:class:`HeatKernel`) at times 2 and 8, on the 20 strongest edges into each gene.
+
+    A graph with more edges than that which all weigh the same is refined first
+    (:meth:`txpert.graph.KnowledgeGraph.refine`), since nothing else tells which edges are strong.
+    Features have their inner product after centering, relative to its mean diagonal among the
+    anchors. A gene without edges or features is similar to itself only, by 1.
+
+    Parameters
+    ----------
+    graphs
+        Knowledge graphs; each has kernels of its own.
+    features
+        Tables of genes × features.
+    anchors
+        The genes that others are compared with.
+
+    Attributes
+    ----------
+    names
+        Names of the kernels.
+    """
+
+    def __init__(
+        self,
+        graphs: Sequence[KnowledgeGraph],
+        features: Mapping[str, pd.DataFrame],
+        anchors: pd.Index,
+    ) -> None:
+        self.anchors = anchors
+        used = [_weighted(graph) for graph in graphs if graph.n_edges]
+        direct = len(anchors) <= _MOST_DIRECT
+        self._direct = [_Direct(graph, anchors) for graph in used] if direct else []
+        self._diffusions = [_Diffusion(graph.top_k(_WIDTH), anchors) for graph in used]
+        self._features = [_Features(frame, anchors) for frame in features.values()]
+        self.names = [
+            *(f"{graph.name}, direct" for graph in used if direct),
+            *(f"{graph.name}, diffusion {time:g}" for graph in used for time in TIMES),
+            *features,
+        ]
+        self.prior = np.array(
+            [
+                _PRIORS[name.split(", ")[-1].split()[0]] if ", " in name else 1.0
+                for name in self.names
+            ]
+        )
+
+    def between(self, left: pd.Index, right: pd.Index) -> Iterator[Array]:
+        """Compare genes with anchors, one kernel after the other.
+
+        Parameters
+        ----------
+        left
+            Any genes.
+        right
+            Anchors.
+
+        Yields
+        ------
+        ``(len(left), len(right))``, in the order of ``names``.
+        """
+        same = (left.get_indexer(right), np.arange(len(right))) if left.is_unique else None
+        for source in (*self._direct, *self._diffusions, *self._features):
+            unknown = ~source.knows(left)
+            for kernel in source.between(left, right):
+                if unknown.any():
+                    _set_same(kernel, left, right, unknown, same)
+                yield kernel
+
+    def mixtures(self, left: pd.Index, right: pd.Index, weights: Array) -> list[Array]:
+        """Return sums of the kernels, ``(len(left), len(right))`` for each row of weights."""
+        shape = len(left), len(right)
+        sums = [np.zeros(shape, dtype=np.float32) for _ in weights]
+        for first in range(0, len(left), _ROWS):
+            some = slice(first, first + _ROWS)
+            for column, kernel in enumerate(self.between(left[some], right)):
+                for total, of_mixture in zip(sums, weights, strict=True):
+                    if of_mixture[column] > 0:
+                        total[some] += np.float32(of_mixture[column]) * kernel
+        return sums
+
+
+_PRIORS = {"direct": 1.0, "diffusion": 0.5}
+
+
+def _set_same(kernel, left, right, unknown, same):
+    positions = right.get_indexer(left[unknown])
+    rows = np.flatnonzero(unknown)[positions >= 0]
+    kernel[rows, positions[positions >= 0]] = 1
+
+
+def _weighted(graph: KnowledgeGraph) -> KnowledgeGraph:
+    """Refine a wide graph whose edges weigh the same."""
+    wide = graph.n_edges > _WIDTH * graph.n_nodes
+    return graph.refine() if wide and np.ptp(graph.weight) == 0 else graph
+
+
+class _Direct:
+    """Squares of the weights of edges between genes and anchors."""
+
+    def __init__(self, graph: KnowledgeGraph, anchors: pd.Index) -> None:
+        self.nodes = graph.nodes
+        weight = (graph.weight / graph.weight.max()) ** 2
+        size = graph.n_nodes, graph.n_nodes
+        links = sparse.csr_array((weight, (graph.target, graph.source)), shape=size)
+        self._links = sparse.csr_array(links.maximum(links.T))
+        self.anchors = anchors
+        among = self._pairs(anchors, anchors)
+        self._positions = anchors.get_indexer(anchors)
+        among[np.arange(len(anchors)), np.arange(len(anchors))] = 1
+        values, vectors = np.linalg.eigh(among.astype(np.float64))
+        fixed = (vectors * values.clip(0)) @ vectors.T
+        root = np.sqrt(np.diagonal(fixed))
+        self._among = (fixed / np.outer(root, root)).astype(np.float32)
+
+    def knows(self, genes: pd.Index) -> npt.NDArray[np.bool_]:
+        return np.asarray(genes.isin(self.nodes) | genes.isin(self.anchors))
+
+    def between(self, left: pd.Index, right: pd.Index) -> Iterator[Array]:
+        kernel = self._pairs(left, right)
+        row, column = self.anchors.get_indexer(left), self.anchors.get_indexer(right)
+        known = row >= 0
+        kernel[known] = self._among[np.ix_(row[known], column)]
+        yield kernel
+
+    def _pairs(self, left: pd.Index, right: pd.Index) -> Array:
+        kernel = np.zeros((len(left), len(right)), dtype=np.float32)
+        row, column = self.nodes.get_indexer(left), self.nodes.get_indexer(right)
+        at, to = np.flatnonzero(row >= 0), np.flatnonzero(column >= 0)
+        kernel[np.ix_(at, to)] = self._links[row[at]][:, column[to]].toarray()
+        return kernel
+
+
+class _Diffusion:
+    """Diffusion between genes and anchors, from whichever are fewer."""
+
+    def __init__(self, graph: KnowledgeGraph, anchors: pd.Index) -> None:
+        self._heat = HeatKernel(graph, TIMES)
+        self.nodes = self._heat.nodes
+        self._anchors = anchors[anchors.isin(self.nodes)]
+        self._kept: Array | None = None
+        self._root: Array | None = None
+
+    def knows(self, genes: pd.Index) -> npt.NDArray[np.bool_]:
+        return np.asarray(genes.isin(self.nodes))
+
+    def between(self, left: pd.Index, right: pd.Index) -> Iterator[Array]:
+        row, column = self.nodes.get_indexer(left), self.nodes.get_indexer(right)
+        at, to = np.flatnonzero(row >= 0), np.flatnonzero(column >= 0)
+        if self._root is None:
+            self._root = np.sqrt(self._heat.diagonal())
+        if len(TIMES) * len(self.nodes) * len(self._anchors) <= _MOST_KEPT:
+            if self._kept is None:
+                columns = self._heat.columns(self.nodes.get_indexer(self._anchors))
+                self._kept = columns / self._root[:, :, None]
+            found = self._kept[:, row[at]][:, :, self._anchors.get_indexer(right[to])]
+        else:
+            walked = self._heat.columns(row[at])[:, column[to]].transpose(0, 2, 1)
+            found = walked / self._root[:, row[at], None]
+        for root, values in zip(self._root, found, strict=True):
+            kernel = np.zeros((len(left), len(right)), dtype=np.float32)
+            kernel[np.ix_(at, to)] = values / root[column[to]]
+            yield kernel
+
+
+class _Features:
+    """Inner products of features."""
+
+    def __init__(self, frame: pd.DataFrame, anchors: pd.Index) -> None:
+        centered = frame - frame.mean()
+        size = (centered.reindex(anchors).dropna() ** 2).sum(axis=1).mean()
+        self._frame = (centered / np.sqrt(size if size > 0 else 1.0)).astype(np.float32)
+
+    def knows(self, genes: pd.Index) -> npt.NDArray[np.bool_]:
+        return np.asarray(genes.isin(self._frame.index))
+
+    def between(self, left: pd.Index, right: pd.Index) -> Iterator[Array]:
+        of_left, of_right = (
+            self._frame.reindex(genes, fill_value=0.0).to_numpy() for genes in (left, right)
+        )
+        yield of_left @ of_right.T

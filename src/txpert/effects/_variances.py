@@ -1,0 +1,113 @@
+"""Variance components by penalized restricted likelihood (REML)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import linalg
+from scipy.optimize import minimize
+
+Array = npt.NDArray[np.float64]
+
+_TOLERANCE = 1e-5
+"""Relative change of the cost at which to stop."""
+_MOST_STEPS = 60
+
+
+@dataclass(frozen=True)
+class LogPrior:
+    """Normal priors of logarithms.
+
+    Attributes
+    ----------
+    center, spread
+        Means and standard deviations, ``(n_parameters,)``.
+    """
+
+    center: Array
+    spread: Array
+
+    def cost(self, x: Array) -> tuple[float, Array]:
+        """Return −log density up to a constant, and its gradient."""
+        away = (x - self.center) / self.spread
+        return float(away @ away) / 2, away / self.spread
+
+    @property
+    def bounds(self) -> Array:
+        """Four standard deviations either way, but a factor of 400 at most."""
+        width = np.minimum(4 * self.spread, 6.0)
+        return np.stack([self.center - width, self.center + width], axis=1)
+
+
+def fit_log_variances(
+    covariance: Callable[[Array], tuple[Array, Callable[[Array], Array]]],
+    trend: Array,
+    squares: Array,
+    evidence: float,
+    prior: LogPrior,
+    start: Array,
+) -> Array:
+    r"""Maximize the restricted likelihood times the prior.
+
+    The rows of Y are :math:`y_i = u_i b + f_i + \varepsilon_i` with
+    :math:`\operatorname{Cov}(f + \varepsilon) = \sigma^2 C(x)`; b, of a flat prior, is integrated
+    out and σ² set to its best value.
+
+    Parameters
+    ----------
+    covariance
+        C for x, ``(n, n)``, and what turns the derivative by C into that by x.
+    trend
+        u, ``(n,)``.
+    squares
+        Y Yᵀ, ``(n, n)``.
+    evidence
+        Number of independent columns that Y is taken for.
+    prior
+        Of x.
+    start
+        Where to begin.
+
+    Returns
+    -------
+    The best x.
+    """
+
+    def cost(x: Array) -> tuple[float, Array]:
+        matrix, by_parameter = covariance(x)
+        deviance, by_covariance = _deviance(matrix, trend, squares)
+        against, slope = prior.cost(x)
+        gradient = evidence / 2 * by_parameter(by_covariance) + slope
+        return evidence / 2 * deviance + against, gradient
+
+    options = {"ftol": _TOLERANCE, "maxiter": _MOST_STEPS}
+    found = minimize(
+        cost, start, jac=True, method="L-BFGS-B", bounds=prior.bounds, options=options
+    )
+    return np.asarray(found.x)
+
+
+def inverse_and_projector(covariance: Array, trend: Array) -> tuple[Array, Array, float]:
+    """Return C⁻¹, C⁻¹ less its part along the trend, and log |C| + log uᵀC⁻¹u."""
+    factor = linalg.cholesky(covariance, lower=True, check_finite=False)
+    (invert,) = linalg.get_lapack_funcs(("potri",), (factor,))
+    inverse = np.tril(invert(factor, lower=True)[0])
+    inverse += np.tril(inverse, -1).T
+    along = inverse @ trend
+    precision = float(trend @ along)
+    projector = inverse - np.outer(along, along) / precision
+    log_determinant = 2 * float(np.log(np.diagonal(factor)).sum()) + np.log(precision)
+    return inverse, projector, log_determinant
+
+
+def _deviance(covariance: Array, trend: Array, squares: Array) -> tuple[float, Array]:
+    """Return −2 × the restricted log-likelihood per column, and its gradient by C."""
+    _, projector, log_determinant = inverse_and_projector(covariance, trend)
+    free = len(trend) - 1
+    residual = float(np.vdot(projector, squares))
+    single = projector.astype(np.float32)
+    gradient = projector - free / residual * (single @ squares.astype(np.float32) @ single)
+    return free * np.log(residual) + log_determinant, gradient
