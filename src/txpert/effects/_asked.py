@@ -59,7 +59,9 @@ class Asked:
         among = members[:, np.where(known >= 0, known, 0)] * (known >= 0)
         shared = (sparse.csr_array(among) @ rows.members.T).tocoo()
         factors = rows.contexts.between(distinct)
-        return cls(rows, members, shared, factors, np.array([position[c] for c in contexts]), distinct)
+        return cls(
+            rows, members, shared, factors, np.array([position[c] for c in contexts]), distinct
+        )
 
     @property
     def order(self) -> Array:
@@ -93,11 +95,10 @@ class Asked:
 
     def noise(self, variances: Variances) -> Array:
         """Return the variance of the noise, in an unseen context that of the others' mean."""
-        known = {context: v for context, v in zip(self.rows.contexts.contexts, variances.noise)}
+        known = dict(zip(self.rows.contexts.contexts, variances.noise, strict=True))
         mean = float(np.mean(variances.noise))
-        return np.array([known.get(context, mean) for context in self.contexts], np.float32)[
-            self.context
-        ]
+        noise = np.array([known.get(context, mean) for context in self.contexts], np.float32)
+        return noise[self.context]
 
     def _expand(self, of_factor: Array) -> Array:
         between = np.tensordot(of_factor, self.factors, axes=1).astype(np.float32)

@@ -9,8 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+Array = npt.NDArray[np.floating]
 SHARED = "shared"
+_OF_CONTEXT = 0.3
+"""Expected variance of what one line or modality has for itself, relative to what all share."""
 
 
 class Context(NamedTuple):
@@ -27,8 +29,8 @@ class ContextFactors:
     "shared" is 1 for all pairs; "line" is 1 within a cell line and "modality" within a modality;
     "opposed M" is 1 but −1 between modality M and the others, so that together with the former
     effects of two modalities may be equal, unrelated or of opposite sign, each as far as the data
-    say. Modalities have factors where training has two or more. One cell line has its factor all the
-    same: how far its effects hold in others is then taken from the prior.
+    say. Modalities have factors where training has two or more. One cell line has its factor, too:
+    how far its effects hold in others is then taken from the prior.
 
     Attributes
     ----------
@@ -52,6 +54,15 @@ class ContextFactors:
             chosen = modalities if len(modalities) > 2 else modalities[:1]
             names += [f"opposed {modality}" for modality in chosen]
         return cls(list(contexts), names)
+
+    @property
+    def expected(self) -> Array:
+        """Expected variances relative to what all share.
+
+        Sharing and opposition count the same, so that modalities are unrelated at first.
+        """
+        shares = {SHARED: 1.0, "line": _OF_CONTEXT, "modality": _OF_CONTEXT}
+        return np.array([shares.get(name, 1.0) for name in self.names])
 
     @property
     def fixed(self) -> list[int]:

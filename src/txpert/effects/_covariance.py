@@ -20,9 +20,8 @@ _TOTAL = 3.0
 """Expected variance of all kernels, relative to the noise."""
 _OWN = 0.01
 """Expected variance of a gene's own part, relative to that of all kernels."""
-_CONTEXT = 0.3
-"""The same of what one context has for itself, relative to what all share."""
 _FIXED = 1e-3
+"""Spread of what the data say nothing of."""
 _SPREADS = {"total": 2.0, "kernel": 1.0, "context": 1.5, "own": 1.0, "mean": 3.0, "noise": 1.0}
 
 
@@ -40,30 +39,31 @@ class Layout:
     n_factors: int
     n_contexts: int
 
-    def prior(self, weights: Array, fixed: Sequence[int] = ()) -> LogPrior:
+    def prior(self, weights: Array, factors: ContextFactors) -> LogPrior:
         """Return the prior.
 
         Parameters
         ----------
         weights
             Expected relative variances of the kernels.
-        fixed
-            Positions of context factors that training contexts do not tell apart.
+        factors
+            Context factors. Those that training contexts do not tell apart stay as expected.
         """
         extra = self.n_factors - 1
+        expected = np.log(factors.expected[1:])
         noises = self.n_contexts if self.n_contexts > 1 else 0
         parts = [
             ("total", np.log([_TOTAL])),
             ("kernel", np.log(np.asarray(weights) / (np.sum(weights) or 1.0))),
-            ("context", np.full(extra, np.log(_CONTEXT))),
+            ("context", expected),
             ("own", np.log([_OWN])),
-            ("context", np.full(extra, np.log(_CONTEXT))),
+            ("context", expected),
             ("mean", np.full(extra, 0.0)),
             ("noise", np.zeros(noises)),
         ]
         center = np.concatenate([values for _, values in parts])
         spread = np.concatenate([np.full(len(v), _SPREADS[name]) for name, v in parts])
-        for factor in fixed:
+        for factor in factors.fixed:
             for first in (1 + self.n_kernels, 2 + self.n_kernels + extra):
                 spread[first + factor - 1] = _FIXED
             spread[2 + self.n_kernels + 2 * extra + factor - 1] = _FIXED
@@ -227,7 +227,7 @@ class Rows:
                 of_own = v.own * by_context(slope * own)
                 mean = v.mean * by_context(slope * pairs) if layout.n_factors > 1 else np.zeros(1)
                 whole = context.sum() + of_own.sum()
-                of_noise = np.zeros(0)
+                of_noise: Array = np.zeros(0)
                 if layout.n_contexts > 1:
                     of_noise = np.bincount(
                         self.context, np.diagonal(slope) * noise, layout.n_contexts

@@ -1,7 +1,8 @@
-"""Blocks of principal components of effects: directions of response with variances of their own."""
+"""Directions of response: blocks of principal components of the training effects."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,7 +57,7 @@ class Directions:
         blocks = [coordinates[:, a:b] for a, b in zip(self.edges, self.edges[1:], strict=False)]
         return [*blocks, effects - coordinates @ self.axes]
 
-    def join(self, blocks: list[Array]) -> Array:
+    def join(self, blocks: Sequence[Array]) -> Array:
         """Return effects from what :meth:`split` returns."""
         return np.concatenate(blocks[:-1], axis=1) @ self.axes + blocks[-1]
 
@@ -75,7 +76,7 @@ def _exact(centered: Array) -> tuple[Array, Array]:
 
 
 def _leading(centered: Array, number: int) -> tuple[Array, Array]:
-    """The same for the largest values, by subspace iteration (Halko et al. 2011)."""
+    """Return the same for the largest values, by subspace iteration (Halko et al. 2011)."""
     rng = np.random.default_rng(0)
     start = rng.standard_normal((len(centered), number + 20)).astype(centered.dtype)
     for _ in range(3):

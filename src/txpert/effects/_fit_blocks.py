@@ -8,15 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ._covariance import Layout, Rows
-from ._variances import LogPrior, fit_log_variances, inverse_and_projector
+from ._variances import fit_log_variances, inverse_and_projector
 
 Array = npt.NDArray[np.floating]
 
 _MOST_ROWS = 750
 _POOLED_EVIDENCE = 20.0
 """Measured genes vary together: all together are taken for so many independent ones."""
-_BLOCK_SPREAD = 1.0
-"""How far blocks may be from what is fitted to all directions together."""
 
 
 def thinned(n: int) -> npt.NDArray[np.integer]:
@@ -51,7 +49,7 @@ def fit_blocks(
     ``(n_blocks, n_parameters)``. A block of no component takes over from the one before.
     """
     layout = Layout(len(kernels), len(rows.factors), len(rows.contexts.contexts))
-    prior = layout.prior(weights, rows.contexts.fixed)
+    prior = layout.prior(weights, rows.contexts)
     covariance = rows.parametrized(layout, kernels)
     squares = [block.astype(np.float64) @ block.T for block in blocks]
     trend = rows.order
@@ -61,28 +59,14 @@ def fit_blocks(
     pooled = fit_log_variances(
         covariance, trend, np.sum(squares, axis=0), evidence, prior, prior.center
     )
-    spread = prior.spread.copy()
-    own = LogPrior(pooled if HIER else prior.center, spread)
+    start = np.clip(pooled, *prior.bounds.T)
     found: list[Array] = []
     for square, number in zip(squares, n_components, strict=True):
         if not number:
             found.append(found[-1] if found else pooled)
             continue
-        found.append(
-            fit_log_variances(
-                covariance,
-                trend,
-                square,
-                number * EVF,
-                own,
-                np.clip(pooled, own.bounds[:, 0], own.bounds[:, 1]),
-            )
-        )
+        found.append(fit_log_variances(covariance, trend, square, float(number), prior, start))
     return np.array(found)
-
-
-HIER = False
-EVF = 1.0
 
 
 def loo_variance(
@@ -93,10 +77,10 @@ def loo_variance(
     axes: Array,
     edges: Sequence[int],
 ) -> Array:
-    """Return σ² by block and gene from closed-form leave-one-out errors, ``(n_blocks, n_genes)``.
+    r"""Return σ² by block and gene from closed-form leave-one-out errors, ``(n_blocks, n_genes)``.
 
     Leaving row i out, its error is :math:`[P Y]_i / P_{ii}` with variance
-    :math:`\\sigma^2 / P_{ii}`.
+    :math:`\sigma^2 / P_{ii}`.
     """
     layout = Layout(len(kernels), len(rows.factors), len(rows.contexts.contexts))
     covariance = rows.parametrized(layout, kernels)

@@ -54,6 +54,9 @@ class GeneKernels:
     ----------
     names
         Names of the kernels.
+    prior
+        Their expected variances relative to each other: a graph's diffusion counts as much as its
+        direct links.
     """
 
     def __init__(
@@ -74,10 +77,9 @@ class GeneKernels:
             *features,
         ]
         self.prior = np.array(
-            [
-                _PRIORS[name.split(", ")[-1].split()[0]] if ", " in name else 1.0
-                for name in self.names
-            ]
+            [1.0] * len(self._direct)
+            + [1 / len(TIMES)] * (len(TIMES) * len(used))
+            + [1.0] * len(features)
         )
 
     def between(self, left: pd.Index, right: pd.Index) -> Iterator[Array]:
@@ -94,12 +96,16 @@ class GeneKernels:
         ------
         ``(len(left), len(right))``, in the order of ``names``.
         """
-        same = (left.get_indexer(right), np.arange(len(right))) if left.is_unique else None
-        for source in (*self._direct, *self._diffusions, *self._features):
-            unknown = ~source.knows(left)
+        sources: list[_Direct | _Diffusion | _Features] = [
+            *self._direct,
+            *self._diffusions,
+            *self._features,
+        ]
+        at = right.get_indexer(left)
+        for source in sources:
+            alone = np.flatnonzero(~source.knows(left) & (at >= 0))
             for kernel in source.between(left, right):
-                if unknown.any():
-                    _set_same(kernel, left, right, unknown, same)
+                kernel[alone, at[alone]] = 1
                 yield kernel
 
     def mixtures(self, left: pd.Index, right: pd.Index, weights: Array) -> list[Array]:
@@ -113,15 +119,6 @@ class GeneKernels:
                     if of_mixture[column] > 0:
                         total[some] += np.float32(of_mixture[column]) * kernel
         return sums
-
-
-_PRIORS = {"direct": 1.0, "diffusion": 0.5}
-
-
-def _set_same(kernel, left, right, unknown, same):
-    positions = right.get_indexer(left[unknown])
-    rows = np.flatnonzero(unknown)[positions >= 0]
-    kernel[rows, positions[positions >= 0]] = 1
 
 
 def _weighted(graph: KnowledgeGraph) -> KnowledgeGraph:

@@ -56,7 +56,8 @@ class Posterior(NamedTuple):
 class GeneGaussianProcess:
     r"""A Gaussian process: perturbations of similar genes have similar effects.
 
-    .. math:: \Delta_{P,c} = \sum_{t \in P} (b + b_c + f_{t,c} + g_{t,c}) + \varepsilon_{P,c}, \qquad
+    .. math:: \Delta_{P,c} = \sum_{t \in P} (b + b_c + f_{t,c} + g_{t,c}) + \varepsilon_{P,c},
+              \quad
               \operatorname{Cov}(f_{p,c}, f_{q,c'}) = \sigma^2 \sum_k v_k K^{(k)}_{pq}
               \sum_j r_j F^{(j)}_{cc'}
 
@@ -214,8 +215,8 @@ class GeneGaussianProcess:
     def _fitted(self, y: Array) -> Array:
         """Return the posterior mean of training rows: Y less the noise's part N C⁻¹ (Y − u b)."""
         noise = [self.rows.noise * v.noise[self.rows.context] for v in self.variances]
-        parts = [n[:, None] * w for n, w in zip(noise, self.weights, strict=True)]
-        return y - self.directions.join(parts)
+        parts: list[Array] = [n[:, None] * w for n, w in zip(noise, self.weights, strict=True)]
+        return np.subtract(y, self.directions.join(parts))
 
     def predict(
         self,
@@ -266,7 +267,9 @@ class GeneGaussianProcess:
         asked = Asked.of(rows, targets, genes, contexts)
         variances = self.variances
         mixtures = kernels.mixtures(genes, rows.targets, np.array([v.kernels for v in variances]))
-        coordinates, deviation, known, prior = [], 0.0, 0.0, 0.0
+        coordinates: list[Array] = []
+        deviation = np.zeros((len(targets), self.noise.shape[1]) if return_std else 0)
+        known, prior = np.zeros(len(targets)), np.zeros(len(targets))
         inverses = self._inverse_blocks(kernels) if return_std else None
         for block, (v, mean, weights) in enumerate(
             zip(variances, self.mean, self.weights, strict=True)
@@ -328,7 +331,7 @@ class GeneGaussianProcess:
         order = self.rows.order
         shares = (self.rows.members @ self.rows.members.T).tolil().rows
         alone = leave == "row" or all(len(rows) == 1 for rows in shares)
-        errors = []
+        errors: list[Array] = []
         for inverse, weights in zip(self._inverse_blocks(kernels), self.weights, strict=True):
             along = inverse @ order
             projector = inverse - np.outer(along, along) / (order @ along)
@@ -342,7 +345,7 @@ class GeneGaussianProcess:
             errors.append(error)
         modality = [self.rows.contexts.contexts[c].modality for c in self.rows.context]
         scale = np.array([self.scale[name] for name in modality])[:, None]
-        return scale * (self._effects[0] - self.directions.join(errors))
+        return np.asarray(scale * np.subtract(self._effects[0], self.directions.join(errors)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain arrays and strings, for saving."""

@@ -75,7 +75,7 @@ class HeatKernel:
         for _ in range(0, _PROBES, _BLOCK):
             signs = rng.choice(np.array([-1, 1], dtype=np.float32), (len(self.nodes), _BLOCK))
             total += (self._apply(signs, self.times / 2) ** 2).sum(axis=2)
-        return total / _PROBES
+        return total / np.float32(_PROBES)
 
     def _apply(self, start: Array, times: npt.NDArray[np.float64]) -> Array:
         """Return :math:`K_t` times columns, ``(n_times, n_nodes, n_columns)``."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import linalg
 from scipy.optimize import minimize
 
-Array = npt.NDArray[np.float64]
+Array = npt.NDArray[np.floating]
 
 _TOLERANCE = 1e-5
 """Relative change of the cost at which to stop."""
