@@ -229,9 +229,7 @@ class Rows:
                 whole = context.sum() + of_own.sum()
                 of_noise: Array = np.zeros(0)
                 if layout.n_contexts > 1:
-                    of_noise = np.bincount(
-                        self.context, np.diagonal(slope) * noise, layout.n_contexts
-                    )
+                    of_noise = in_context.T @ (np.diagonal(slope) * noise)
                     of_noise -= of_noise.mean()
                 return np.r_[
                     whole, each, context[1:], of_own.sum(), of_own[1:], mean[1:], of_noise
