@@ -4,8 +4,8 @@ python benchmarks/screens.py --data FOLDER [--only unseen few_shot yeast] [--see
     [--results FOLDER]
 
 unseen: K562 and RPE1 (Replogle 2022), 5 folds per seed, for several sets of graphs. few_shot: K562
-whole and 0, 10, 50 or 75% of RPE1; a quarter of RPE1 is predicted. yeast: deletion and induction of
-yeast transcription factors (Kemmeren 2014, Hackett 2020), each alone and both together, 5 folds.
+whole and 0, 10, 50 or 75% of RPE1; a quarter of RPE1 is predicted. yeast: deletion and induction
+of yeast transcription factors (Kemmeren 2014, Hackett 2020), alone and both together, 5 folds.
 All variances are fitted to training perturbations. Finished cases are kept in screens.json; a
 second call goes on where the first stopped.
 """
