@@ -2,7 +2,9 @@
 
 from ._effects import Effects
 from ._gene_kernels import GeneKernels
-from ._gene_process import GeneGaussianProcess
+from ._gene_process import GeneGaussianProcess, Posterior
+from ._line_effects import LineEffects
+from ._measured_effects import MeasuredEffects
 from ._smoother import Smoother, penalties, rotated
 from ._target_effect import TargetEffect
 
@@ -10,6 +12,9 @@ __all__ = [
     "Effects",
     "GeneGaussianProcess",
     "GeneKernels",
+    "LineEffects",
+    "MeasuredEffects",
+    "Posterior",
     "Smoother",
     "TargetEffect",
     "penalties",
