@@ -1,5 +1,6 @@
 """Effects of perturbations, and the closed-form predictors of them."""
 
+from ._co_response import co_response
 from ._effects import Effects
 from ._gene_kernels import GeneKernels
 from ._gene_process import GeneGaussianProcess, Posterior
@@ -17,6 +18,7 @@ __all__ = [
     "Posterior",
     "Smoother",
     "TargetEffect",
+    "co_response",
     "penalties",
     "rotated",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 
 import numpy as np
 import numpy.typing as npt
@@ -80,6 +81,19 @@ class GeneKernels:
             + [1 / len(TIMES)] * (len(TIMES) * len(used))
             + [1.0] * len(features)
         )
+
+    def with_features(self, name: str, frame: pd.DataFrame) -> GeneKernels:
+        """Return these kernels and that of further features, genes × features.
+
+        What graphs have been diffused already is shared.
+        """
+        if not frame.shape[1]:
+            return self
+        more = copy(self)
+        more._features = [*self._features, _Features(frame, self.anchors)]
+        more.names = [*self.names, name]
+        more.prior = np.append(self.prior, 1.0)
+        return more
 
     def between(self, left: pd.Index, right: pd.Index) -> Iterator[FloatArray]:
         """Compare genes with anchors, one kernel after the other.

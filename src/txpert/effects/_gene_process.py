@@ -322,12 +322,17 @@ class GeneGaussianProcess:
         return Posterior(mean, std, of_prior)
 
     def _inverse_blocks(self, kernels: GeneKernels) -> Iterator[FloatArray]:
-        """Yield inverses of covariances by block, in single precision."""
-        if self._inverses:
-            yield from self._inverses
+        """Yield inverses of covariances by block, in single precision; small ones are kept."""
+        inverses = (
+            linalg.inv(covariance, overwrite_a=True, check_finite=False).astype(np.float32)
+            for covariance in self._covariances(kernels)
+        )
+        if not self.knows_spread:
+            yield from inverses
             return
-        for covariance in self._covariances(kernels):
-            yield linalg.inv(covariance, overwrite_a=True, check_finite=False).astype(np.float32)
+        if not self._inverses:
+            self._inverses.extend([*inverses])
+        yield from self._inverses
 
     def loo(
         self, kernels: GeneKernels, leave: Literal["row", "perturbation"] = "row"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
@@ -20,10 +20,12 @@ from txpert.effects import (
     LineEffects,
     MeasuredEffects,
     Posterior,
+    co_response,
 )
 
 from ._network import Network
 
+_RESPONSE = "co-response"
 MEAN, GAUSSIAN_PROCESS, NETWORK = "mean", "gaussian_process", "network"
 MEASURED, ELSEWHERE, TRANSFERRED, COMPOSED, NEW = KINDS = (
     "measured",
@@ -126,6 +128,10 @@ class Component(ABC):
     def reads(self) -> tuple[str, ...]:
         """Columns of the conditions that Δ depends on."""
         return (PERTURBATION,)
+
+    def in_batches(self, size: int) -> Component:
+        """Return the component that predicts so many conditions at once, if it does so at all."""
+        return self
 
     @property
     def explained(self) -> float:
@@ -283,11 +289,15 @@ class GaussianProcessComponent(Component):
 
     process: GeneGaussianProcess
     kernels: GeneKernels
+    response: pd.DataFrame
+    """Coordinates of genes by their responses (:func:`txpert.effects.co_response`)."""
 
     @classmethod
     def fit(cls, training: Training, sources: Sources) -> GaussianProcessComponent:
         """Estimate variances by restricted maximum likelihood, and the posterior mean."""
-        return cls(GeneGaussianProcess.fit(training.measured, sources.kernels), sources.kernels)
+        response = co_response(training.measured, training.rows.genes)
+        kernels = sources.kernels.with_features(_RESPONSE, response)
+        return cls(GeneGaussianProcess.fit(training.measured, kernels), kernels, response)
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -322,13 +332,19 @@ class GaussianProcessComponent(Component):
         return self.posterior(conditions).mean
 
     def to_dict(self) -> dict[str, Any]:
-        """Return variances and weights of the training rows."""
-        return self.process.to_dict()
+        """Return variances and weights of the training rows, and the genes' responses."""
+        return {
+            "process": self.process.to_dict(),
+            "genes": self.response.index.to_numpy(dtype=str),
+            "response": self.response.to_numpy(dtype=np.float32),
+        }
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any], sources: Sources) -> GaussianProcessComponent:
         """Rebuild with the model's kernels."""
-        return cls(GeneGaussianProcess.from_dict(state), sources.kernels)
+        response = pd.DataFrame(state["response"], index=state["genes"].astype(object))
+        kernels = sources.kernels.with_features(_RESPONSE, response)
+        return cls(GeneGaussianProcess.from_dict(state["process"]), kernels, response)
 
     def claim(self, kind: str, n_held_out: int, explained: float) -> float:
         """Claim all that the network leaves of what was not measured: it shrinks by itself."""
@@ -370,6 +386,10 @@ class NetworkComponent(Component):
         if self.network.module.reads != "none":
             return PERTURBATION, CELL_LINE, BATCH
         return _context_columns(len(self.offsets) or 1)
+
+    def in_batches(self, size: int) -> NetworkComponent:
+        """Return the component that decodes so many conditions at once."""
+        return replace(self, network=replace(self.network, batch_size=size))
 
     def delta(
         self, conditions: pd.DataFrame, profiles: ControlProfiles, context: IntArray

@@ -207,6 +207,12 @@ class Ensemble:
             total[rows] += term
         return total, pd.DataFrame(sizes)
 
+    def in_batches(self, size: int) -> Ensemble:
+        """Return the ensemble whose network decodes so many conditions at once."""
+        return replace(
+            self, components={n: c.in_batches(size) for n, c in self.components.items()}
+        )
+
     @property
     def process(self) -> GaussianProcessComponent | None:
         """The Gaussian process, if it is a component."""

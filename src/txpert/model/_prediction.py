@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from threading import RLock
 from typing import Any
 
@@ -38,6 +37,7 @@ class PredictionMixin:
     _embedding: ControlEmbedding | None
     _data: tuple[Screen, ConditionTable] | None
     _lock: RLock
+    _rebuilt: tuple[dict[str, Any], Ensemble] | None
     _check_if_trained: Callable[..., None]
 
     @property
@@ -128,9 +128,7 @@ class PredictionMixin:
         self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray, batch_size: int
     ) -> tuple[FloatArray, pd.DataFrame]:
         """Return Δ of conditions, and the norm of each component in it if there are several."""
-        sources = self._sources
-        sources = replace(sources, network=replace(sources.network, batch_size=batch_size))
-        ensemble = self._ensemble(sources)
+        ensemble = self._ensemble().in_batches(batch_size)
         # Conditions that no component tells apart are predicted once.
         columns = ensemble.reads
         code, first = _groups(obs, columns)
@@ -145,7 +143,7 @@ class PredictionMixin:
 
     def _posterior(self, obs: pd.DataFrame, return_std: bool) -> Posterior | None:
         """Return the spread of the conditions' Δ; ``None`` if it is not known or costs much."""
-        process = None if self.ensemble_ is None else self._ensemble(self._sources).process
+        process = None if self.ensemble_ is None else self._ensemble().process
         if process is None:
             if return_std:
                 raise ValueError(
@@ -161,15 +159,18 @@ class PredictionMixin:
         assert mean is not None
         return Posterior(mean, std, specific)
 
-    def _ensemble(self, sources: Sources) -> Ensemble:
-        if self.ensemble_ is not None:
-            return Ensemble.from_dict(self.ensemble_, sources)
-        if NETWORK not in self.components:
-            raise ValueError(
-                f"The components {', '.join(self.components)} are not fitted yet: run "
-                "model.train() first."
-            )
-        return Ensemble.of_network(sources)
+    def _ensemble(self) -> Ensemble:
+        """Return the components and weights, rebuilt once for each training."""
+        if self.ensemble_ is None:
+            if NETWORK not in self.components:
+                raise ValueError(
+                    f"The components {', '.join(self.components)} are not fitted yet: run "
+                    "model.train() first."
+                )
+            return Ensemble.of_network(self._sources)
+        if self._rebuilt is None or self._rebuilt[0] is not self.ensemble_:
+            self._rebuilt = self.ensemble_, Ensemble.from_dict(self.ensemble_, self._sources)
+        return self._rebuilt[1]
 
     @torch.inference_mode()
     def get_perturbation_embedding(
