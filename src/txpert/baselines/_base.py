@@ -14,7 +14,7 @@ from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable, Predictor
 from txpert.data._controls import ControlProfiles
 from txpert.data._tokens import canonical_label
-from txpert.effects import Effects
+from txpert.effects._effects import Effects
 
 
 class Baseline(Predictor):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 from anndata import AnnData
 
 from txpert._types import FloatArray
 from txpert.data import ConditionTable
-from txpert.effects import Effects
+from txpert.effects._effects import Effects
 from txpert.effects._gene_kernels import GeneKernels
 from txpert.effects._gene_process import GeneGaussianProcess
+from txpert.effects._measured_effects import MeasuredEffects
 from txpert.graph import KnowledgeGraph
 from txpert.graph._knowledge_graph import as_graphs
 
@@ -42,7 +42,7 @@ class KernelBaseline(SumOfPartsBaseline):
     Attributes
     ----------
     process_
-        What was fitted; ``process_.variances`` holds the variance component of each kernel.
+        What was fitted; ``process_.variances`` holds its variance components.
 
     Raises
     ------
@@ -72,13 +72,16 @@ class KernelBaseline(SumOfPartsBaseline):
     def _learn(self, effects: Effects, table: ConditionTable) -> None:
         targets = pd.Index(sorted({t for label in effects.targets for t in label}))
         kernels = GeneKernels(self.graphs, self.features or {}, targets)
-        if not any(np.any(kernel) for kernel in kernels.between(targets, targets)):
+        if not kernels.knows(targets).any():
             raise ValueError(
                 f"The graphs and features hold none of the {len(targets)} training targets, such "
                 f"as {', '.join(targets[:3])}. Both must use the same gene symbols."
             )
-        self.process_ = GeneGaussianProcess.fit(effects, kernels)
+        measured = MeasuredEffects.of(
+            effects.targets, effects.delta, n_cells=effects.n_cells.tolist()
+        )
+        self.process_ = GeneGaussianProcess.fit(measured, kernels)
         self._effects, self._kernels = effects, kernels
 
     def _unseen(self, targets: list[str]) -> FloatArray:
-        return self.process_.effects(pd.Index(targets, dtype=object), self._kernels)
+        return self.process_.predict([(target,) for target in targets], self._kernels).mean

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from txpert._types import FloatArray
 from txpert.data import ConditionTable
-from txpert.effects import Effects
+from txpert.effects._effects import Effects
 from txpert.graph import KnowledgeGraph, to_scipy
 from txpert.graph._joint import share_nodes
 from txpert.graph._knowledge_graph import as_graphs

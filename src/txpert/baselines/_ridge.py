@@ -9,7 +9,7 @@ from anndata import AnnData
 from txpert._types import FloatArray
 from txpert.data import ConditionTable
 from txpert.data._tokens import parse_targets
-from txpert.effects import Effects
+from txpert.effects._effects import Effects
 from txpert.effects._smoother import Smoother, penalties, rotated
 
 from ._base import EffectBaseline

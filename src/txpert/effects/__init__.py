@@ -1,7 +1,6 @@
 """Effects of perturbations, and the closed-form predictors of them."""
 
-from ._effects import Effects
+from ._line_effects import LineEffects
+from ._measured_effects import MeasuredEffects
 
-__all__ = [
-    "Effects",
-]
+__all__ = ["LineEffects", "MeasuredEffects"]

@@ -19,7 +19,7 @@ from txpert.data._screen import Screen
 from txpert.data._tokens import parse_targets
 from txpert.splits._assignment import hold_out, split_by_fold
 
-from ._components import COMPONENTS, Sources
+from ._components import COMPONENTS, TRANSFERRED, Sources
 from ._ensemble import Ensemble
 from ._stacking import HeldOut
 
@@ -129,7 +129,7 @@ class TrainingData:
             delta = component.delta(conditions, profiles, context)
             predicted[name], obs = average_over_batches(delta, rows.obs)
         observed, obs = average_over_batches(ensemble.target.removed_from(rows).delta, rows.obs)
-        kinds = ensemble.kinds(obs[PERTURBATION].astype(str).tolist())
+        kinds = ensemble.kinds(obs)
         return HeldOut(kinds, obs[CELL_LINE].to_numpy(dtype=str), predicted, observed)
 
     def _resplit(self, change: Callable[[Any, Any], pd.Categorical[Any]]) -> TrainingData:
@@ -175,8 +175,8 @@ def across_lines(
         ensemble = Ensemble.fit(training.subset(of_row != line), quick, sources)
         rows = training.subset(of_row == line)
         observed, obs = average_over_batches(ensemble.target.removed_from(rows).delta, rows.obs)
-        kinds = ensemble.kinds(obs[PERTURBATION].astype(str).tolist())
-        known = kinds == "measured"
+        kinds = ensemble.kinds(obs)
+        known = kinds == TRANSFERRED
         if not known.any():
             continue
         batch = rows.obs[BATCH].iloc[0]
