@@ -30,7 +30,7 @@ html_theme = "sphinx_book_theme"
 html_title = "txpert"
 html_theme_options = {"show_toc_level": 2}
 
-myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
+myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # tutorials are stored executed; CI runs them separately
 
