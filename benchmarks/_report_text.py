@@ -22,8 +22,8 @@ beyond the data. Seconds are of the processor, on one thread, and begin before `
 Means come to that score in a third of the time that cells take (one seed of these). The lead is no
 larger since a step of the default encoder embeds the targets of its minibatch and nothing else,
 which costs little on cells too. Where a step runs over most of the graph, as with attention, the
-number of steps decides instead. The default takes a third as long again as its network: diffusion on
-the graph as given and refined, and the likelihood of their variances.
+number of steps decides instead. The default takes a third as long again as its network: diffusion
+on the graph and the likelihood of the variances.
 """,
     "Training beside GEARS": """
 The same cells, split and graph, one thread (`gears_time.py`). What counts is the time to a tool's
@@ -83,11 +83,11 @@ bound counts the encoder, the matrix products and one writing of the result; we 
   much nearer than the passes over cells; fewer rows or evaluations would help most.
 """,
     "Cells on disk": """
-`tx.pp.pseudobulk` of raw counts that are normalised in the pass (2,000 genes, a tenth not zero,
+`tx.pp.pseudobulk` of raw counts that are normalized in the pass (2,000 genes, a tenth not zero,
 2,000 perturbations × 10 batches). Cost grows in proportion to cells or, where the table of means
 weighs, more slowly; memory does not grow, for only a block of rows and that table are held. The
 bound is reading values and columns once at the speed of memory. The distance from it is decoding,
-normalisation and scattered sums.
+normalization and scattered sums.
 """,
     "Evaluation and prediction": """
 Scores: 500 perturbations × 100 cells × 5,000 genes, from cells in memory to Pearson Δ, MSE and
@@ -97,7 +97,7 @@ did not know, which the model remembers, and gets its memory from the system. Wi
 result is 3.8 GB (profile and Δ of 96,000 conditions): writing it is most of the time.
 """,
     "Encoders": """
-Seconds of a training step (forward, backward, optimiser) of the paper's model: 64 conditions,
+Seconds of a training step (forward, backward, optimizer) of the paper's model: 64 conditions,
 5,000 genes, 20 incoming edges per node. Attention costs by edge and layer; encoders whose weights
 are fixed (`gcn`, `sgc`, `hybrid_bmp`, `bmp`) are sparse products and many times cheaper.
 """,

@@ -25,7 +25,7 @@ from txpert._constants import (
 from txpert._types import IntArray
 from txpert.data import ConditionTable, ObsKeys
 from txpert.data._screen import Screen
-from txpert.data._values import check_log_normalised
+from txpert.data._values import check_log_normalized
 from txpert.evaluation._scoring import HeldOut
 from txpert.pp import split, split_fold
 from txpert.splits import Task
@@ -86,7 +86,7 @@ class Bench:
     def read(cls, adata: AnnData, keys: ObsKeys, layer: str | None) -> Bench:
         """Check and average a screen."""
         screen = Screen.from_anndata(adata, keys, layer)
-        check_log_normalised(screen.X, "adata.X" if layer is None else f"adata.layers[{layer!r}]")
+        check_log_normalized(screen.X, "adata.X" if layer is None else f"adata.layers[{layer!r}]")
         table = ConditionTable.from_screen(screen)
         return cls(adata, screen, table, table.condition_of(screen))
 

@@ -29,7 +29,7 @@ from ._labels import read_flags
 from ._matrix import expression_matrix
 from ._screen import Screen
 from ._tokens import is_control_name
-from ._values import NOT_FINITE, ValueCheck, check_log_normalised
+from ._values import NOT_FINITE, ValueCheck, check_log_normalized
 
 CONTROL_LABELS = "txpert_control_labels"
 """Key in ``uns`` of a table with labels of control cells that no one would know for such."""
@@ -100,7 +100,7 @@ class ConditionTable:
             return cls.from_anndata(data)
         keys = ObsKeys.of(data, batch=BATCH_KEY, cell_line=CELL_LINE_KEY, split=SPLIT_KEY)
         screen = Screen.from_anndata(data, keys)
-        check_log_normalised(screen.X, "adata.X")
+        check_log_normalized(screen.X, "adata.X")
         return cls.from_screen(screen)
 
     @classmethod

@@ -25,7 +25,7 @@ from txpert._types import BoolArray, FloatArray, Matrix
 from ._keys import ObsKeys
 from ._label_warnings import warn_of_labels
 from ._labels import read_names, read_perturbations
-from ._log_normalised import log_normalised
+from ._log_normalized import log_normalized
 from ._matrix import expression_matrix, place
 
 
@@ -36,7 +36,7 @@ class Screen:
     Attributes
     ----------
     X
-        Log-normalised expression, cells × genes, in memory or on disk.
+        Log-normalized expression, cells × genes, in memory or on disk.
     genes
         Names of the genes, each once.
     perturbation
@@ -77,10 +77,10 @@ class Screen:
     ) -> Screen:
         """Read and check a screen; see :meth:`from_columns` for the errors raised.
 
-        With ``target_sum``, ``X`` is :func:`log_normalised` whenever rows of it are read.
+        With ``target_sum``, ``X`` is :func:`log_normalized` whenever rows of it are read.
         """
         columns = keys.columns(adata.obs)
-        matrix = log_normalised(expression_matrix(adata, layer), target_sum, place(layer))
+        matrix = log_normalized(expression_matrix(adata, layer), target_sum, place(layer))
         return cls.from_columns(matrix, adata.var_names, columns)
 
     @classmethod

@@ -26,7 +26,7 @@ class TargetEffect:
     Attributes
     ----------
     size
-        c: −0.7, say, where the log-normalised expression of a target falls by 70%.
+        c: −0.7, say, where the log-normalized expression of a target falls by 70%.
     """
 
     size: float

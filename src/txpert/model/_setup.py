@@ -15,10 +15,10 @@ from scvi.data.fields import LayerField, MuDataLayerField, MuDataObsmField, Obsm
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT
 from txpert.data import ObsKeys
 from txpert.data._keys import obs_columns, resolve_key
-from txpert.data._log_normalised import log_normalised
+from txpert.data._log_normalized import log_normalized
 from txpert.data._matrix import expression_matrix, place
 from txpert.data._screen import Screen
-from txpert.data._values import check_log_normalised
+from txpert.data._values import check_log_normalized
 
 from ._embeddings import read_embedding
 from ._fields import MuDataOpenObsField, OpenObsField, obs_column
@@ -204,8 +204,8 @@ class SetupMixin:
         matrix = expression_matrix(expression, layer)
         Screen.from_columns(matrix, expression.var_names, columns)
         if target_sum is None:
-            check_log_normalised(matrix, place(layer))
-        log_normalised(matrix, target_sum, place(layer))
+            check_log_normalized(matrix, place(layer))
+        log_normalized(matrix, target_sum, place(layer))
         return resolved
 
 
@@ -214,7 +214,7 @@ def read_screen(manager: AnnDataManager) -> Screen:
     columns = {name: obs_column(manager, name) for name in _FIELDS if name != SPLIT}
     columns[SPLIT] = split_column(manager)
     arguments = manager.registry["setup_args"]
-    matrix = log_normalised(
+    matrix = log_normalized(
         manager.get_from_registry(REGISTRY_KEYS.X_KEY),
         arguments.get("target_sum"),
         place(arguments["layer"]),

@@ -10,7 +10,7 @@ from txpert.data import ConditionTable, ObsKeys
 from txpert.data._keys import BATCH_KEY, CELL_LINE_KEY, CONTROL_KEY, PERTURBATION_KEY, SPLIT_KEY
 from txpert.data._matrix import place
 from txpert.data._screen import Screen
-from txpert.data._values import check_log_normalised
+from txpert.data._values import check_log_normalized
 
 
 def pseudobulk(
@@ -35,7 +35,7 @@ def pseudobulk(
     Parameters
     ----------
     adata
-        Cells × genes, log-normalised unless ``target_sum`` is given; not changed.
+        Cells × genes, log-normalized unless ``target_sum`` is given; not changed.
     perturbation_key, control_key, batch_key, cell_line_key, split_key
         obs columns, as in :meth:`txpert.TxPertModel.setup_anndata`; by default those registered
         by it, if any.
@@ -44,8 +44,8 @@ def pseudobulk(
     layer
         Layer of the expression values; ``None`` takes ``X``.
     target_sum
-        Normalise raw counts in the pass, to this many per cell, and take log1p, as
-        :func:`normalize` does (which takes 4,000); ``None`` wants log-normalised values.
+        Normalize raw counts in the pass, to this many per cell, and take log1p, as
+        :func:`normalize` does (which takes 4,000); ``None`` wants log-normalized values.
 
     Returns
     -------
@@ -84,5 +84,5 @@ def pseudobulk(
     )
     screen = Screen.from_anndata(adata, keys, layer, target_sum)
     if target_sum is None:
-        check_log_normalised(screen.X, place(layer))
+        check_log_normalized(screen.X, place(layer))
     return ConditionTable.from_screen(screen).to_anndata()

@@ -26,7 +26,7 @@ from txpert.data._conditions import conditions_of
 from txpert.data._keys import BATCH_KEY, CELL_LINE_KEY, CONTROL_KEY, PERTURBATION_KEY, SPLIT_KEY
 from txpert.data._matrix import expression_matrix
 from txpert.data._screen import Screen
-from txpert.data._values import check_counts, check_log_normalised
+from txpert.data._values import check_counts, check_log_normalized
 from txpert.evaluation._halves import split_half_deltas
 from txpert.evaluation._observations import Observations
 from txpert.evaluation._repeats import mean_over_repeats, score_pairs, summarize, with_estimates
@@ -74,17 +74,17 @@ def ceiling(
         where the halves correlate negatively, so that its mean is too high where many do; a
         quarter of the mean squared error of the halves.
     ``sampled``
-        The counts of each condition are pooled to shares of genes, from which two data sets of
+        The counts of each condition are pooled to fractions of genes, from which two data sets of
         the original size are drawn, each cell with its own number of counts (multinomial), then
-        normalised as the data are. This is noise of counting alone: the cells of a condition do
-        not differ, and the noise in the pooled shares counts as signal. So it is an upper bound,
+        normalized as the data are. This is noise of counting alone: the cells of a condition do
+        not differ, and the noise in the pooled counts passes for signal. So it is an upper bound,
         loose for conditions of few cells: a perturbation without effect has a Pearson Δ of about
         0.5 here, and of 0 between halves.
 
     Parameters
     ----------
     adata
-        Cells × genes, log-normalised, in memory or backed; ``uns[key_added]["ceiling"]`` is
+        Cells × genes, log-normalized, in memory or backed; ``uns[key_added]["ceiling"]`` is
         written: ``params``, ``summary``, ``perturbations`` (means over repeats, one row per kind,
         perturbation and cell line) and ``repeats`` (the same for each repeat).
     kind
@@ -143,7 +143,7 @@ def ceiling(
         control_label=control_label,
     )
     screen = Screen.from_anndata(adata, keys, layer)
-    check_log_normalised(screen.X, "adata.X" if layer is None else f"adata.layers[{layer!r}]")
+    check_log_normalized(screen.X, "adata.X" if layer is None else f"adata.layers[{layer!r}]")
     counts = _counts(adata, counts_layer) if "sampled" in kinds else None
     conditions, condition = conditions_of(screen)
     scored, splits = _scored(conditions, split)
