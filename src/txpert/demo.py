@@ -22,7 +22,8 @@ import txpert as tx
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT, TEST
 from txpert._csv import csv_bytes
 from txpert._files import replacing
-from txpert.data import canonical_label, check_counts, parse_targets
+from txpert.data._tokens import canonical_label, parse_targets
+from txpert.data._values import check_counts
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 import txpert as tx
 from txpert.baselines import GeneralBaseline, MeanBaseline
-from txpert.evaluation import score_names
+from txpert.evaluation._metrics import score_names
 
 ALL_METRICS, METRICS = score_names(), score_names(main=True)
 SMALL = {

@@ -10,8 +10,8 @@ import pytest
 from scipy import sparse
 
 import txpert as tx
-from txpert.data import group_sums
 from txpert.data._cluster import _n_threads
+from txpert.data._group_sums import group_sums
 
 da = pytest.importorskip("dask.array")
 distributed = pytest.importorskip("distributed")

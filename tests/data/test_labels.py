@@ -3,7 +3,9 @@ import pandas as pd
 import pytest
 
 import txpert as tx
-from txpert.data import ConditionTable, Screen, read_flags, read_names
+from txpert.data import ConditionTable
+from txpert.data._labels import read_flags, read_names
+from txpert.data._screen import Screen
 
 KEYS = {n: n for n in ("perturbation", "control", "batch", "cell_line")}
 

@@ -4,7 +4,9 @@ import pytest
 from scipy import sparse
 
 import txpert as tx
-from txpert.data import LogNormalised, group_sums, log_normalised, read_rows
+from txpert.data._group_sums import group_sums
+from txpert.data._log_normalised import LogNormalised, log_normalised
+from txpert.data._matrix import read_rows
 
 COUNTS = np.random.default_rng(0).poisson(0.7, size=(50, 7)).astype(np.int32)
 COUNTS[3] = 0

@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from txpert.data import check_counts, check_log_normalised, group_sums, read_rows
-from txpert.data._matrix import iter_chunks
+from txpert.data._group_sums import group_sums
+from txpert.data._matrix import iter_chunks, read_rows
+from txpert.data._values import check_counts, check_log_normalised
 
 DENSE = np.random.default_rng(0).poisson(0.7, size=(50, 7)).astype(np.float32)
 

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txpert.data import canonical_label, read_labels, warn_of_labels
+from txpert.data._label_warnings import warn_of_labels
+from txpert.data._reading import read_labels
+from txpert.data._tokens import canonical_label
 
 GENES = ["JAK2", "STAT1", "MYC", "KLF1", "HLA-A", "NKX2-1", "H1.0", "MT-CO1", "RP11-34P13.7",
          "NT5E", "TNFSF12", "TNFSF13", "TNFSF12-TNFSF13", "RARS"]  # fmt: skip

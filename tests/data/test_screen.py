@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from txpert.data import ObsKeys, Screen
+from txpert.data import ObsKeys
+from txpert.data._screen import Screen
 
 KEYS = ObsKeys()
 

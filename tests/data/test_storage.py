@@ -5,8 +5,9 @@ import zarr
 from anndata.io import sparse_dataset, write_elem
 from scipy import sparse
 
-from txpert.data import check_log_normalised, group_sums, read_rows, row_digests
-from txpert.data._matrix import iter_chunks
+from txpert.data._group_sums import group_sums
+from txpert.data._matrix import iter_chunks, read_rows, row_digests
+from txpert.data._values import check_log_normalised
 
 DENSE = np.log1p(np.random.default_rng(0).poisson(0.7, size=(50, 7))).astype(np.float32)
 GROUP = np.arange(50) % 3

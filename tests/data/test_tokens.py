@@ -3,8 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txpert.data import canonical_label, drop_controls, encode_targets, parse_targets
-from txpert.data._tokens import is_control_name, is_missing_text
+from txpert.data._tokens import (
+    canonical_label,
+    drop_controls,
+    encode_targets,
+    is_control_name,
+    is_missing_text,
+    parse_targets,
+)
 
 GENES = st.text(
     st.characters(exclude_characters="+", exclude_categories=["Z", "C"]), min_size=1

@@ -4,7 +4,6 @@ import pytest
 from scipy import sparse
 
 import txpert as tx
-from txpert.data import ValueCheck, check_log_normalised
 from txpert.data._values import (
     EMPTY,
     FINE,
@@ -13,6 +12,8 @@ from txpert.data._values import (
     NOT_FINITE,
     TOO_LARGE,
     WHOLE,
+    ValueCheck,
+    check_log_normalised,
     row_faults,
 )  # fmt: skip
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from txpert.data import group_sums
-from txpert.evaluation import CountModel, draw_counts
+from txpert.data._group_sums import group_sums
+from txpert.evaluation._sampled import CountModel, draw_counts
 
 
 def test_counts_are_multinomial():

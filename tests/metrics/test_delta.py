@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from txpert.metrics import against_perturbed_mean, check_scale, pearson_delta
+from txpert.metrics import against_perturbed_mean, pearson_delta
+from txpert.metrics._delta import check_scale
 
 
 def test_weights_are_numbers_of_cells():

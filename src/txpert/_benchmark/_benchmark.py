@@ -1,3 +1,5 @@
+"""``tx.benchmark``: from arguments to schedule, runs and result."""
+
 from __future__ import annotations
 
 import warnings
@@ -10,16 +12,12 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import CELL_LINE, N_CELLS, PERTURBATION, UNS_KEY
-from txpert.data import (
-    BATCH_KEY,
-    CELL_LINE_KEY,
-    CONTROL_KEY,
-    PERTURBATION_KEY,
-    SPLIT_KEY,
-    ObsKeys,
-)
-from txpert.evaluation import warn_of_leak, warn_of_unmeasured
-from txpert.splits import TASKS, Task, group_key, make_task
+from txpert.data import ObsKeys
+from txpert.data._keys import BATCH_KEY, CELL_LINE_KEY, CONTROL_KEY, PERTURBATION_KEY, SPLIT_KEY
+from txpert.evaluation._warnings import warn_of_leak, warn_of_unmeasured
+from txpert.splits import Task
+from txpert.splits._perturbations import group_key
+from txpert.splits._task import TASKS, make_task
 from txpert.tl import ceiling
 
 from ._folds import Bench, Fold

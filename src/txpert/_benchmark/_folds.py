@@ -23,10 +23,14 @@ from txpert._constants import (
     VALIDATION,
 )
 from txpert._types import IntArray
-from txpert.data import ConditionTable, ObsKeys, Screen, check_log_normalised
-from txpert.evaluation import HeldOut
+from txpert.data import ConditionTable, ObsKeys
+from txpert.data._screen import Screen
+from txpert.data._values import check_log_normalised
+from txpert.evaluation._scoring import HeldOut
 from txpert.pp import split, split_fold
-from txpert.splits import Task, make_task, option_names, split_hash
+from txpert.splits import Task
+from txpert.splits._hash import split_hash
+from txpert.splits._task import make_task, option_names
 from txpert.tl._fit import BENCHMARK_KEY, TEST_PERTURBATIONS
 
 GROUP = "group"

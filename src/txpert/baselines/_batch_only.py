@@ -8,8 +8,10 @@ from anndata import AnnData
 
 from txpert._constants import N_CELLS
 from txpert._types import FloatArray, IntArray
-from txpert.data import ConditionTable, ControlProfiles, weighted_group_means
-from txpert.effects import Smoother, rotated
+from txpert.data import ConditionTable
+from txpert.data._controls import ControlProfiles
+from txpert.data._group_sums import weighted_group_means
+from txpert.effects._smoother import Smoother, rotated
 
 from ._base import Baseline
 from ._registry import register_baseline

@@ -7,8 +7,10 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._types import FloatArray
-from txpert.data import ConditionTable, parse_targets
-from txpert.effects import Effects, Smoother, penalties, rotated
+from txpert.data import ConditionTable
+from txpert.data._tokens import parse_targets
+from txpert.effects._effects import Effects
+from txpert.effects._smoother import Smoother, penalties, rotated
 
 from ._base import EffectBaseline
 from ._registry import register_baseline

@@ -1,3 +1,5 @@
+"""Mean control profiles of each context, and predictions that start from them."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence

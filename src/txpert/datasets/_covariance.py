@@ -1,3 +1,5 @@
+"""The covariance of simulated effects between conditions."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -7,7 +9,7 @@ import pandas as pd
 
 from txpert._constants import CELL_LINE, PERTURBATION
 from txpert._types import FloatArray
-from txpert.data import parse_targets
+from txpert.data._tokens import parse_targets
 from txpert.graph import KnowledgeGraph
 
 from ._effects import STRENGTH_SHAPE, STRESS_SIZE, graph_spread

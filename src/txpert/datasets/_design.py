@@ -1,3 +1,5 @@
+"""The design of a simulated screen: cell lines, batches, perturbations, numbers of cells."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,3 +1,5 @@
+"""Noise-free effects of a simulated screen, drawn along a graph."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ from scipy.special import gammaincinv, ndtr
 
 from txpert._constants import PERTURBATION
 from txpert._types import FloatArray, IntArray
-from txpert.data import join_targets
+from txpert.data._tokens import join_targets
 from txpert.graph import KnowledgeGraph
 
 from ._parameters import SimulationParameters

@@ -1,3 +1,5 @@
+"""An upper bound for predictors that know the true graph but not the effects."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -7,13 +9,11 @@ from scipy import linalg
 
 from txpert._constants import CELL_LINE, CONTROL, N_CELLS, PERTURBATION, SPLIT, TRAIN
 from txpert._types import FloatArray, IntArray
-from txpert.data import (
-    ConditionTable,
-    ControlProfiles,
-    average_over_batches,
-    measured_targets,
-    weighted_group_means,
-)
+from txpert.data import ConditionTable
+from txpert.data._conditions import average_over_batches
+from txpert.data._controls import ControlProfiles
+from txpert.data._group_sums import weighted_group_means
+from txpert.data._tokens import measured_targets
 from txpert.graph import KnowledgeGraph
 from txpert.pp import pseudobulk
 
@@ -64,7 +64,7 @@ class GraphOracle(Oracle):
     >>> import txpert as tx
     >>> adata = tx.datasets.toy()
     >>> tx.pp.split(adata)
-    >>> tx.datasets.GraphOracle(adata).predict("GENE3", batch="batch_1").shape
+    >>> GraphOracle(adata).predict("GENE3", batch="batch_1").shape
     (1, 60)
     """
 

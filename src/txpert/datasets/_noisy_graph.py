@@ -1,3 +1,5 @@
+"""The graph that made a simulated screen, and noisy copies of it."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -65,7 +67,7 @@ def noisy_graph(
     --------
     >>> import txpert as tx
     >>> graph = tx.datasets.toy_graph()
-    >>> copy = tx.datasets.noisy_graph(graph, missing=0.5, wrong=0.1)
+    >>> copy = noisy_graph(graph, missing=0.5, wrong=0.1)
     >>> graph.n_edges, copy.n_edges
     (287, 172)
     """

@@ -1,3 +1,5 @@
+"""Parameters of a simulated screen."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, fields

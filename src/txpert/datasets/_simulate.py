@@ -1,3 +1,5 @@
+"""``datasets.simulate``: a screen of counts, drawn from a design and its effects."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -7,7 +9,8 @@ from scipy import sparse
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION
 from txpert._types import FloatArray
-from txpert.graph import KnowledgeGraph, go, go_genes
+from txpert.graph import KnowledgeGraph, go
+from txpert.graph._go import go_genes
 
 from ._counts import draw_counts
 from ._design import Design, draw_design, line_names

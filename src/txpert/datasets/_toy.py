@@ -1,3 +1,5 @@
+"""A screen and a graph small enough for examples."""
+
 from __future__ import annotations
 
 import numpy as np

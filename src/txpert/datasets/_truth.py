@@ -1,3 +1,5 @@
+"""The noise-free profiles of a simulated screen, and how they are stored."""
+
 from __future__ import annotations
 
 from dataclasses import asdict

@@ -11,7 +11,9 @@ import pandas as pd
 
 from txpert._constants import N_CELLS, PERTURBATION
 from txpert._types import BoolArray, FloatArray, IntArray
-from txpert.data import ConditionTable, canonical_label, parse_targets, weighted_group_means
+from txpert.data import ConditionTable
+from txpert.data._group_sums import weighted_group_means
+from txpert.data._tokens import canonical_label, parse_targets
 
 Unseen = Callable[[list[str]], FloatArray]
 

@@ -1,3 +1,5 @@
+"""The effect of a perturbation on its target's own expression."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -8,13 +10,10 @@ import pandas as pd
 
 from txpert._constants import N_CELLS, PERTURBATION
 from txpert._types import FloatArray, IntArray
-from txpert.data import (
-    ConditionTable,
-    ControlProfiles,
-    canonical_label,
-    measured_targets,
-    weighted_group_means,
-)
+from txpert.data import ConditionTable
+from txpert.data._controls import ControlProfiles
+from txpert.data._group_sums import weighted_group_means
+from txpert.data._tokens import canonical_label, measured_targets
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import pandas as pd
 
 from txpert._constants import CELL_LINE, TARGET_SUM
 from txpert._types import BoolArray, FloatArray
-from txpert.data import average_over_batches
-from txpert.metrics import check_scale
+from txpert.data._conditions import average_over_batches
+from txpert.metrics._delta import check_scale
 
 from ._metrics import score_names
 from ._scoring import HeldOut

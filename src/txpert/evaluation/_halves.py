@@ -1,3 +1,5 @@
+"""Δ of random halves of the cells, for ceilings."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -7,7 +9,7 @@ import pandas as pd
 
 from txpert._constants import CELL_LINE, PERTURBATION
 from txpert._types import FloatArray, IntArray, Matrix
-from txpert.data import group_sums
+from txpert.data._group_sums import group_sums
 
 from ._observations import Observations
 

@@ -1,3 +1,5 @@
+"""Δ of data sets sampled from the pooled counts, for ceilings."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -7,7 +9,8 @@ import numpy as np
 from scipy import sparse
 
 from txpert._types import FloatArray, IntArray, Matrix
-from txpert.data import group_sums, iter_chunks
+from txpert.data._group_sums import group_sums
+from txpert.data._matrix import iter_chunks
 
 from ._observations import Observations
 

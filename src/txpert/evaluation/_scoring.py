@@ -23,13 +23,10 @@ from txpert._constants import (
     TRAIN,
 )
 from txpert._types import BoolArray, FloatArray, IntArray
-from txpert.data import (
-    ConditionTable,
-    ControlProfiles,
-    average_over_batches,
-    canonical_label,
-    measured_targets,
-)
+from txpert.data import ConditionTable
+from txpert.data._conditions import average_over_batches
+from txpert.data._controls import ControlProfiles
+from txpert.data._tokens import canonical_label, measured_targets
 
 from ._metrics import METRICS, WITHOUT_TARGETS, Rows, metric_of, score_names
 
@@ -141,7 +138,7 @@ def predicted_delta(
     Returns
     -------
     Δ of each perturbation × cell line, in the order of
-    :func:`txpert.data.average_over_batches`.
+    ``average_over_batches``.
 
     Raises
     ------

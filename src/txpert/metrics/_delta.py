@@ -92,9 +92,8 @@ def check_scale(delta: npt.ArrayLike, *, target_sum: float = TARGET_SUM) -> None
 
     Examples
     --------
-    >>> import txpert as tx
-    >>> tx.metrics.check_scale([[0.1, -0.4]])
-    >>> tx.metrics.check_scale([[0.1, 35.0]])
+    >>> check_scale([[0.1, -0.4]])
+    >>> check_scale([[0.1, 35.0]])
     Traceback (most recent call last):
     ...
     ValueError: Δ is 35 in row 0, column 1, but log1p of counts normalised to 4000 per cell ...

@@ -118,7 +118,7 @@ def mean_by_group(
     >>> pred, index = [[1.0, 0.0], [0.0, 2.0]], [0, 1, 1]
     >>> cells = [[1.0, 2.0], [0.0, 2.0], [0.0, 0.0]]
     >>> error = tx.metrics.mse(pred, cells, index=index)
-    >>> error.tolist(), tx.metrics.mean_by_group(error, index).tolist()
+    >>> error.tolist(), mean_by_group(error, index).tolist()
     ([2.0, 0.0, 2.0], [2.0, 1.0])
     """
     values, index = aligned_series(values, index)

@@ -1,3 +1,5 @@
+"""Shuffled minibatches, distributed over processes."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

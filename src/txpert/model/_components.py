@@ -13,15 +13,14 @@ import pandas as pd
 
 from txpert._constants import BATCH, CELL_LINE, N_CELLS, PERTURBATION
 from txpert._types import FloatArray, IntArray
-from txpert.data import ConditionTable, ControlProfiles, canonical_label, parse_targets
-from txpert.effects import (
-    GeneGaussianProcess,
-    GeneKernels,
-    LineEffects,
-    MeasuredEffects,
-    Posterior,
-    co_response,
-)
+from txpert.data import ConditionTable
+from txpert.data._controls import ControlProfiles
+from txpert.data._tokens import canonical_label, parse_targets
+from txpert.effects._co_response import co_response
+from txpert.effects._gene_kernels import GeneKernels
+from txpert.effects._gene_process import GeneGaussianProcess, Posterior
+from txpert.effects._line_effects import LineEffects
+from txpert.effects._measured_effects import MeasuredEffects
 
 from ._network import Network
 
@@ -34,7 +33,7 @@ MEASURED, ELSEWHERE, TRANSFERRED, COMPOSED, NEW = KINDS = (
     "composed",
     "new",
 )
-"""What training knows of a condition, see :class:`txpert.model.Ensemble`."""
+"""What training knows of a condition, see ``Ensemble``."""
 
 
 @dataclass(frozen=True)
@@ -245,7 +244,7 @@ def _context_columns(n_contexts: int) -> tuple[str, ...]:
 )
 @dataclass(frozen=True)
 class MeanComponent(Component):
-    """Mean effects by cell line (:class:`txpert.effects.LineEffects`)."""
+    """Mean effects by cell line (``LineEffects``)."""
 
     effects: LineEffects
 
@@ -290,7 +289,7 @@ class GaussianProcessComponent(Component):
     process: GeneGaussianProcess
     kernels: GeneKernels
     response: pd.DataFrame
-    """Coordinates of genes by their responses (:func:`txpert.effects.co_response`)."""
+    """Coordinates of genes by their responses (``co_response``)."""
 
     @classmethod
     def fit(cls, training: Training, sources: Sources) -> GaussianProcessComponent:

@@ -13,7 +13,10 @@ from torch.utils.data import BatchSampler, DataLoader, Sampler, SequentialSample
 
 from txpert._constants import CONTROL, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
 from txpert._types import BoolArray, IntArray
-from txpert.data import ConditionTable, Matching, Screen, encode_targets, parse_targets
+from txpert.data import ConditionTable
+from txpert.data._controls import Matching
+from txpert.data._screen import Screen
+from txpert.data._tokens import encode_targets, parse_targets
 
 from ._batches import ShuffledBatches
 from ._torch_datasets import CellDataset, ConditionDataset, Controls

@@ -15,8 +15,10 @@ from scvi import settings
 
 from txpert._constants import CELL_LINE, PERTURBATION
 from txpert._types import FloatArray, IntArray
-from txpert.data import ConditionTable, ControlProfiles, canonical_label, parse_targets
-from txpert.effects import TargetEffect
+from txpert.data import ConditionTable
+from txpert.data._controls import ControlProfiles
+from txpert.data._tokens import canonical_label, parse_targets
+from txpert.effects._target_effect import TargetEffect
 
 from ._components import (
     COMPONENTS,
@@ -43,7 +45,7 @@ class Ensemble:
     .. math:: \hat\Delta = T + s\,\Big(D^{(0)} + \sum_c w_c\,(D^{(c)} - D^{(0)})\Big),
               \qquad w_c, s \ge 0,
 
-    with the effect T on the targets themselves (:class:`txpert.effects.TargetEffect`) and the
+    with the effect T on the targets themselves (``TargetEffect``) and the
     components D in the order of :func:`txpert.model.show`: by default the mean effect, a Gaussian
     process and the network. The weights are fitted by :func:`stack` for each kind of condition by
     itself: "measured" (in training, in this cell line), "measured elsewhere" (in other lines, and

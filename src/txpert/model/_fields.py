@@ -1,3 +1,5 @@
+"""Fields of the AnnData registry that scvi-tools does not have."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -10,7 +12,7 @@ from scvi.data import AnnDataManager
 from scvi.data.fields import MuDataWrapper
 
 from txpert._compat import BaseDataFrameField
-from txpert.data import obs_columns
+from txpert.data._keys import obs_columns
 
 
 class OpenObsField(BaseDataFrameField):

@@ -12,8 +12,12 @@ from scvi import settings
 
 from txpert._constants import BATCH, CELL_LINE, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
 from txpert._types import BoolArray
-from txpert.data import ConditionTable, Matching, Screen, average_over_batches, parse_targets
-from txpert.splits import hold_out, split_by_fold
+from txpert.data import ConditionTable
+from txpert.data._conditions import average_over_batches
+from txpert.data._controls import Matching
+from txpert.data._screen import Screen
+from txpert.data._tokens import parse_targets
+from txpert.splits._assignment import hold_out, split_by_fold
 
 from ._components import COMPONENTS, TRANSFERRED, Sources
 from ._ensemble import Ensemble
@@ -54,7 +58,7 @@ class TrainingData:
         Parameters
         ----------
         part
-            What :func:`txpert.splits.split_by_fold` returned.
+            What ``split_by_fold`` returned.
         """
         return self._resplit(lambda split, perturbation: hold_out(split, perturbation, part))
 

@@ -1,3 +1,5 @@
+"""The network: basal encoder, perturbation encoder and decoder."""
+
 from __future__ import annotations
 
 import inspect
@@ -9,23 +11,14 @@ from scvi.module.base import BaseModuleClass, LossOutput, auto_move_data
 from torch import Tensor
 from torch.nn import functional as F
 
-from txpert.data import Matching
-from txpert.nn import (
-    BasalMLP,
-    CombinationName,
-    Decoder,
-    EncoderConfig,
-    GraphTensors,
-    Nodes,
-    Similarity,
-    delta_similarity,
-    find_decoder,
-    join_edges,
-    make_combination,
-    make_decoder,
-    make_encoder,
-    reachable,
-)
+from txpert.data._controls import Matching
+from txpert.nn import Decoder, EncoderConfig, GraphTensors, Nodes
+from txpert.nn._combination import CombinationName, make_combination
+from txpert.nn._decoder import find_decoder, make_decoder
+from txpert.nn._edges import join_edges, reachable
+from txpert.nn._mlp import BasalMLP
+from txpert.nn._registry import make_encoder
+from txpert.nn._similarity import Similarity, delta_similarity
 
 from ._torch_datasets import CONTROL_EMBEDDING, CONTROL_PROFILE, EXPRESSION, PERTURBATION, WEIGHT
 
@@ -45,7 +38,7 @@ class TxPertModule(BaseModuleClass):
         \hat y = \bar x + g\Big(\sum_{p \in P} z_p\Big) \quad\text{("delta")},
 
     with an MLP as decoder :math:`g`; "low_rank" is as "delta", with
-    :class:`txpert.nn.LowRankDecoder`.
+    ``LowRankDecoder``.
 
     A node about which training said nothing (an isolated one that was no training target, say)
     has the mean embedding of the training targets in evaluation mode.
@@ -69,7 +62,7 @@ class TxPertModule(BaseModuleClass):
     decoding
         ``"low_rank"``, ``"delta"`` or ``"direct"``.
     combination
-        How several targets act together, see :func:`txpert.nn.make_combination`.
+        How several targets act together, see ``make_combination``.
     n_latent, n_hidden, dropout
         Sizes of the latent space and the hidden layers, and their dropout.
     mean_control

@@ -10,7 +10,8 @@ import torch
 
 from txpert._constants import PERTURBATION
 from txpert._types import FloatArray, IntArray
-from txpert.data import ControlProfiles, encode_targets
+from txpert.data._controls import ControlProfiles
+from txpert.data._tokens import encode_targets
 
 from ._module import TxPertModule
 from ._torch_datasets import control_tensors

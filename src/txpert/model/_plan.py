@@ -12,7 +12,7 @@ from scvi.train import TrainingPlan
 from torch import Tensor
 
 from txpert.metrics import pearson_delta
-from txpert.nn import Similarity
+from txpert.nn._similarity import Similarity
 
 from ._module import TxPertModule
 from ._torch_datasets import CONTROL_PROFILE, GROUP, PERTURBATION, WEIGHT

@@ -14,8 +14,11 @@ from anndata import AnnData
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION
 from txpert._types import FloatArray, IntArray
-from txpert.data import ConditionTable, ControlProfiles, Matching, Screen, encode_targets
-from txpert.effects import Posterior
+from txpert.data import ConditionTable
+from txpert.data._controls import ControlProfiles, Matching
+from txpert.data._screen import Screen
+from txpert.data._tokens import encode_targets
+from txpert.effects._gene_process import Posterior
 
 from ._components import NETWORK, Sources
 from ._embeddings import ControlEmbedding

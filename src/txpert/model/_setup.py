@@ -13,16 +13,12 @@ from scvi.data import AnnDataManager
 from scvi.data.fields import LayerField, MuDataLayerField, MuDataObsmField, ObsmField
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT
-from txpert.data import (
-    ObsKeys,
-    Screen,
-    check_log_normalised,
-    expression_matrix,
-    log_normalised,
-    obs_columns,
-    place,
-    resolve_key,
-)
+from txpert.data import ObsKeys
+from txpert.data._keys import obs_columns, resolve_key
+from txpert.data._log_normalised import log_normalised
+from txpert.data._matrix import expression_matrix, place
+from txpert.data._screen import Screen
+from txpert.data._values import check_log_normalised
 
 from ._embeddings import read_embedding
 from ._fields import MuDataOpenObsField, OpenObsField, obs_column

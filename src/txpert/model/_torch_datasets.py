@@ -1,3 +1,5 @@
+"""Minibatches of pseudobulk conditions or of cells, with their matched controls."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -11,15 +13,12 @@ from torch.utils.data import Dataset
 from txpert._constants import CELL_LINE, N_CELLS
 from txpert._constants import PERTURBATION as PERTURBATION_COLUMN
 from txpert._types import IntArray
-from txpert.data import (
-    ConditionTable,
-    ControlProfiles,
-    Matching,
-    Screen,
-    average_over_batches,
-    read_rows,
-    refuse_dask,
-)
+from txpert.data import ConditionTable
+from txpert.data._conditions import average_over_batches
+from txpert.data._controls import ControlProfiles, Matching
+from txpert.data._matrix import read_rows
+from txpert.data._screen import Screen
+from txpert.data._storage import refuse_dask
 
 EXPRESSION = "X"
 CONTROL_PROFILE = "control_profile"

@@ -1,3 +1,5 @@
+"""Figures of a benchmark: means with intervals, perturbations one by one, and ranks."""
+
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
@@ -7,7 +9,7 @@ from matplotlib.axes import Axes
 
 from txpert._benchmark import BenchmarkResult
 from txpert._constants import CELL_LINE, PERTURBATION
-from txpert.evaluation import metric_of, score_label, score_names
+from txpert.evaluation._metrics import metric_of, score_label, score_names
 
 from ._labels import shown
 from ._results import one_of

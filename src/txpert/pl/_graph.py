@@ -1,3 +1,5 @@
+"""Coverage and overlap of knowledge graphs."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence

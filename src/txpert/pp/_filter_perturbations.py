@@ -12,16 +12,12 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import N_CELLS, PERTURBATION
-from txpert.data import (
-    CELL_LINE_KEY,
-    CONTROL_KEY,
-    PERTURBATION_KEY,
-    ObsKeys,
-    check_log_normalised,
-    expression_matrix,
-    parse_targets,
-)
-from txpert.splits import Perturbations
+from txpert.data import ObsKeys
+from txpert.data._keys import CELL_LINE_KEY, CONTROL_KEY, PERTURBATION_KEY
+from txpert.data._matrix import expression_matrix
+from txpert.data._tokens import parse_targets
+from txpert.data._values import check_log_normalised
+from txpert.splits._perturbations import Perturbations
 
 from ._measure import N_DE_GENES, TARGET_EXPRESSION, measure_effects
 

@@ -10,14 +10,9 @@ from anndata import AnnData
 
 from txpert._constants import COMBINATION, CONTROL, N_CELLS, PERTURBATION
 from txpert._types import BoolArray
-from txpert.data import (
-    canonical_label,
-    drop_controls,
-    is_control_name,
-    read_flags,
-    read_labels,
-    read_names,
-)
+from txpert.data._labels import read_flags, read_names
+from txpert.data._reading import read_labels
+from txpert.data._tokens import canonical_label, drop_controls, is_control_name
 
 
 def harmonize_labels(

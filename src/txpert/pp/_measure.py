@@ -13,8 +13,10 @@ from tqdm.auto import tqdm
 
 from txpert._constants import CELL_LINE, CONTROL, PERTURBATION
 from txpert._types import FloatArray, IntArray
-from txpert.data import ValueCheck, parse_targets, read_cells_of
-from txpert.splits import Perturbations
+from txpert.data._matrix import read_cells_of
+from txpert.data._tokens import parse_targets
+from txpert.data._values import ValueCheck
+from txpert.splits._perturbations import Perturbations
 
 N_DE_GENES = "n_de_genes"
 TARGET_EXPRESSION = "target_expression"

@@ -7,13 +7,9 @@ from anndata import AnnData
 
 from txpert._constants import TARGET_SUM
 from txpert._types import Matrix
-from txpert.data import (
-    ValueCheck,
-    check_counts,
-    check_target_sum,
-    expression_matrix,
-    iter_chunks,
-)
+from txpert.data._log_normalised import check_target_sum
+from txpert.data._matrix import expression_matrix, iter_chunks
+from txpert.data._values import ValueCheck, check_counts
 
 
 def normalize(

@@ -6,18 +6,11 @@ from collections.abc import Sequence
 
 from anndata import AnnData
 
-from txpert.data import (
-    BATCH_KEY,
-    CELL_LINE_KEY,
-    CONTROL_KEY,
-    PERTURBATION_KEY,
-    SPLIT_KEY,
-    ConditionTable,
-    ObsKeys,
-    Screen,
-    check_log_normalised,
-    place,
-)
+from txpert.data import ConditionTable, ObsKeys
+from txpert.data._keys import BATCH_KEY, CELL_LINE_KEY, CONTROL_KEY, PERTURBATION_KEY, SPLIT_KEY
+from txpert.data._matrix import place
+from txpert.data._screen import Screen
+from txpert.data._values import check_log_normalised
 
 
 def pseudobulk(

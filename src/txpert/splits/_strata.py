@@ -8,7 +8,10 @@ import numpy as np
 import pandas as pd
 
 from txpert._constants import CONTROL, PERTURBATION
-from txpert.data import ConditionTable, Screen, canonical_label, check_log_normalised
+from txpert.data import ConditionTable
+from txpert.data._screen import Screen
+from txpert.data._tokens import canonical_label
+from txpert.data._values import check_log_normalised
 
 Stratify = Literal["effect_size"] | pd.Series
 

@@ -10,7 +10,11 @@ from anndata import AnnData
 from mudata import MuData
 
 from txpert._constants import CONTROL, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
-from txpert.data import ConditionTable, Screen, check_log_normalised, conditions_of, obs_columns
+from txpert.data import ConditionTable
+from txpert.data._conditions import conditions_of
+from txpert.data._keys import obs_columns
+from txpert.data._screen import Screen
+from txpert.data._values import check_log_normalised
 from txpert.model import TxPertModel
 
 
