@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from txpert._constants import CONTROL, PERTURBATION
-from txpert.data import ConditionTable, Screen, canonical_label, check_log_normalised
+from txpert.data import ConditionTable, Screen, canonical_label
 
 Stratify = Literal["effect_size"] | pd.Series
 
@@ -28,7 +28,7 @@ def stratum_values(screen: Screen, stratify: Stratify) -> dict[str, float]:
             "stratify takes 'effect_size' or a pandas series from perturbation to number, not "
             f"{stratify!r}."
         )
-    check_log_normalised(screen.X, "adata.X")
+    screen.check_values("adata.X")
     table = ConditionTable.from_screen(screen)
     rows = ~table.obs[CONTROL].to_numpy()
     sizes = pd.Series(np.linalg.norm(table.delta[rows], axis=1).astype(float))

@@ -28,9 +28,9 @@ from txpert.data import (
     ObsKeys,
     Screen,
     check_counts,
-    check_log_normalised,
     conditions_of,
     expression_matrix,
+    place,
 )
 from txpert.evaluation import (
     CountModel,
@@ -154,7 +154,7 @@ def ceiling(
         control_label=control_label,
     )
     screen = Screen.from_anndata(adata, keys, layer)
-    check_log_normalised(screen.X, "adata.X" if layer is None else f"adata.layers[{layer!r}]")
+    screen.check_values(place(layer))
     counts = _counts(adata, counts_layer) if "sampled" in kinds else None
     conditions, condition = conditions_of(screen)
     scored, splits = _scored(conditions, split)
