@@ -50,10 +50,12 @@ def test_a_line_with_one_modality_has_that_by_default(two_lines):
     lines = two_lines.obs["cell_line"].astype(str)
     two_lines.obs["modality"] = lines.map({"K562": "CRISPRa", "RPE1": "CRISPRi"})
     table = ConditionTable.from_anndata(tx.pp.pseudobulk(two_lines))
-    by_line = dict(zip(table.controls.obs["cell_line"], table.controls.obs["modality"]))
+    by_line = dict(
+        zip(table.controls.obs["cell_line"], table.controls.obs["modality"], strict=True)
+    )
     assert by_line == {"K562": "CRISPRa", "RPE1": "CRISPRi"}
     pooled = table.over_batches().controls.obs
-    assert dict(zip(pooled["cell_line"], pooled["modality"])) == by_line
+    assert dict(zip(pooled["cell_line"], pooled["modality"], strict=True)) == by_line
 
 
 def test_modalities_that_nobody_reads_are_warned_about(mixed):

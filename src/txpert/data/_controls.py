@@ -40,8 +40,10 @@ def condition_names(obs: pd.DataFrame) -> pd.Index:
     With a modality, that stands before the perturbation.
     """
     names = [CELL_LINE, BATCH, *([MODALITY] if MODALITY in obs else []), PERTURBATION]
-    first, *others = (obs[name].astype(str) for name in names)
-    return pd.Index(first.str.cat(others, sep="|").to_numpy(dtype=object))
+    parts = obs[names].astype(str)
+    return pd.Index(
+        ["|".join(row) for row in parts.itertuples(index=False, name=None)], dtype=object
+    )
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,9 @@ def unmeasured_entries(
     """
     lines = obs[CELL_LINE].astype(str).to_numpy()
     mask = np.zeros((len(obs), len(genes)), dtype=bool)
-    for line in [] if measured is None else measured:
+    if measured is None:
+        return mask
+    for line in measured:
         mask[lines == str(line)] = ~measured[line].to_numpy()
     return mask
 

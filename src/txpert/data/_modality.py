@@ -66,7 +66,8 @@ def modality_of_cells(
     of_context = names[perturbed].groupby(context[perturbed]).agg(["first", "nunique"])
     single = of_context.loc[of_context["nunique"] == 1, "first"]
     names[control] = pd.Series(context[control]).map(single).fillna(ALL).to_numpy()
-    return pd.Categorical(names)
+    values: pd.Categorical[Any] = pd.Categorical(names)
+    return values
 
 
 def warn_of_mixed_modalities(obs: Any, control: BoolArray, where: str = "adata.obs") -> None:

@@ -89,7 +89,8 @@ def from_effects(
     _check_rows(values, perturbed, obs)
     obs, values = obs[perturbed], values[perturbed]
     contexts = obs[list(columns)].drop_duplicates()
-    controls = contexts.assign(**{PERTURBATION: CONTROL, CONTROL: True, N_CELLS: 1})
+    controls = contexts.copy()
+    controls[PERTURBATION], controls[CONTROL], controls[N_CELLS] = CONTROL, True, 1
     obs = pd.concat([obs, controls[list(obs)]], ignore_index=True)
     zeros = np.zeros((len(controls), values.shape[1]), dtype=np.float32)
     obs.index = condition_names(obs)
