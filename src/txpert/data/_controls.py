@@ -78,6 +78,10 @@ class ControlProfiles:
         """Whether Δ is what was measured, against controls of zero; see :class:`Screen`."""
         return not self.mean.any()
 
+    def measured(self) -> BoolArray:
+        """Return which genes each context measured, ``(n_contexts, n_genes)``."""
+        return np.isfinite(self.mean)
+
     def filled(self) -> ControlProfiles:
         """Return profiles in which a gene not measured has its mean over the other contexts.
 

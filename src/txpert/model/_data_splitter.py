@@ -13,7 +13,14 @@ from torch.utils.data import BatchSampler, DataLoader, Sampler, SequentialSample
 
 from txpert._constants import CONTROL, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
 from txpert._types import BoolArray, IntArray
-from txpert.data import ConditionTable, Matching, Screen, encode_targets, parse_targets
+from txpert.data import (
+    ConditionTable,
+    Matching,
+    Screen,
+    encode_targets,
+    parse_targets,
+    weighted_group_means,
+)
 
 from ._batches import ShuffledBatches
 from ._torch_datasets import CellDataset, ConditionDataset, Controls
@@ -99,9 +106,15 @@ class PerturbationSplitter(pl.LightningDataModule):
     def training_effects(self) -> Tensor:
         """Return Δ of the training perturbations of one gene, or of all if there are none.
 
-        One row per cell line and perturbation, ``(n, n_genes)``.
+        One row per cell line and perturbation, ``(n, n_genes)``. A gene that was not measured has
+        its mean over the others.
         """
         labels, delta = self._perturbed.obs[PERTURBATION].astype(str), self._perturbed.delta
+        missing = np.isnan(delta)
+        if missing.any():
+            everywhere = np.zeros(len(delta), dtype=np.int64)
+            mean = weighted_group_means(delta, everywhere, np.ones(len(delta)))
+            delta = np.where(missing, np.nan_to_num(mean), delta)
         order = np.array([len(parse_targets(label)) for label in labels])
         return torch.from_numpy(delta[order == 1] if (order == 1).any() else delta)
 
