@@ -1,216 +1,208 @@
+"""The Gaussian process against dense algebra, and what it makes of lines and missing genes."""
+
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.linalg import expm
-from scipy.optimize import check_grad
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel
 
-from txpert.effects import Effects, GeneGaussianProcess, GeneKernels
-from txpert.effects._variances import _deviance, fit_variances
+from txpert.effects import GeneGaussianProcess, GeneKernels, MeasuredEffects
 from txpert.graph import KnowledgeGraph
-from txpert.graph._diffusion import Diffusion
 
-ANCHORS = pd.Index([f"P{i}" for i in range(40)], dtype=object)
-
-
-def diffusion(graph, time):
-    weights = np.zeros((graph.n_nodes, graph.n_nodes))
-    weights[graph.source, graph.target] = graph.weight
-    weights = np.maximum(weights, weights.T)
-    root = np.sqrt(weights.sum(axis=0))
-    return expm(-time * (np.eye(graph.n_nodes) - weights / np.outer(root, root)))
+GENES = [f"g{i:02d}" for i in range(30)]
 
 
-@pytest.fixture
-def kernels(random_graph):
-    return GeneKernels([random_graph()], {}, ANCHORS)
+@pytest.fixture(scope="module")
+def graph():
+    """Six cliques of five genes."""
+    pairs = [(a, b) for a in range(30) for b in range(a) if a // 5 == b // 5]
+    edges = pd.DataFrame(pairs, columns=["source", "target"])
+    edges = edges.apply(lambda column: column.map(lambda i: GENES[i]))
+    return KnowledgeGraph.from_edges(edges, name="cliques", directed=False)
 
 
-def test_kernels_are_diffusions_plain_and_scaled(random_graph, kernels):
-    graph = random_graph()
-    order = [f"P{i}" for i in (3, 1, 30)]
-    found = dict(zip(kernels.names, kernels.between(pd.Index(order), ANCHORS[:5]), strict=True))
-    position = graph.nodes.get_indexer(order), graph.nodes.get_indexer(ANCHORS[:5])
-    for time in (2, 16):
-        expected = diffusion(graph, time)
-        length = np.sqrt(np.diagonal(expected))
-        plain = expected[np.ix_(*position)]
-        np.testing.assert_allclose(found[f"random, walks of {time}"], plain, atol=1e-5)
-        scaled = (expected / np.outer(length, length))[np.ix_(*position)]
-        np.testing.assert_allclose(found[f"random, scaled walks of {time}"], scaled, atol=1e-5)
+@pytest.fixture(scope="module")
+def kernels(graph):
+    return GeneKernels([graph], {}, pd.Index(GENES, dtype=object))
 
 
-def test_genes_outside_the_anchors_are_compared_the_same_way(random_graph, monkeypatch):
-    graph = random_graph()
-    inside = GeneKernels([graph], {}, ANCHORS).between(ANCHORS[30:], ANCHORS[:30])
-    monkeypatch.setattr("txpert.graph._diffusion._BLOCK", 3)
-    outside = GeneKernels([graph], {}, ANCHORS[:30]).between(ANCHORS[30:], ANCHORS[:30])
-    for one, other in zip(inside, outside, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-6)
+@pytest.fixture(scope="module")
+def truth():
+    """Effects of genes in two lines, the same within cliques."""
+    rng = np.random.default_rng(0)
+    of_clique, of_line = rng.normal(size=(6, 40)), rng.normal(size=(2, 40))
+    shared = of_clique[np.arange(30) // 5]
+    return {"K": shared + of_line[0], "R": shared + of_line[1]}
 
 
-def test_walks_are_remembered_and_forgotten_without_a_trace(random_graph, monkeypatch):
-    graph, anchors = random_graph(), ANCHORS[:10]
-    asked = [ANCHORS[[20, 5, 21, 20]], ANCHORS[22:30], ANCHORS[[9, 22, 20]], ANCHORS[30:]]
-    anew = [GeneKernels([graph], {}, anchors).between(genes, anchors[2:]) for genes in asked]
-    monkeypatch.setattr("txpert.effects._gene_kernels._MOST_KEPT", 9)
-    kernels = GeneKernels([graph], {}, anchors)
-    walked = []
-    original = Diffusion.blocks
-
-    def count(diffusion, start):
-        walked.append(len(start))
-        return original(diffusion, start)
-
-    monkeypatch.setattr(Diffusion, "blocks", count)
-    for genes, expected in zip(asked, anew, strict=True):
-        for one, other in zip(kernels.between(genes, anchors[2:]), expected, strict=True):
-            np.testing.assert_allclose(one, other, atol=1e-6)
-    of_given_graph = walked[::2]
-    assert of_given_graph == [8 + 2, 8, 8 + 10]  # the third time all are known
-
-
-def test_unknown_genes_are_like_no_other(kernels):
-    for kernel in kernels.between(pd.Index(["P1", "elsewhere"]), ANCHORS):
-        assert kernel[0].any()
-        assert not kernel[1].any()
-
-
-def test_features_are_compared_by_their_inner_product():
-    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 3)), index=ANCHORS)
-    found = GeneKernels([], {"mine": frame}, ANCHORS)
-    assert found.names == ["mine"]
-    centred = frame - frame.mean()
-    np.testing.assert_allclose(found.between(ANCHORS, ANCHORS)[0], centred @ centred.T, atol=1e-5)
-
-
-def effects_of(y, cells, labels=ANCHORS):
-    return Effects(pd.Index(labels), y.astype(np.float32), np.asarray(cells))
-
-
-def drawn(graph, signal, n_genes=200, seed=0):
-    """Effects that are smooth over a graph, with noise of variance 1."""
+def measured(truth, genes, line="K", noise=0.3, seed=1, **more):
     rng = np.random.default_rng(seed)
-    kernel = diffusion(graph, 4.0)[np.ix_(*[graph.nodes.get_indexer(ANCHORS)] * 2)]
-    kernel /= np.diagonal(kernel).mean()
-    smooth = np.linalg.cholesky(kernel + 1e-9 * np.eye(40)) @ rng.normal(size=(40, n_genes))
-    return np.sqrt(signal) * smooth, rng.normal(size=smooth.shape)
+    delta = truth[line][[GENES.index(g) for g in genes]]
+    delta = delta + noise * rng.normal(size=delta.shape)
+    return MeasuredEffects.of([(g,) for g in genes], delta, cell_line=line, **more)
 
 
-def test_the_gradient(random_graph):
-    rng = np.random.default_rng(0)
-    y, root = rng.normal(size=(8, 5)), rng.normal(size=(8, 8))
-    covariance, trend = root @ root.T + np.eye(8), rng.integers(1, 3, 8).astype(float)
-
-    def at(step):
-        return covariance + step[0] * np.eye(8) + step[1] * np.ones((8, 8))
-
-    def value(step):
-        return _deviance(at(step), trend, y @ y.T)[0]
-
-    def gradient(step):
-        by_covariance = _deviance(at(step), trend, y @ y.T)[1]
-        return np.array([np.trace(by_covariance), by_covariance.sum()])
-
-    assert check_grad(value, gradient, np.array([0.3, 0.2])) < 1e-4
-
-
-def test_the_stronger_the_signal_the_less_is_shrunk(random_graph):
-    graph = random_graph()
-    kernels = GeneKernels([graph], {}, ANCHORS)
-    total, explained = [], []
-    for signal in (0.1, 1.0, 10.0):
-        smooth, noise = drawn(graph, signal)
-        effects = effects_of(smooth + noise + 3, np.full(40, 50))
-        process = GeneGaussianProcess.fit(effects, kernels)
-        total.append(process.variances.sum())
-        explained.append(process.explained)
-    assert total[0] < 1 < total[1] < 8 < total[2]
-    assert explained[0] < 0.3 < 0.5 < explained[1] < 0.8 < 0.9 < explained[2] < 1
-
-
-def test_the_graph_that_made_the_effects_is_trusted_and_a_random_one_is_not(random_graph):
-    graph, other = random_graph(), random_graph(seed=5)
-    other = KnowledgeGraph("other", other.nodes, other.source, other.target, other.weight)
-    smooth, noise = drawn(graph, 3.0)
-    process = GeneGaussianProcess.fit(
-        effects_of(smooth + noise, np.full(40, 50)), GeneKernels([graph, other], {}, ANCHORS)
+def joined(*parts):
+    return MeasuredEffects.of(
+        [names for part in parts for names in part.targets],
+        np.concatenate([part.delta for part in parts]),
+        cell_line=np.concatenate([part.cell_line for part in parts]).tolist(),
     )
-    of = process.variances.groupby(process.variances.index.str.split(",").str[0]).sum()
-    assert of["random"] > 5 * of["other"]
 
 
-def test_noise_alone_is_shrunk_away(random_graph):
-    _, noise = drawn(random_graph(), 1.0)
-    kernels = GeneKernels([random_graph()], {}, ANCHORS[:30])
-    effects = effects_of(noise[:30], np.full(30, 50), ANCHORS[:30])
+TRAIN = [g for i, g in enumerate(GENES) if i % 5]
+TEST = [g for i, g in enumerate(GENES) if i % 5 == 0]
+
+
+def ask(process, genes, kernels, line="K", **more):
+    return process.predict([(g,) for g in genes], kernels, cell_line=line, **more)
+
+
+def relative_error(predicted, observed):
+    return ((predicted - observed) ** 2).sum() / ((observed - observed.mean(axis=0)) ** 2).sum()
+
+
+def test_posterior_is_that_of_dense_algebra(truth, kernels):
+    effects = measured(truth, TRAIN, n_cells=np.arange(1.0, 25.0).tolist())
     process = GeneGaussianProcess.fit(effects, kernels)
-    predicted = process.effects(ANCHORS[30:], kernels)
-    assert ((predicted - noise[:30].mean(axis=0)) ** 2).mean() < 0.05
+    known, asked = pd.Index(TRAIN, dtype=object), pd.Index(TEST, dtype=object)
+    within, across = (list(kernels.between(i, known)) for i in (known, asked))
+    noise = np.diag(np.median(effects.n_cells) / effects.n_cells)
+    u, parts = np.ones((24, 1)), []
+    y = process.directions.split(effects.delta)
+    for v, block in zip(process.variances, y, strict=True):
+        total = v.context.sum()
+        covariance = total * sum(w * k for w, k in zip(v.kernels, within, strict=True))
+        covariance = covariance + v.own.sum() * np.eye(24) + noise
+        precision = np.linalg.inv(covariance)
+        mean = np.linalg.solve(u.T @ precision @ u, u.T @ precision @ block)
+        cross = total * sum(w * k for w, k in zip(v.kernels, across, strict=True))
+        parts.append(mean + cross @ precision @ (block - mean))
+    expected = process.directions.join(parts)
+    np.testing.assert_allclose(ask(process, TEST, kernels).mean, expected, atol=2e-4)
 
 
-def test_the_posterior_mean_of_scikit_learn(random_graph, kernels):
-    rng = np.random.default_rng(0)
-    labels = [*ANCHORS[:28], "P28+P29"]
-    y, cells = rng.normal(size=(29, 8)), rng.integers(5, 200, 29)
-    process = GeneGaussianProcess.fit(effects_of(y, cells, labels), kernels)
-    members = np.array([[float(gene in label.split("+")) for gene in ANCHORS] for label in labels])
-    raw = kernels.between(ANCHORS, ANCHORS)
-    shares = process.variances.to_numpy()[:-1] / process.scales
-    covariance = sum(v * k for v, k in zip(shares, raw, strict=True)).astype(float)
-    covariance += process.variances["own"] * np.eye(40)
-
-    class Given(ConstantKernel):
-        def __call__(self, x, y=None, eval_gradient=False):
-            y = x if y is None else y
-            # A vague prior on the mean effect stands in for one that is estimated.
-            return x @ covariance @ y.T + 1e7 * np.outer(x.sum(axis=1), y.sum(axis=1))
-
-        def diag(self, x):
-            return np.diagonal(self(x))
-
-    noise = np.median(cells) / cells
-    regressor = GaussianProcessRegressor(Given(1.0, "fixed"), alpha=noise, optimizer=None)
-    asked = np.eye(40)[[2, 28, 35]]
-    expected = regressor.fit(members, y).predict(asked)
-    found = process.effects(pd.Index(["P2", "P28", "P35"]), kernels)
-    np.testing.assert_allclose(found, expected, atol=2e-3)
-    both = process.delta(["P35+P2", "P35", "control"], kernels)
-    np.testing.assert_allclose(both[0], found[0] + found[2], atol=1e-5)
-    np.testing.assert_allclose(both[1], found[2], atol=1e-6)
-    assert not both[2].any()
+def test_leaving_one_out_equals_fitting_without_it(truth, kernels):
+    effects = measured(truth, TRAIN)
+    process = GeneGaussianProcess.fit(effects, kernels)
+    left_out = process.loo(kernels)
+    blocks = process.directions.split(effects.delta)
+    rest = np.arange(24) != 3
+    known = pd.Index(TRAIN, dtype=object)
+    within = list(kernels.between(known, known))
+    parts = []
+    for v, block in zip(process.variances, blocks, strict=True):
+        covariance = v.context.sum() * sum(w * k for w, k in zip(v.kernels, within, strict=True))
+        covariance = covariance + (v.own.sum() + 1) * np.eye(24)
+        precision = np.linalg.inv(covariance[np.ix_(rest, rest)])
+        along = precision.sum(axis=0)
+        mean = along @ block[rest] / along.sum()
+        parts.append(mean + covariance[3, rest] @ precision @ (block[rest] - mean))
+    expected = process.directions.join([part[None] for part in parts])[0]
+    np.testing.assert_allclose(left_out[3], expected, atol=1e-3)
 
 
-def test_saved_and_read_back(random_graph, kernels):
-    smooth, noise = drawn(random_graph(), 2.0, n_genes=7)
-    process = GeneGaussianProcess.fit(effects_of(smooth + noise, np.full(40, 9)), kernels)
-    back = GeneGaussianProcess.from_dict(process.to_dict())
-    asked = pd.Index(["P3", "elsewhere"])
-    np.testing.assert_array_equal(back.effects(asked, kernels), process.effects(asked, kernels))
+def test_leaving_a_perturbation_out_of_all_lines(truth, kernels):
+    effects = joined(measured(truth, TRAIN), measured(truth, TRAIN, "R", seed=2))
+    process = GeneGaussianProcess.fit(effects, kernels)
+    row, all_rows = process.loo(kernels), process.loo(kernels, leave="perturbation")
+    assert np.abs(row - all_rows).max() > 1e-3
+    assert relative_error(row, effects.delta) < relative_error(all_rows, effects.delta)
 
 
-@pytest.mark.parametrize("n", [1, 2, 3])
-def test_very_few_rows(n, kernels):
-    y = np.random.default_rng(0).normal(size=(n, 5))
-    process = GeneGaussianProcess.fit(effects_of(y, np.full(n, 10), ANCHORS[:n]), kernels)
-    assert np.isfinite(process.effects(ANCHORS, kernels)).all()
-    elsewhere = process.effects(pd.Index(["elsewhere"]), kernels)
-    if n == 1:
-        np.testing.assert_allclose(elsewhere, y, rtol=1e-5)
+def test_cliques_are_found(truth, kernels):
+    process = GeneGaussianProcess.fit(measured(truth, TRAIN), kernels)
+    observed = truth["K"][[GENES.index(g) for g in TEST]]
+    assert relative_error(ask(process, TEST, kernels).mean, observed) < 0.15
 
 
-def test_equal_effects_are_no_trouble(kernels):
-    process = GeneGaussianProcess.fit(effects_of(np.ones((40, 3)), np.full(40, 10)), kernels)
-    np.testing.assert_allclose(process.effects(ANCHORS[:2], kernels), 1, rtol=1e-5)
+def test_order_of_rows_and_genes_does_not_matter(truth, kernels):
+    effects = measured(truth, TRAIN)
+    rng = np.random.default_rng(3)
+    rows, genes = rng.permutation(24), rng.permutation(40)
+    moved = effects.subset(rows)
+    moved = MeasuredEffects.of(moved.targets, moved.delta[:, genes], cell_line="K")
+    one, other = (GeneGaussianProcess.fit(e, kernels) for e in (effects, moved))
+    expected = ask(one, TEST, kernels).mean[:, genes]
+    np.testing.assert_allclose(ask(other, TEST, kernels).mean, expected, atol=0.02)
 
 
-def test_many_rows_are_thinned(monkeypatch):
-    rng = np.random.default_rng(0)
-    y, root = rng.normal(size=(30, 4)), rng.normal(size=(30, 3))
-    given = [root @ root.T], np.eye(30), np.ones(30), np.ones(30), y
-    monkeypatch.setattr("txpert.effects._variances._MAX_ROWS", 10)
-    rows = np.linspace(0, 29, 10).astype(int)
-    block = np.ix_(rows, rows)
-    fewer = fit_variances([given[0][0][block]], np.eye(10), np.ones(10), np.ones(10), y[rows])
-    np.testing.assert_allclose(fit_variances(*given), fewer)
+def test_five_rows_of_a_line_give_its_mean(truth, kernels):
+    few = measured(truth, TRAIN[::5], "R", seed=2)
+    process = GeneGaussianProcess.fit(joined(measured(truth, TRAIN), few), kernels)
+    observed = truth["R"][[GENES.index(g) for g in TEST]]
+    error = ((ask(process, TEST, kernels, "R").mean - observed) ** 2).mean()
+    assert error < 0.3 * ((few.delta.mean(axis=0) - observed) ** 2).mean()
+
+
+def test_an_unseen_line_gets_what_lines_share(truth, kernels):
+    effects = joined(measured(truth, TRAIN), measured(truth, TRAIN, "R", seed=2))
+    process = GeneGaussianProcess.fit(effects, kernels)
+    predicted = ask(process, TRAIN, kernels, "unseen").mean
+    average = effects.delta.reshape(2, 24, 40).mean(axis=0)
+    assert relative_error(predicted, average) < 0.2
+
+
+def test_modalities_may_oppose_each_other(truth, kernels):
+    rng = np.random.default_rng(5)
+    shared = truth["K"] - truth["K"].mean(axis=0)
+    delta = np.concatenate([shared, -shared[:15]]) + 0.3 * rng.normal(size=(45, 40))
+    modality = ["CRISPRi"] * 30 + ["CRISPRa"] * 15
+    effects = MeasuredEffects.of([(g,) for g in [*GENES, *GENES[:15]]], delta, modality=modality)
+    process = GeneGaussianProcess.fit(effects, kernels)
+    names = [(g,) for g in GENES[15:]]
+    predicted = process.predict(names, kernels, modality="CRISPRa").mean
+    assert np.corrcoef(predicted.ravel(), -shared[15:].ravel())[0, 1] > 0.6
+
+
+def test_missing_entries_are_not_zeros(truth, kernels):
+    effects = measured(truth, TRAIN)
+    rng = np.random.default_rng(4)
+    holes = np.where(rng.random(effects.delta.shape) < 0.2, np.nan, effects.delta + 3)
+    process = GeneGaussianProcess.fit(MeasuredEffects.of(effects.targets, holes), kernels)
+    predicted = process.predict([(g,) for g in TEST], kernels).mean
+    observed = truth["K"][[GENES.index(g) for g in TEST]] + 3
+    assert relative_error(predicted, observed) < 0.3
+
+
+def test_std_is_that_of_errors(truth, kernels):
+    process = GeneGaussianProcess.fit(measured(truth, TRAIN, noise=1.0), kernels)
+    posterior = ask(process, TEST, kernels, return_std=True)
+    observed = measured(truth, TEST, noise=1.0, seed=9).delta
+    ratio = ((posterior.mean - observed) ** 2).mean() / (posterior.std**2).mean()
+    assert 0.7 < ratio < 1.5
+    nothing = ask(process, ["nobody"], kernels, return_std=True)
+    assert nothing.specific[0] == 0
+    assert posterior.specific.min() > 0.3
+
+
+def test_combinations_are_sums(truth, kernels):
+    process = GeneGaussianProcess.fit(measured(truth, TRAIN), kernels)
+    double = process.predict([("g00", "g05")], kernels, cell_line="K").mean[0]
+    singles = ask(process, ["g00", "g05"], kernels).mean.sum(axis=0)
+    np.testing.assert_allclose(double, singles, atol=1e-4)
+
+
+def test_saving(truth, kernels):
+    effects = joined(measured(truth, TRAIN), measured(truth, TRAIN[::5], "R", seed=2))
+    process = GeneGaussianProcess.fit(effects, kernels)
+    again = GeneGaussianProcess.from_dict(process.to_dict())
+    for line in ("K", "R", "unseen"):
+        one, other = (ask(p, TEST, kernels, line, return_std=True) for p in (process, again))
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+    with pytest.raises(ValueError, match="fit it again"):
+        again.loo(kernels)
+
+
+def test_bad_effects():
+    with pytest.raises(ValueError, match="no target"):
+        MeasuredEffects.of([()], np.zeros((1, 2)))
+    with pytest.raises(ValueError, match="infinite"):
+        MeasuredEffects.of([("A",)], np.full((1, 2), np.inf))
+    with pytest.raises(ValueError, match="n_cells"):
+        MeasuredEffects.of([("A",)], np.zeros((1, 2)), n_cells=0)
+
+
+def test_a_target_that_is_no_anchor(truth, graph):
+    kernels = GeneKernels([graph], {}, pd.Index(GENES[:3], dtype=object))
+    with pytest.raises(KeyError, match="anchors"):
+        GeneGaussianProcess.fit(measured(truth, GENES[:5]), kernels)

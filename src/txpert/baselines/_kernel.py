@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 from anndata import AnnData
 
 from txpert._types import FloatArray
 from txpert.data import ConditionTable
-from txpert.effects import Effects, GeneGaussianProcess, GeneKernels
+from txpert.effects import Effects, GeneGaussianProcess, GeneKernels, MeasuredEffects
 from txpert.graph import KnowledgeGraph, as_graphs
 
 from ._base import SumOfPartsBaseline
@@ -39,7 +38,7 @@ class KernelBaseline(SumOfPartsBaseline):
     Attributes
     ----------
     process_
-        What was fitted; ``process_.variances`` holds the variance component of each kernel.
+        What was fitted; ``process_.variances`` holds its variance components.
 
     Raises
     ------
@@ -69,13 +68,16 @@ class KernelBaseline(SumOfPartsBaseline):
     def _learn(self, effects: Effects, table: ConditionTable) -> None:
         targets = pd.Index(sorted({t for label in effects.targets for t in label}))
         kernels = GeneKernels(self.graphs, self.features or {}, targets)
-        if not any(np.any(kernel) for kernel in kernels.between(targets, targets)):
+        if not kernels.knows(targets).any():
             raise ValueError(
                 f"The graphs and features hold none of the {len(targets)} training targets, such "
                 f"as {', '.join(targets[:3])}. Both must use the same gene symbols."
             )
-        self.process_ = GeneGaussianProcess.fit(effects, kernels)
+        measured = MeasuredEffects.of(
+            effects.targets, effects.delta, n_cells=effects.n_cells.tolist()
+        )
+        self.process_ = GeneGaussianProcess.fit(measured, kernels)
         self._effects, self._kernels = effects, kernels
 
     def _unseen(self, targets: list[str]) -> FloatArray:
-        return self.process_.effects(pd.Index(targets, dtype=object), self._kernels)
+        return self.process_.predict([(target,) for target in targets], self._kernels).mean

@@ -11,9 +11,9 @@ from scipy import sparse
 from txpert._constants import TARGET_SUM
 from txpert._types import IntArray, Matrix
 
-from ._formats import plain_block, plain_matrix
+from ._formats import UnusableValuesError, plain_block, plain_matrix
 from ._storage import is_dask
-from ._values import UnusableValuesError, check_counts, values_of
+from ._values import check_counts, values_of
 
 
 class LogNormalised:

@@ -13,6 +13,7 @@ from scipy import sparse
 
 from txpert._types import BoolArray, FloatArray, IntArray, Matrix
 
+from ._formats import UnusableValuesError
 from ._matrix import row_slices
 from ._storage import in_memory, read_block
 
@@ -26,10 +27,6 @@ _MANY = 0.1
 """Fraction of cells with one sum that measured log values do not reach."""
 
 FINE, NOT_FINITE, NEGATIVE, WHOLE, TOO_LARGE, EMPTY, FRACTION, MISSING = range(8)
-
-
-class UnusableValuesError(ValueError):
-    """Expression values that a message of ours explains, also where a dask worker found them."""
 
 
 def values_of(matrix: Matrix) -> npt.NDArray[Any]:
@@ -196,7 +193,7 @@ class ValueCheck:
     def _of(self, rows: IntArray) -> str:
         of = f"in {len(rows):,} of {self.n_cells:,} cells"
         first = f"cell {rows[0]}" if self.names is None else repr(str(self.names[rows[0]]))
-        groups = "" if self.group is None else f" (batch {self.group[rows[0]]!r})"
+        groups = "" if self.group is None else f" (batch {str(self.group[rows[0]])!r})"
         return f"{of}, such as {first}{groups}"
 
     def _message(self, fault: int, rows: IntArray) -> str:

@@ -1,28 +1,45 @@
+"""How similar genes are, by graphs and by features."""
+
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from scipy import sparse
 
-from txpert._types import FloatArray
+from txpert._types import BoolArray, FloatArray
 from txpert.graph import KnowledgeGraph
-from txpert.graph._diffusion import Diffusion
 
-_TIMES = (2.0, 4.0, 8.0, 16.0)
-_MOST_KEPT = 4_000
-"""Genes besides the anchors whose walks are remembered."""
+from ._heat import HeatKernel
+
+TIMES = (2.0, 8.0)
+_WIDTH = 20
+"""Diffusion takes so many of the strongest edges into each gene."""
+_MOST_DIRECT = 2_000
+"""Anchors up to which direct links have a kernel: it takes all of their eigenvalues."""
+_MOST_KEPT = 250_000_000
+"""Entries of a graph's diffusion that are kept, 1 GB."""
+_ROWS = 1_024
 
 
 class GeneKernels:
-    r"""Says how alike genes are, by graphs and by features.
+    r"""Kernels between genes.
 
-    For each graph, as given and refined (:meth:`txpert.graph.KnowledgeGraph.refine`), and each
-    time t there are two kernels: the rows of K from :func:`txpert.graph.diffusion_kernel`, and
-    :math:`K_{pq} / \sqrt{K_{pp} K_{qq}}`, in which a gene with many neighbours is as like them as
-    one with few. Features have their inner product, after centring. Genes without edges or
-    features are like no other.
+    Each graph has
+
+    - a kernel of *direct links*: the square of the edge's weight relative to the heaviest one, 1
+      on the diagonal, with its negative eigenvalues among the anchors set to 0. It looks at pairs
+      of genes only, so that it is the same however wide the graph is.
+    - *diffusion* kernels :math:`K_{pq} / \sqrt{d_p d_q}` with :math:`d_p \approx K_{pp}`
+      (:class:`HeatKernel`) at times 2 and 8, on the 20 strongest edges into each gene.
+
+    A graph with more edges than that which all weigh the same is refined first
+    (:meth:`txpert.graph.KnowledgeGraph.refine`), since nothing else tells which edges are strong.
+    Features have their inner product after centering, relative to its mean diagonal among the
+    anchors. A gene without edges or features is similar to itself only, by 1.
 
     Parameters
     ----------
@@ -37,6 +54,9 @@ class GeneKernels:
     ----------
     names
         Names of the kernels.
+    prior
+        Their expected variances relative to each other: a graph's diffusion counts as much as its
+        direct links.
     """
 
     def __init__(
@@ -45,23 +65,38 @@ class GeneKernels:
         features: Mapping[str, pd.DataFrame],
         anchors: pd.Index,
     ) -> None:
-        given = [graph for graph in graphs if graph.n_edges]
-        used = given + [graph.refine() for graph in given]
-        self._diffusions = [Diffusion([graph], _TIMES) for graph in used]
-        self._features = {name: _centred(frame) for name, frame in features.items()}
         self.anchors = anchors
-        self._genes = anchors[:0]
-        self._walks = [_no_walks(len(anchors)) for _ in self._diffusions]
+        used = [_weighted(graph) for graph in graphs if graph.n_edges]
+        direct = len(anchors) <= _MOST_DIRECT
+        self._direct = [_Direct(graph, anchors) for graph in used] if direct else []
+        self._diffusions = [_Diffusion(graph.top_k(_WIDTH), anchors) for graph in used]
+        self._features = [_Features(frame, anchors) for frame in features.values()]
         self.names = [
-            f"{graph.name}{state}, {form} {time:g}"
-            for state in ("", " refined")
-            for graph in given
-            for time in _TIMES
-            for form in ("walks of", "scaled walks of")
-        ] + list(features)
+            *(f"{graph.name}, direct" for graph in used if direct),
+            *(f"{graph.name}, diffusion {time:g}" for graph in used for time in TIMES),
+            *features,
+        ]
+        self.prior = np.array(
+            [1.0] * len(self._direct)
+            + [1 / len(TIMES)] * (len(TIMES) * len(used))
+            + [1.0] * len(features)
+        )
 
-    def between(self, left: pd.Index, right: pd.Index) -> list[FloatArray]:
-        """Compare genes with anchors.
+    def with_features(self, name: str, frame: pd.DataFrame) -> GeneKernels:
+        """Return these kernels and that of further features, genes × features.
+
+        What graphs have been diffused already is shared.
+        """
+        if not frame.shape[1]:
+            return self
+        more = copy(self)
+        more._features = [*self._features, _Features(frame, self.anchors)]
+        more.names = [*self.names, name]
+        more.prior = np.append(self.prior, 1.0)
+        return more
+
+    def between(self, left: pd.Index, right: pd.Index) -> Iterator[FloatArray]:
+        """Compare genes with anchors, one kernel after the other.
 
         Parameters
         ----------
@@ -70,73 +105,131 @@ class GeneKernels:
         right
             Anchors.
 
-        Returns
-        -------
-        One matrix per kernel, ``(len(left), len(right))``.
+        Yields
+        ------
+        ``(len(left), len(right))``, in the order of ``names``.
         """
-        self._walk(left.append(right))
-        row, of_right = self._genes.get_indexer(left), self._genes.get_indexer(right)
-        column = self.anchors.get_indexer(right)
-        kernels = []
-        for of_graph in self._walks:
-            for walks in of_graph:
-                kernel = walks.kernel[np.ix_(row, column)]
-                own = np.outer(walks.own[row], walks.own[of_right])
-                kernels += [kernel, kernel / np.sqrt(own)]
-        for frame in self._features.values():
-            kernels.append(_rows(frame, left) @ _rows(frame, right).T)
-        return kernels
+        sources: list[_Direct | _Diffusion | _Features] = [
+            *self._direct,
+            *self._diffusions,
+            *self._features,
+        ]
+        at = right.get_indexer(left)
+        for source in sources:
+            alone = np.flatnonzero(~source.knows(left) & (at >= 0))
+            for kernel in source.between(left, right):
+                kernel[alone, at[alone]] = 1
+                yield kernel
 
-    def _walk(self, genes: pd.Index) -> None:
-        """Walk from the genes, if this has not been done."""
-        wanted = genes.unique()
-        new = wanted.difference(self._genes, sort=False)
-        if len(new):
-            if len(self._genes) + len(new) > len(self.anchors) + _MOST_KEPT:
-                self._genes = self._genes[:0]
-                self._walks = [_no_walks(len(self.anchors)) for _ in self._diffusions]
-                new = wanted
-            self._genes = self._genes.append(new)
-            for diffusion, of_graph in zip(self._diffusions, self._walks, strict=True):
-                found = _walks(diffusion, new, self.anchors)
-                of_graph[:] = [a.followed_by(b) for a, b in zip(of_graph, found, strict=True)]
+    def knows(self, genes: pd.Index) -> BoolArray:
+        """Say which genes have an edge or features, ``(n_genes,)``."""
+        found = np.zeros(len(genes), dtype=bool)
+        for diffusion in self._diffusions:
+            found |= diffusion.knows(genes)
+        for features in self._features:
+            found |= features.knows(genes)
+        return found
 
-
-class Walks(NamedTuple):
-    """The diffusion kernel between genes and anchors, and of each gene with itself."""
-
-    kernel: FloatArray
-    own: FloatArray
-
-    def followed_by(self, other: Walks) -> Walks:
-        """Return walks from these genes and others."""
-        return Walks(*(np.concatenate(pair) for pair in zip(self, other, strict=True)))
+    def mixtures(self, left: pd.Index, right: pd.Index, weights: FloatArray) -> list[FloatArray]:
+        """Return sums of the kernels, ``(len(left), len(right))`` for each row of weights."""
+        shape = len(left), len(right)
+        sums = [np.zeros(shape, dtype=np.float32) for _ in weights]
+        for first in range(0, len(left), _ROWS):
+            some = slice(first, first + _ROWS)
+            for column, kernel in enumerate(self.between(left[some], right)):
+                for total, of_mixture in zip(sums, weights, strict=True):
+                    if of_mixture[column] > 0:
+                        total[some] += np.float32(of_mixture[column]) * kernel
+        return sums
 
 
-def _no_walks(n_anchors: int) -> list[Walks]:
-    empty = Walks(np.zeros((0, n_anchors), np.float32), np.zeros(0, np.float32))
-    return [empty] * len(_TIMES)
+def _weighted(graph: KnowledgeGraph) -> KnowledgeGraph:
+    """Refine a wide graph whose edges weigh the same."""
+    wide = graph.n_edges > _WIDTH * graph.n_nodes
+    return graph.refine() if wide and np.ptp(graph.weight) == 0 else graph
 
 
-def _walks(diffusion: Diffusion, genes: pd.Index, anchors: pd.Index) -> list[Walks]:
-    """Return the kernel of each time; genes that the graph lacks are like no other."""
-    found = [
-        Walks(np.zeros((len(genes), len(anchors)), np.float32), np.ones(len(genes), np.float32))
-        for _ in _TIMES
-    ]
-    node, end = (diffusion.nodes.get_indexer(index) for index in (genes, anchors))
-    row, column = np.flatnonzero(node >= 0), np.flatnonzero(end >= 0)
-    for block, ended in diffusion.blocks(node[row]):
-        some = row[block]
-        for walks, values in zip(found, ended, strict=True):
-            walks.kernel[np.ix_(some, column)] = values[end[column]].T
-            walks.own[some] = values[node[some], np.arange(len(some))]
-    return found
+class _Direct:
+    """Squares of the weights of edges between genes and anchors."""
+
+    def __init__(self, graph: KnowledgeGraph, anchors: pd.Index) -> None:
+        self.nodes = graph.nodes
+        weight = (graph.weight / graph.weight.max()) ** 2
+        size = graph.n_nodes, graph.n_nodes
+        links = sparse.csr_array((weight, (graph.target, graph.source)), shape=size)
+        self._links = sparse.csr_array(links.maximum(links.T))
+        self.anchors = anchors
+        among = self._pairs(anchors, anchors)
+        self._positions = anchors.get_indexer(anchors)
+        among[np.arange(len(anchors)), np.arange(len(anchors))] = 1
+        values, vectors = np.linalg.eigh(among.astype(np.float64))
+        fixed = (vectors * values.clip(0)) @ vectors.T
+        root = np.sqrt(np.diagonal(fixed))
+        self._among = (fixed / np.outer(root, root)).astype(np.float32)
+
+    def knows(self, genes: pd.Index) -> npt.NDArray[np.bool_]:
+        return np.asarray(genes.isin(self.nodes) | genes.isin(self.anchors))
+
+    def between(self, left: pd.Index, right: pd.Index) -> Iterator[FloatArray]:
+        kernel = self._pairs(left, right)
+        row, column = self.anchors.get_indexer(left), self.anchors.get_indexer(right)
+        known = row >= 0
+        kernel[known] = self._among[np.ix_(row[known], column)]
+        yield kernel
+
+    def _pairs(self, left: pd.Index, right: pd.Index) -> FloatArray:
+        kernel = np.zeros((len(left), len(right)), dtype=np.float32)
+        row, column = self.nodes.get_indexer(left), self.nodes.get_indexer(right)
+        at, to = np.flatnonzero(row >= 0), np.flatnonzero(column >= 0)
+        kernel[np.ix_(at, to)] = self._links[row[at]][:, column[to]].toarray()
+        return kernel
 
 
-def _centred(frame: pd.DataFrame) -> pd.DataFrame:
-    return (frame - frame.mean()).astype(np.float32)
+class _Diffusion:
+    """Diffusion between genes and anchors, from whichever are fewer."""
+
+    def __init__(self, graph: KnowledgeGraph, anchors: pd.Index) -> None:
+        self._heat = HeatKernel(graph, TIMES)
+        self.nodes = self._heat.nodes
+        self._anchors = anchors[anchors.isin(self.nodes)]
+        self._kept: FloatArray | None = None
+        self._root: FloatArray | None = None
+
+    def knows(self, genes: pd.Index) -> npt.NDArray[np.bool_]:
+        return np.asarray(genes.isin(self.nodes))
+
+    def between(self, left: pd.Index, right: pd.Index) -> Iterator[FloatArray]:
+        row, column = self.nodes.get_indexer(left), self.nodes.get_indexer(right)
+        at, to = np.flatnonzero(row >= 0), np.flatnonzero(column >= 0)
+        if self._root is None:
+            self._root = np.sqrt(self._heat.diagonal())
+        if len(TIMES) * len(self.nodes) * len(self._anchors) <= _MOST_KEPT:
+            if self._kept is None:
+                columns = self._heat.columns(self.nodes.get_indexer(self._anchors))
+                self._kept = columns / self._root[:, :, None]
+            found = self._kept[:, row[at]][:, :, self._anchors.get_indexer(right[to])]
+        else:
+            walked = self._heat.columns(row[at])[:, column[to]].transpose(0, 2, 1)
+            found = walked / self._root[:, row[at], None]
+        for root, values in zip(self._root, found, strict=True):
+            kernel = np.zeros((len(left), len(right)), dtype=np.float32)
+            kernel[np.ix_(at, to)] = values / root[column[to]]
+            yield kernel
 
 
-def _rows(frame: pd.DataFrame, genes: pd.Index) -> FloatArray:
-    return frame.reindex(genes, fill_value=0.0).to_numpy()
+class _Features:
+    """Inner products of features."""
+
+    def __init__(self, frame: pd.DataFrame, anchors: pd.Index) -> None:
+        centered = frame - frame.mean()
+        size = (centered.reindex(anchors).dropna() ** 2).sum(axis=1).mean()
+        self._frame = (centered / np.sqrt(size if size > 0 else 1.0)).astype(np.float32)
+
+    def knows(self, genes: pd.Index) -> npt.NDArray[np.bool_]:
+        return np.asarray(genes.isin(self._frame.index))
+
+    def between(self, left: pd.Index, right: pd.Index) -> Iterator[FloatArray]:
+        of_left, of_right = (
+            self._frame.reindex(genes, fill_value=0.0).to_numpy() for genes in (left, right)
+        )
+        yield of_left @ of_right.T

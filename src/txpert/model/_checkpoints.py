@@ -231,7 +231,9 @@ def describe(model: Any, table: ConditionTable, options: Mapping[str, Any]) -> d
     module: nn.Module = model.module
     shapes = [(name, tuple(value.shape)) for name, value in module.state_dict().items()]
     constant = set(dict(module.named_buffers())) - set(module.state_dict())
-    buffers = [module.get_buffer(name).cpu().numpy() for name in sorted(constant)]
+    held = [module.get_buffer(name).cpu() for name in sorted(constant)]
+    # Sparse ones are made of the graphs.
+    buffers = [buffer.numpy() for buffer in held if buffer.layout == torch.strided]
     graphs = [(graph.source, graph.target, graph.weight) for graph in model.graphs]
     controls = table.controls
     embedding = () if controls.embedding is None else (controls.embedding,)

@@ -4,20 +4,37 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
 import pandas as pd
 
-from txpert._constants import BATCH, CELL_LINE, PERTURBATION
+from txpert._constants import BATCH, CELL_LINE, N_CELLS, PERTURBATION
 from txpert._types import FloatArray, IntArray
-from txpert.data import ConditionTable, ControlProfiles, canonical_label
-from txpert.effects import Effects, GeneGaussianProcess, GeneKernels
+from txpert.data import ConditionTable, ControlProfiles, canonical_label, parse_targets
+from txpert.effects import (
+    GeneGaussianProcess,
+    GeneKernels,
+    LineEffects,
+    MeasuredEffects,
+    Posterior,
+    co_response,
+)
 
 from ._network import Network
 
+_RESPONSE = "co-response"
 MEAN, GAUSSIAN_PROCESS, NETWORK = "mean", "gaussian_process", "network"
+MEASURED, ELSEWHERE, TRANSFERRED, COMPOSED, NEW = KINDS = (
+    "measured",
+    "measured elsewhere",
+    "of an unseen line",
+    "composed",
+    "new",
+)
+"""What training knows of a condition, see :class:`txpert.model.Ensemble`."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +51,20 @@ class Training:
     rows: ConditionTable
 
     @cached_property
-    def effects(self) -> Effects:
-        """Mean effects over cell lines."""
-        return Effects.of(self.rows)
+    def line_effects(self) -> LineEffects:
+        """Mean effects by cell line."""
+        return LineEffects.of(self.rows)
+
+    @cached_property
+    def measured(self) -> MeasuredEffects:
+        """One row per perturbation and cell line."""
+        obs = self.rows.obs
+        return MeasuredEffects.of(
+            [parse_targets(label) for label in obs[PERTURBATION].astype(str)],
+            self.rows.delta,
+            cell_line=obs[CELL_LINE].astype(str).tolist(),
+            n_cells=obs[N_CELLS].tolist(),
+        )
 
 
 @dataclass(frozen=True)
@@ -101,6 +129,10 @@ class Component(ABC):
         """Columns of the conditions that Δ depends on."""
         return (PERTURBATION,)
 
+    def in_batches(self, size: int) -> Component:
+        """Return the component that predicts so many conditions at once, if it does so at all."""
+        return self
+
     @property
     def explained(self) -> float:
         """Fraction of the variance of training effects explained, where this limits the others."""
@@ -112,7 +144,7 @@ class Component(ABC):
         Parameters
         ----------
         kind
-            "measured", "composed" or "new", see :class:`Ensemble`.
+            One of :data:`KINDS`.
         n_held_out
             Number of held-out perturbations of that kind.
         explained
@@ -192,86 +224,131 @@ def show() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["class", "reference", "description"], index=index)
 
 
-def by_label(conditions: pd.DataFrame, predict: Callable[[list[str]], FloatArray]) -> FloatArray:
-    """Predict each distinct perturbation once."""
-    code, labels = pd.factorize(conditions[PERTURBATION].to_numpy(dtype=object))
-    return predict(labels.tolist())[code]
+def by_line(
+    conditions: pd.DataFrame, predict: Callable[[list[str], str], FloatArray]
+) -> FloatArray:
+    """Predict each distinct perturbation of a cell line once, line by line."""
+    parts, order = [], []
+    for line, rows in conditions.reset_index(drop=True).groupby(CELL_LINE, observed=True):
+        code, labels = pd.factorize(rows[PERTURBATION].to_numpy(dtype=object))
+        parts.append(predict(labels.tolist(), str(line))[code])
+        order.append(rows.index.to_numpy())
+    return np.concatenate(parts)[np.argsort(np.concatenate(order))]
+
+
+def _context_columns(n_contexts: int) -> tuple[str, ...]:
+    return (PERTURBATION,) if n_contexts == 1 else (PERTURBATION, CELL_LINE)
 
 
 @register_component(
-    MEAN, description="A perturbation's own mean effect, else the sum of its parts, else the mean"
+    MEAN, description="Own effect, else the sum of the targets' effects, else the line's mean"
 )
 @dataclass(frozen=True)
 class MeanComponent(Component):
-    """Own effect, else the sum of the targets' effects, of which unseen ones have the mean."""
+    """Mean effects by cell line (:class:`txpert.effects.LineEffects`)."""
 
-    effects: Effects
+    effects: LineEffects
 
     @classmethod
     def fit(cls, training: Training, sources: Sources) -> MeanComponent:
-        """Average the effects of each perturbation."""
-        return cls(training.effects)
+        """Average the effects of each perturbation in each line."""
+        return cls(training.line_effects)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The perturbation and, of several, the cell line."""
+        return _context_columns(len(self.effects.of_line))
 
     def delta(
         self, conditions: pd.DataFrame, profiles: ControlProfiles, context: IntArray
     ) -> FloatArray:
         """Predict Δ by what was measured."""
-        return by_label(
-            conditions,
-            lambda labels: self.effects.general([canonical_label(label) for label in labels]),
-        )
+
+        def of_line(labels: list[str], line: str) -> FloatArray:
+            return self.effects.general([canonical_label(label) for label in labels], line)
+
+        return by_line(conditions, of_line)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the effects."""
-        labels = self.effects.labels.to_numpy(dtype=str)
-        return {"labels": labels, "delta": self.effects.delta, "n_cells": self.effects.n_cells}
+        return self.effects.to_dict()
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any], sources: Sources) -> MeanComponent:
         """Rebuild from the effects."""
-        labels = pd.Index(state["labels"].astype(object))
-        return cls(Effects(labels, state["delta"], state["n_cells"]))
+        return cls(LineEffects.from_dict(state))
 
 
 @register_component(
     GAUSSIAN_PROCESS,
-    description="Gaussian process over genes with kernels of the graphs, in closed form",
+    description="Gaussian process over genes and cell lines with kernels of the graphs",
 )
 @dataclass(frozen=True)
 class GaussianProcessComponent(Component):
-    """A Gaussian process over genes: similar genes have similar effects."""
+    """A Gaussian process: similar genes have similar effects, in similar contexts."""
 
     process: GeneGaussianProcess
     kernels: GeneKernels
+    response: pd.DataFrame
+    """Coordinates of genes by their responses (:func:`txpert.effects.co_response`)."""
 
     @classmethod
     def fit(cls, training: Training, sources: Sources) -> GaussianProcessComponent:
         """Estimate variances by restricted maximum likelihood, and the posterior mean."""
-        return cls(GeneGaussianProcess.fit(training.effects, sources.kernels), sources.kernels)
+        response = co_response(training.measured, training.rows.genes)
+        kernels = sources.kernels.with_features(_RESPONSE, response)
+        return cls(GeneGaussianProcess.fit(training.measured, kernels), kernels, response)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The perturbation and, of several, the cell line."""
+        return _context_columns(len(self.process.rows.contexts.contexts))
 
     @property
     def explained(self) -> float:
         """Fraction of the variance of training effects that the kernels explain."""
         return self.process.explained
 
+    def posterior(
+        self,
+        conditions: pd.DataFrame,
+        *,
+        return_std: bool = False,
+        return_specific: bool = False,
+    ) -> Posterior:
+        """Return the posterior of conditions, see :meth:`GeneGaussianProcess.predict`."""
+        return self.process.predict(
+            [parse_targets(label) for label in conditions[PERTURBATION]],
+            self.kernels,
+            cell_line=conditions[CELL_LINE].astype(str).tolist(),
+            return_std=return_std,
+            return_specific=return_specific,
+        )
+
     def delta(
         self, conditions: pd.DataFrame, profiles: ControlProfiles, context: IntArray
     ) -> FloatArray:
         """Predict Δ by the posterior mean."""
-        return by_label(conditions, lambda labels: self.process.delta(labels, self.kernels))
+        return self.posterior(conditions).mean
 
     def to_dict(self) -> dict[str, Any]:
-        """Return variances and weights of the training targets."""
-        return self.process.to_dict()
+        """Return variances and weights of the training rows, and the genes' responses."""
+        return {
+            "process": self.process.to_dict(),
+            "genes": self.response.index.to_numpy(dtype=str),
+            "response": self.response.to_numpy(dtype=np.float32),
+        }
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any], sources: Sources) -> GaussianProcessComponent:
         """Rebuild with the model's kernels."""
-        return cls(GeneGaussianProcess.from_dict(state), sources.kernels)
+        response = pd.DataFrame(state["response"], index=state["genes"].astype(object))
+        kernels = sources.kernels.with_features(_RESPONSE, response)
+        return cls(GeneGaussianProcess.from_dict(state["process"]), kernels, response)
 
     def claim(self, kind: str, n_held_out: int, explained: float) -> float:
-        """Claim all that the network leaves of unseen perturbations: it shrinks by itself."""
-        return 1.0 if kind == "new" else 0.0
+        """Claim all that the network leaves of what was not measured: it shrinks by itself."""
+        return 1.0 if kind in (NEW, ELSEWHERE) else 0.0
 
 
 @register_component(
@@ -289,34 +366,53 @@ class NetworkComponent(Component):
     """Expected weight for unseen perturbations, once so many of them were held out."""
 
     network: Network
+    offsets: Mapping[str, FloatArray] = field(default_factory=dict)
+    """Mean effect of each cell line relative to that of all; none if the network sees the line."""
 
     @classmethod
     def fit(cls, training: Training, sources: Sources) -> NetworkComponent:
-        """Hand on the network, which minibatches train."""
-        return cls(sources.network)
+        """Hand on the network, which minibatches train on all lines together."""
+        effects = training.line_effects
+        if sources.network.module.reads != "none" or len(effects.of_line) == 1:
+            return cls(sources.network)
+        lines = training.rows.obs[CELL_LINE].astype(str).value_counts()
+        means = {line: effects.mean(line) for line in lines.index}
+        pooled = np.average([*means.values()], axis=0, weights=lines.to_numpy())
+        return cls(sources.network, {line: mean - pooled for line, mean in means.items()})
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Only the perturbation, if there is no basal encoder."""
-        own = (PERTURBATION,)
-        return own if self.network.module.reads == "none" else (*own, CELL_LINE, BATCH)
+        """Only the perturbation, if there is one line and no basal encoder."""
+        if self.network.module.reads != "none":
+            return PERTURBATION, CELL_LINE, BATCH
+        return _context_columns(len(self.offsets) or 1)
+
+    def in_batches(self, size: int) -> NetworkComponent:
+        """Return the component that decodes so many conditions at once."""
+        return replace(self, network=replace(self.network, batch_size=size))
 
     def delta(
         self, conditions: pd.DataFrame, profiles: ControlProfiles, context: IntArray
     ) -> FloatArray:
-        """Decode the conditions."""
-        return self.network.delta(conditions, profiles, context)
+        """Decode the conditions, and add the mean effect of the line relative to that of all."""
+        delta = self.network.delta(conditions, profiles, context)
+        if self.offsets:
+            order = conditions[PERTURBATION].map(lambda label: len(parse_targets(label)))
+            for line, offset in self.offsets.items():
+                rows = (conditions[CELL_LINE].astype(str) == line).to_numpy()
+                delta[rows] += np.outer(order.to_numpy()[rows], offset)
+        return delta
 
     def to_dict(self) -> dict[str, Any]:
-        """Return nothing: the weights are saved with the module."""
-        return {}
+        """Return the lines' offsets: the weights are saved with the module."""
+        return dict(self.offsets)
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any], sources: Sources) -> NetworkComponent:
         """Take the model's network."""
-        return cls(sources.network)
+        return cls(sources.network, dict(state))
 
     def claim(self, kind: str, n_held_out: int, explained: float) -> float:
         """Claim as much as graphs explain of effects, and as the network could be tested."""
         tested = min(n_held_out / self.enough, 1)
-        return self.most_expected * explained * tested if kind == "new" else 0.0
+        return self.most_expected * explained * tested if kind == NEW else 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,26 @@ import numpy.typing as npt
 import pandas as pd
 from scvi import settings
 
-from txpert._constants import PERTURBATION
+from txpert._constants import CELL_LINE, PERTURBATION
 from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable, ControlProfiles, canonical_label, parse_targets
 from txpert.effects import TargetEffect
 
-from ._components import COMPONENTS, NETWORK, Component, NetworkComponent, Sources, Training
+from ._components import (
+    COMPONENTS,
+    COMPOSED,
+    ELSEWHERE,
+    GAUSSIAN_PROCESS,
+    MEASURED,
+    NETWORK,
+    NEW,
+    TRANSFERRED,
+    Component,
+    GaussianProcessComponent,
+    NetworkComponent,
+    Sources,
+    Training,
+)
 from ._stacking import HeldOut, Weights, stack
 
 
@@ -30,17 +45,18 @@ class Ensemble:
 
     with the effect T on the targets themselves (:class:`txpert.effects.TargetEffect`) and the
     components D in the order of :func:`txpert.model.show`: by default the mean effect, a Gaussian
-    process and the network. The weights are fitted by :func:`stack` for each kind of perturbation
-    by itself: "measured" (in training, in another cell line, say), "composed" (a combination of
-    which all targets are), and "new". A kind without held-out perturbations has the expected
-    weights. A component alone is not scaled.
+    process and the network. The weights are fitted by :func:`stack` for each kind of condition by
+    itself: "measured" (in training, in this cell line), "measured elsewhere" (in other lines, and
+    others in this one), "of an unseen line" (measured in other lines, and nothing in this one),
+    "composed" (a combination of which all targets are in training), and "new". A kind without
+    held-out perturbations has the expected weights. A component alone is not scaled.
 
     Attributes
     ----------
     target
         Effect on the targets; components predict what perturbations do besides.
     labels
-        Perturbations in training.
+        Perturbations in training, by cell line.
     components
         By name.
     weights
@@ -48,7 +64,7 @@ class Ensemble:
     """
 
     target: TargetEffect
-    labels: frozenset[str]
+    labels: Mapping[str, frozenset[str]]
     components: Mapping[str, Component]
     weights: Mapping[str, Weights] = field(default_factory=dict)
 
@@ -59,13 +75,15 @@ class Ensemble:
         data = Training(target.removed_from(training))
         components = {name: COMPONENTS[name].cls.fit(data, sources) for name in names}
         labels = training.obs[PERTURBATION].astype(str).map(canonical_label)
-        return cls(target, frozenset(labels), components)
+        lines = training.obs[CELL_LINE].astype(str)
+        of_line = {line: frozenset(labels[lines == line]) for line in lines.unique()}
+        return cls(target, of_line, components)
 
     @classmethod
     def of_network(cls, sources: Sources) -> Ensemble:
         """Return the network alone, which learns the effect on the targets, too."""
         network = NetworkComponent(sources.network)
-        return cls(TargetEffect(0.0), frozenset(), {NETWORK: network})
+        return cls(TargetEffect(0.0), {}, {NETWORK: network})
 
     @property
     def first(self) -> str:
@@ -75,7 +93,11 @@ class Ensemble:
     @property
     def targets(self) -> list[str]:
         """Targets of the perturbations in training, sorted."""
-        return sorted({target for label in self.labels for target in parse_targets(label)})
+        return sorted({target for label in self._anywhere for target in parse_targets(label)})
+
+    @cached_property
+    def _anywhere(self) -> frozenset[str]:
+        return frozenset().union(*self.labels.values())
 
     def __str__(self) -> str:
         lines = []
@@ -102,16 +124,19 @@ class Ensemble:
         columns = [column for c in self.components.values() for column in c.reads]
         return list(dict.fromkeys(columns))
 
-    def kinds(self, labels: Sequence[str]) -> npt.NDArray[np.str_]:
-        """Return "measured", "composed" or "new" for each perturbation."""
+    def kinds(self, conditions: pd.DataFrame) -> npt.NDArray[np.str_]:
+        """Return the kind of each condition (perturbation and cell_line), ``(n_conditions,)``."""
+        columns = (conditions[name].astype(str) for name in (PERTURBATION, CELL_LINE))
+        return np.array([self._kind(*pair) for pair in zip(*columns, strict=True)], dtype=str)
 
-        def kind(label: str) -> str:
-            if canonical_label(label) in self.labels:
-                return "measured"
-            known = [target in self.labels for target in parse_targets(label)]
-            return "composed" if all(known) else "new"
-
-        return np.array([kind(label) for label in labels])
+    def _kind(self, label: str, line: str) -> str:
+        label = canonical_label(label)
+        if label in self._anywhere:
+            if line not in self.labels:
+                return TRANSFERRED
+            return MEASURED if label in self.labels[line] else ELSEWHERE
+        known = [target in self._anywhere for target in parse_targets(label)]
+        return COMPOSED if all(known) else NEW
 
     def expected(self, kind: str, n_held_out: int = 0) -> Weights:
         """Return the weights to start from, which few held-out perturbations hardly move.
@@ -136,7 +161,7 @@ class Ensemble:
             if diverged:
                 _warn_of_nan(diverged)
             expected = self.expected(kind, 0 if diverged else len(some.kinds))
-            confidence = self.explained if kind == "new" else 1.0
+            confidence = self.explained if kind == NEW else 1.0
             found = stack(some.of(some.finite), expected, confidence)
             of = dict.fromkeys(expected.of, 0.0) | dict(found.of)
             weights[str(kind)] = Weights(of, found.scale)
@@ -160,7 +185,7 @@ class Ensemble:
         -------
         Δ, ``(n_conditions, n_genes)``, and a frame with the norm of each component's term.
         """
-        kinds = self.kinds(conditions[PERTURBATION].astype(str).tolist())
+        kinds = self.kinds(conditions)
         weights = {kind: self.weights.get(kind, self.expected(kind)) for kind in np.unique(kinds)}
         scale = np.array([weights[kind].scale for kind in kinds], dtype=np.float32)[:, None]
         first = self.components[self.first].delta(conditions, profiles, context)
@@ -182,11 +207,23 @@ class Ensemble:
             total[rows] += term
         return total, pd.DataFrame(sizes)
 
+    def in_batches(self, size: int) -> Ensemble:
+        """Return the ensemble whose network decodes so many conditions at once."""
+        return replace(
+            self, components={n: c.in_batches(size) for n, c in self.components.items()}
+        )
+
+    @property
+    def process(self) -> GaussianProcessComponent | None:
+        """The Gaussian process, if it is a component."""
+        component = self.components.get(GAUSSIAN_PROCESS)
+        return component if isinstance(component, GaussianProcessComponent) else None
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain arrays, numbers and strings, for saving."""
         return {
             "target": self.target.size,
-            "labels": np.array(sorted(self.labels), dtype=str),
+            "labels": {line: np.array(sorted(of), dtype=str) for line, of in self.labels.items()},
             "targets": np.array(self.targets, dtype=str),
             "components": {name: c.to_dict() for name, c in self.components.items()},
             "weights": {kind: weights.to_dict() for kind, weights in self.weights.items()},
@@ -197,7 +234,7 @@ class Ensemble:
         """Rebuild what :meth:`to_dict` returned."""
         return cls(
             TargetEffect(state["target"]),
-            frozenset(state["labels"].tolist()),
+            {line: frozenset(of.tolist()) for line, of in state["labels"].items()},
             {
                 name: COMPONENTS[name].cls.from_dict(of, sources)
                 for name, of in state["components"].items()

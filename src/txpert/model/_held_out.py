@@ -15,7 +15,7 @@ from txpert._types import BoolArray
 from txpert.data import ConditionTable, Matching, Screen, average_over_batches, parse_targets
 from txpert.splits import hold_out, split_by_fold
 
-from ._components import COMPONENTS, Sources
+from ._components import COMPONENTS, TRANSFERRED, Sources
 from ._ensemble import Ensemble
 from ._stacking import HeldOut
 
@@ -125,8 +125,9 @@ class TrainingData:
             delta = component.delta(conditions, profiles, context)
             predicted[name], obs = average_over_batches(delta, rows.obs)
         observed, obs = average_over_batches(ensemble.target.removed_from(rows).delta, rows.obs)
-        kinds = ensemble.kinds(obs[PERTURBATION].astype(str).tolist())
-        held_out = HeldOut(kinds, obs[CELL_LINE].to_numpy(dtype=str), predicted, observed)
+        held_out = HeldOut(
+            ensemble.kinds(obs), obs[CELL_LINE].to_numpy(dtype=str), predicted, observed
+        )
         return held_out.over_measured()
 
     def _resplit(self, change: Callable[[Any, Any], pd.Categorical[Any]]) -> TrainingData:
@@ -172,8 +173,8 @@ def across_lines(
         ensemble = Ensemble.fit(training.subset(of_row != line), quick, sources)
         rows = training.subset(of_row == line)
         observed, obs = average_over_batches(ensemble.target.removed_from(rows).delta, rows.obs)
-        kinds = ensemble.kinds(obs[PERTURBATION].astype(str).tolist())
-        known = kinds == "measured"
+        kinds = ensemble.kinds(obs)
+        known = kinds == TRANSFERRED
         if not known.any():
             continue
         batch = rows.obs[BATCH].iloc[0]

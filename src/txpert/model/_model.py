@@ -144,6 +144,7 @@ class TxPertModel(SetupMixin, TrainingMixin, PredictionMixin, SavingMixin, BaseM
         # text, and sets them again on load.
         self.trained_on_: list[tuple[str, str]] = []
         self.ensemble_: dict[str, Any] | None = None
+        self._rebuilt: tuple[dict[str, Any], Ensemble] | None = None
         self.components = check_components(components)
         self.genes = registered_genes(registry or self.registry_)
         self.matching = matching
@@ -201,7 +202,7 @@ class TxPertModel(SetupMixin, TrainingMixin, PredictionMixin, SavingMixin, BaseM
         """What the model is and, once trained, what its predictions are made of."""
         if self.ensemble_ is None:
             return super().summary_string
-        return f"{super().summary_string}\n{Ensemble.from_dict(self.ensemble_, self._sources)}"
+        return f"{super().summary_string}\n{self._ensemble()}"
 
     def _obsm_embedding(self) -> Embed | None:
         arguments = self.registry["setup_args"]

@@ -1,0 +1,219 @@
+"""The Gaussian process on real screens: unseen perturbations, a line measured in part, modalities.
+
+python benchmarks/screens.py --data FOLDER [--only unseen few_shot yeast] [--seeds 0 1 2]
+    [--results FOLDER]
+
+unseen: K562 and RPE1 (Replogle 2022), 5 folds per seed, for several sets of graphs. few_shot: K562
+whole and 0, 10, 50 or 75% of RPE1; a quarter of RPE1 is predicted. yeast: deletion and induction
+of yeast transcription factors (Kemmeren 2014, Hackett 2020), alone and both together, 5 folds.
+All variances are fitted to training perturbations. Finished cases are kept in screens.json; a
+second call goes on where the first stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+import txpert as tx
+from txpert.effects import GeneGaussianProcess, GeneKernels, MeasuredEffects
+from txpert.graph import KnowledgeGraph
+
+Scores = dict[str, float]
+GRAPHS = {
+    "string 20 + go": ("string 20", "go"),
+    "string 20": ("string 20",),
+    "string all": ("string all",),
+    "string among": ("string among",),
+    "go": ("go",),
+    "biogrid": ("biogrid",),
+}
+
+
+def score(predicted: np.ndarray, observed: np.ndarray) -> Scores:
+    return {
+        "pearson_delta": float(np.nanmean(tx.metrics.pearson_delta(predicted, observed))),
+        "retrieval": float(np.nanmean(tx.metrics.retrieval(predicted, observed))),
+        "mse": float(((predicted - observed) ** 2).mean()),
+    }
+
+
+def folds(names: np.ndarray, seed: int, n_folds: int = 5) -> np.ndarray:
+    """Return the fold of each row; rows of one perturbation share it."""
+    distinct = np.unique(names)
+    fold = np.random.default_rng(seed).permutation(len(distinct)) % n_folds
+    return fold[np.searchsorted(distinct, names)]
+
+
+class Screen:
+    """Rows of a screen, and kernels between its targets."""
+
+    def __init__(self, adata: ad.AnnData, graphs: dict[str, KnowledgeGraph], gene: str) -> None:
+        self.delta = np.asarray(adata.X.toarray() if hasattr(adata.X, "toarray") else adata.X)
+        self.name = adata.obs[gene].astype(str).to_numpy()
+        self.line = adata.obs["cell_line"].astype(str).to_numpy()
+        missing = "modality" not in adata.obs
+        self.modality = np.full(len(adata), "all") if missing else adata.obs["modality"].to_numpy()
+        self.graphs = graphs
+        self._kernels: dict[tuple[str, ...], GeneKernels] = {}
+
+    def kernels(self, names: tuple[str, ...]) -> GeneKernels:
+        """Return kernels on some of the graphs, made once."""
+        if names not in self._kernels:
+            anchors = pd.Index(np.unique(self.name), dtype=object)
+            self._kernels[names] = GeneKernels([self.graphs[n] for n in names], {}, anchors)
+        return self._kernels[names]
+
+    def predict(self, train: np.ndarray, test: np.ndarray, graphs: tuple[str, ...]) -> np.ndarray:
+        """Return Δ of test rows after a fit to training rows."""
+        kernels = self.kernels(graphs)
+        effects = MeasuredEffects.of(
+            [(name,) for name in self.name[train]],
+            self.delta[train],
+            cell_line=self.line[train].tolist(),
+            modality=self.modality[train].tolist(),
+        )
+        process = GeneGaussianProcess.fit(effects, kernels)
+        asked = [(name,) for name in self.name[test]]
+        context = {"cell_line": self.line[test].tolist(), "modality": self.modality[test].tolist()}
+        return process.predict(asked, kernels, **context).mean
+
+
+def human(folder: Path) -> Screen:
+    adata = ad.read_h5ad(folder / "replogle_up.h5ad")
+    adata = adata[~adata.obs["control"].astype(bool)].copy()
+    read = KnowledgeGraph.from_edges
+    string = read(
+        folder / "string_links.tsv.gz", name="string", weight="combined_score", directed=False
+    )
+    graphs = {
+        "string all": string,
+        "string 20": string.top_k(20),
+        "string among": string.restrict(adata.obs["perturbation"].astype(str).unique()),
+        "go": tx.graph.go(),
+        "biogrid": read(folder / "biogrid_edges.tsv.gz", name="biogrid", directed=False),
+    }
+    return Screen(adata, graphs, "perturbation")
+
+
+def yeast(folder: Path) -> Screen:
+    adata = ad.read_h5ad(folder / "yeast_tf.h5ad")
+    actions = pd.read_csv(folder / "yeast_string_actions.tsv.gz", sep="\t")
+    scores = actions.columns.difference(["source", "target"])
+    actions["score"] = actions[scores].max(axis=1)
+    edges = actions.dropna(subset=["score"])[["source", "target", "score"]]
+    graph = KnowledgeGraph.from_edges(edges, name="string", weight="score", directed=False)
+    return Screen(adata, {"string": graph}, "orf")
+
+
+Case = tuple[str, Callable[[], dict[str, Scores]]]
+
+
+def unseen(screen: Screen, seed: int) -> Iterator[Case]:
+    for line in ("K562", "RPE1"):
+        rows = np.flatnonzero(screen.line == line)
+        fold = folds(screen.name[rows], seed)
+        for label, graphs in GRAPHS.items():
+            for k in range(5):
+                train, test = rows[fold != k], rows[fold == k]
+
+                def case(train=train, test=test, graphs=graphs) -> dict[str, Scores]:
+                    observed = screen.delta[test]
+                    mean = np.tile(screen.delta[train].mean(axis=0), (len(test), 1))
+                    return {
+                        "process": score(screen.predict(train, test, graphs), observed),
+                        "mean": score(mean, observed),
+                    }
+
+                yield f"unseen/{line}/{label}/{seed}.{k}", case
+
+
+def few_shot(screen: Screen, seed: int) -> Iterator[Case]:
+    whole, rows = (np.flatnonzero(screen.line == line) for line in ("K562", "RPE1"))
+    order = np.random.default_rng(seed).permutation(rows)
+    test, graphs = order[int(0.75 * len(rows)) :], ("string 20",)
+    for fraction in (0.0, 0.1, 0.5, 0.75):
+        some = order[: int(fraction * len(rows))]
+
+        def case(some=some) -> dict[str, Scores]:
+            observed = screen.delta[test]
+            both = screen.predict(np.r_[whole, some], test, graphs)
+            found = {"both lines": score(both, observed)}
+            if len(some):
+                mean = np.tile(screen.delta[some].mean(axis=0), (len(test), 1))
+                found["line alone"] = score(screen.predict(some, test, graphs), observed)
+                found["mean of line"] = score(mean, observed)
+            return found
+
+        yield f"few_shot/RPE1/{fraction}/{seed}", case
+
+
+def modalities(screen: Screen, seed: int) -> Iterator[Case]:
+    fold, graphs = folds(screen.name, seed), ("string",)
+    for modality in np.unique(screen.modality):
+        for k in range(5):
+            own = screen.modality == modality
+            test = np.flatnonzero(own & (fold == k))
+            alone, both = np.flatnonzero(own & (fold != k)), np.flatnonzero(fold != k)
+
+            def case(test=test, alone=alone, both=both) -> dict[str, Scores]:
+                observed = screen.delta[test]
+                mean = np.tile(screen.delta[alone].mean(axis=0), (len(test), 1))
+                return {
+                    "both": score(screen.predict(both, test, graphs), observed),
+                    "alone": score(screen.predict(alone, test, graphs), observed),
+                    "mean": score(mean, observed),
+                }
+
+            yield f"yeast/{modality}/string/{seed}.{k}", case
+
+
+TASKS = {"unseen": (human, unseen), "few_shot": (human, few_shot), "yeast": (yeast, modalities)}
+
+
+def tabulate(done: dict[str, dict[str, Scores]]) -> str:
+    """Return mean ± sd over folds and seeds."""
+    rows = [
+        {"case": name.rsplit("/", 1)[0], "model": model, **scores}
+        for name, models in done.items()
+        for model, scores in models.items()
+        if model != "seconds"
+    ]
+    grouped = pd.DataFrame(rows).groupby(["case", "model"], sort=False)
+    mean, sd = grouped.mean(), grouped.std(ddof=0)
+    return mean.round(4).join(sd.round(4), rsuffix=" sd").to_string()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with the data")
+    parser.add_argument("--only", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
+    arguments = parser.parse_args()
+    file = arguments.results / "screens.json"
+    done = json.loads(file.read_text()) if file.exists() else {}
+    screens: dict[Callable[[Path], Screen], Screen] = {}
+    for task in arguments.only:
+        read, cases = TASKS[task]
+        screen = screens.setdefault(read, read(arguments.data))
+        for seed in arguments.seeds:
+            for name, case in cases(screen, seed):
+                if name not in done:
+                    began = time.process_time()
+                    done[name] = case()
+                    print(name, done[name], f"{time.process_time() - began:.1f} s", flush=True)
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    file.write_text(json.dumps(done, indent=1))
+    print(tabulate(done))
+
+
+if __name__ == "__main__":
+    main()

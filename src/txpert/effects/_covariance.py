@@ -1,0 +1,248 @@
+"""The covariance of training rows: kernels between genes times factors between contexts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import sparse
+
+from txpert._types import FloatArray
+
+from ._contexts import Context, ContextFactors
+from ._variances import LogPrior
+
+_TOTAL = 3.0
+"""Expected variance of all kernels, relative to the noise."""
+_OWN = 0.01
+"""Expected variance of a gene's own part, relative to that of all kernels."""
+_FIXED = 1e-3
+"""Spread of what the data say nothing of."""
+_SPREADS = {"total": 2.0, "kernel": 1.0, "context": 1.5, "own": 1.0, "mean": 3.0, "noise": 1.0}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where parameters stand in the vector of log variances.
+
+    Attributes
+    ----------
+    n_kernels, n_factors, n_contexts
+        Numbers of kernels between genes, of context factors and of contexts.
+    """
+
+    n_kernels: int
+    n_factors: int
+    n_contexts: int
+
+    def prior(self, weights: FloatArray, factors: ContextFactors) -> LogPrior:
+        """Return the prior.
+
+        Parameters
+        ----------
+        weights
+            Expected relative variances of the kernels.
+        factors
+            Context factors. Those that training contexts do not tell apart stay as expected.
+        """
+        extra = self.n_factors - 1
+        expected = np.log(factors.expected[1:])
+        noises = self.n_contexts if self.n_contexts > 1 else 0
+        parts = [
+            ("total", np.log([_TOTAL])),
+            ("kernel", np.log(np.asarray(weights) / (np.sum(weights) or 1.0))),
+            ("context", expected),
+            ("own", np.log([_OWN])),
+            ("context", expected),
+            ("mean", np.full(extra, 0.0)),
+            ("noise", np.zeros(noises)),
+        ]
+        center = np.concatenate([values for _, values in parts])
+        spread = np.concatenate([np.full(len(v), _SPREADS[name]) for name, v in parts])
+        for factor in factors.fixed:
+            for first in (1 + self.n_kernels, 2 + self.n_kernels + extra):
+                spread[first + factor - 1] = _FIXED
+            spread[2 + self.n_kernels + 2 * extra + factor - 1] = _FIXED
+        return LogPrior(center, spread)
+
+    def read(self, x: FloatArray) -> Variances:
+        """Return variances from their logarithms."""
+        k, extra = self.n_kernels, self.n_factors - 1
+        at = np.cumsum([1, k, extra, 1, extra, extra])
+        total, kernels, context, own, own_context, mean, noise = np.split(np.exp(x), at)
+        scaled = total * np.r_[1.0, context]
+        return Variances(
+            kernels,
+            scaled,
+            total * own * np.r_[1.0, own_context],
+            np.r_[0.0, mean],
+            noise / np.exp(np.log(noise).mean()) if len(noise) else np.ones(self.n_contexts),
+        )
+
+
+@dataclass(frozen=True)
+class Variances:
+    """Variances in units of the noise.
+
+    Attributes
+    ----------
+    kernels
+        Of each kernel, ``(n_kernels,)``, to be multiplied by one of the next.
+    context, own, mean
+        Of what each context factor goes with: the kernels, a gene's own part, and the mean
+        effect, ``(n_factors,)``.
+    noise
+        By context.
+    """
+
+    kernels: FloatArray
+    context: FloatArray
+    own: FloatArray
+    mean: FloatArray
+    noise: FloatArray
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Training rows.
+
+    Attributes
+    ----------
+    targets
+        Distinct target genes, sorted.
+    members
+        How often a row has a target, ``(n_rows, n_targets)``.
+    contexts
+        Context factors.
+    context
+        Position of each row's context.
+    noise
+        Expected variance of the noise, by number of cells, with a median of 1.
+    """
+
+    targets: pd.Index
+    members: sparse.csr_array
+    contexts: ContextFactors
+    context: npt.NDArray[np.int64]
+    noise: FloatArray
+
+    @classmethod
+    def of(
+        cls, targets: Sequence[tuple[str, ...]], contexts: Sequence[Context], n_cells: FloatArray
+    ) -> Rows:
+        """Lay out rows."""
+        genes = pd.Index(sorted({t for names in targets for t in names}), dtype=object)
+        members = membership(targets, genes)
+        found = sorted(set(contexts))
+        position = {context: i for i, context in enumerate(found)}
+        context = np.array([position[c] for c in contexts])
+        noise = np.median(n_cells) / n_cells
+        return cls(genes, members, ContextFactors.of(found), context, noise)
+
+    def __len__(self) -> int:
+        return len(self.context)
+
+    @cached_property
+    def order(self) -> FloatArray:
+        """Number of targets of each row."""
+        return np.asarray(self.members.sum(axis=1), dtype=float)
+
+    @cached_property
+    def factors(self) -> FloatArray:
+        """Context factors between training contexts, ``(n_factors, n_contexts, n_contexts)``."""
+        return self.contexts.between(self.contexts.contexts)
+
+    def subset(self, rows: npt.NDArray[np.integer]) -> Rows:
+        """Return some of the rows; targets and contexts stay as they are."""
+        return Rows(
+            self.targets, self.members[rows], self.contexts, self.context[rows], self.noise[rows]
+        )
+
+    def expand(self, between_contexts: FloatArray) -> FloatArray:
+        """Return values of pairs of contexts for pairs of rows."""
+        if len(between_contexts) == 1:
+            return between_contexts
+        return between_contexts[np.ix_(self.context, self.context)]
+
+    def of_rows(self, between_genes: FloatArray) -> FloatArray:
+        """Sum a kernel between targets over those of each pair of rows."""
+        return np.asarray(self.members @ (self.members @ between_genes).T)
+
+    def covariance(self, variances: Variances, between_genes: FloatArray) -> FloatArray:
+        """Return the covariance, given the mixture of kernels between targets."""
+        factors = self.factors
+        total = self.of_rows(between_genes).astype(between_genes.dtype)
+        total *= self.expand(np.tensordot(variances.context, factors, axes=1)).astype(total.dtype)
+        own = (self.members @ self.members.T).tocoo()
+        row, column = own.coords
+        by_context = np.tensordot(variances.own, factors, axes=1)
+        total[row, column] += own.data * by_context[self.context[row], self.context[column]]
+        if variances.mean.any():
+            by_mean = self.expand(np.tensordot(variances.mean, factors, axes=1))
+            total += by_mean * np.outer(self.order, self.order)
+        total[np.diag_indices(len(self))] += self.noise * variances.noise[self.context]
+        return total
+
+    def parametrized(
+        self, layout: Layout, kernels: Sequence[FloatArray]
+    ) -> Callable[[FloatArray], tuple[FloatArray, Callable[[FloatArray], FloatArray]]]:
+        """Return what gives the covariance for log variances, and its derivatives.
+
+        Parameters
+        ----------
+        layout
+            Of the log variances.
+        kernels
+            Kernels between rows, ``(n_rows, n_rows)`` each.
+        """
+        stack = np.stack([kernel.ravel() for kernel in kernels]) if kernels else None
+        n, factors = len(self), self.factors
+        own, pairs = (self.members @ self.members.T).toarray(), np.outer(self.order, self.order)
+        in_context = np.eye(layout.n_contexts)[self.context]
+        diagonal = np.diag_indices(n)
+
+        def by_context(matrix: FloatArray) -> FloatArray:
+            return np.tensordot(factors, in_context.T @ matrix @ in_context, axes=2)
+
+        def covariance(x: FloatArray) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
+            v = layout.read(x)
+            factor = self.expand(np.tensordot(v.context, factors, axes=1))
+            mixed = np.zeros((n, n)) if stack is None else (v.kernels @ stack).reshape(n, n)
+            total = mixed * factor
+            total += own * self.expand(np.tensordot(v.own, factors, axes=1))
+            if layout.n_factors > 1:
+                total += pairs * self.expand(np.tensordot(v.mean, factors, axes=1))
+            noise = self.noise * v.noise[self.context]
+            total[diagonal] += noise
+
+            def gradient(slope: FloatArray) -> FloatArray:
+                each = np.zeros(0)
+                if stack is not None:
+                    each = v.kernels * (stack @ (slope * factor).ravel())
+                context = v.context * by_context(slope * mixed)
+                of_own = v.own * by_context(slope * own)
+                mean = v.mean * by_context(slope * pairs) if layout.n_factors > 1 else np.zeros(1)
+                whole = context.sum() + of_own.sum()
+                of_noise: FloatArray = np.zeros(0)
+                if layout.n_contexts > 1:
+                    of_noise = in_context.T @ (np.diagonal(slope) * noise)
+                    of_noise -= of_noise.mean()
+                return np.r_[
+                    whole, each, context[1:], of_own.sum(), of_own[1:], mean[1:], of_noise
+                ]
+
+            return total, gradient
+
+        return covariance
+
+
+def membership(targets: Sequence[tuple[str, ...]], genes: pd.Index) -> sparse.csr_array:
+    """Return how often each perturbation has a gene as target, ``(n, n_genes)``."""
+    row = np.repeat(np.arange(len(targets)), [len(names) for names in targets])
+    column = genes.get_indexer(pd.Index([t for names in targets for t in names], dtype=object))
+    shape = len(targets), len(genes)
+    return sparse.csr_array((np.ones(len(row), np.float32), (row, column)), shape=shape)

@@ -1,0 +1,98 @@
+"""Log variances of each block of directions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from txpert._types import FloatArray
+
+from ._covariance import Layout, Rows
+from ._variances import fit_log_variances, inverse_and_projector
+
+_MOST_ROWS = 750
+_POOLED_EVIDENCE = 20.0
+"""Measured genes vary together: all together are taken for so many independent ones."""
+
+
+def thinned(n: int) -> npt.NDArray[np.integer]:
+    """Return rows to look at, evenly spaced where there are many."""
+    return np.linspace(0, n - 1, min(n, _MOST_ROWS)).astype(int)
+
+
+def fit_blocks(
+    rows: Rows,
+    kernels: Sequence[FloatArray],
+    weights: FloatArray,
+    blocks: Sequence[FloatArray],
+    n_components: Sequence[int],
+) -> FloatArray:
+    """Fit log variances, first to all directions, then to each block, starting from the former.
+
+    Parameters
+    ----------
+    rows
+        The rows looked at.
+    kernels
+        Between them.
+    weights
+        Expected relative variances of the kernels.
+    blocks
+        Their effects by block.
+    n_components
+        Number of components by block: the evidence.
+
+    Returns
+    -------
+    ``(n_blocks, n_parameters)``. A block of no component takes over from the one before.
+    """
+    layout = Layout(len(kernels), len(rows.factors), len(rows.contexts.contexts))
+    prior = layout.prior(weights, rows.contexts)
+    covariance = rows.parametrized(layout, kernels)
+    squares = [block.astype(np.float64) @ block.T for block in blocks]
+    trend = rows.order
+    if len(rows) < 3 or not sum(n_components):
+        return np.tile(prior.center, (len(blocks), 1))
+    evidence = min(_POOLED_EVIDENCE, float(sum(n_components)))
+    pooled = fit_log_variances(
+        covariance, trend, np.sum(squares, axis=0), evidence, prior, prior.center
+    )
+    start = np.clip(pooled, *prior.bounds.T)
+    found: list[FloatArray] = []
+    for square, number in zip(squares, n_components, strict=True):
+        if not number:
+            found.append(found[-1] if found else pooled)
+            continue
+        found.append(fit_log_variances(covariance, trend, square, float(number), prior, start))
+    return np.array(found)
+
+
+def loo_variance(
+    rows: Rows,
+    kernels: Sequence[FloatArray],
+    log_variances: FloatArray,
+    blocks: Sequence[FloatArray],
+    axes: FloatArray,
+    edges: Sequence[int],
+) -> FloatArray:
+    r"""Return σ² by block and gene from closed-form leave-one-out errors, ``(n_blocks, n_genes)``.
+
+    Leaving row i out, its error is :math:`[P Y]_i / P_{ii}` with variance
+    :math:`\sigma^2 / P_{ii}`.
+    """
+    layout = Layout(len(kernels), len(rows.factors), len(rows.contexts.contexts))
+    covariance = rows.parametrized(layout, kernels)
+    found = []
+    for block, (x, y) in enumerate(zip(log_variances, blocks, strict=True)):
+        _, projector, _ = inverse_and_projector(covariance(x)[0], rows.order)
+        errors = (projector @ y) ** 2
+        own = np.maximum(np.diagonal(projector), 1e-9)[:, None]
+        by_column = (errors / own).mean(axis=0)
+        if block < len(edges) - 1:
+            axes_of = axes[edges[block] : edges[block + 1]]
+            found.append(by_column.mean() * (axes_of**2).sum(axis=0))
+        else:
+            found.append(by_column)
+    return np.array(found)
