@@ -41,7 +41,7 @@ def baselines(graph: tx.graph.KnowledgeGraph, features: pd.DataFrame | None) -> 
         "nearest cell line": "nearest_cell_line",
         "weighted cell line": "weighted_cell_line",
         "batch only": "batch_only",
-        "neighbours": partial(fit, kind="neighbors", graphs=graph),
+        "neighbors": partial(fit, kind="neighbors", graphs=graph),
         "kernel": partial(fit, kind="kernel", graphs=graph),
     }
     if features is not None:

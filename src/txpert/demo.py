@@ -55,7 +55,7 @@ def _run(options: argparse.Namespace) -> None:
     adata = _load(options)
     print(f"Screen: {adata.n_obs:,} cells × {adata.n_vars:,} genes")
     if _has_counts(adata):
-        print("Raw counts found: normalising to 4,000 counts per cell and taking log1p.")
+        print("Raw counts found: normalizing to 4,000 counts per cell and taking log1p.")
         tx.pp.normalize(adata)
     if SPLIT not in adata.obs:
         tx.pp.split(adata, seed=options.seed)

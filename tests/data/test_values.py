@@ -13,7 +13,7 @@ from txpert.data._values import (
     TOO_LARGE,
     WHOLE,
     ValueCheck,
-    check_log_normalised,
+    check_log_normalized,
     row_faults,
 )  # fmt: skip
 
@@ -87,7 +87,7 @@ def test_values_without_a_logarithm_are_refused(adata):
     counts = adata.layers["counts"].toarray()
     adata.X = (counts / counts.sum(axis=1, keepdims=True) * 10).astype(np.float32)
     with pytest.raises(ValueError, match=r"sums up to 10 .*log1p"):
-        check_log_normalised(adata.X, "adata.X")
+        check_log_normalized(adata.X, "adata.X")
 
 
 def test_fractions_are_no_counts_to_normalize(adata):

@@ -58,14 +58,14 @@ def benchmark(
 ) -> BenchmarkResult:
     """Compare models on held-out perturbations: same splits, genes, controls and scores.
 
-    Every model is fitted anew for every split to a copy of the cells that has the training,
+    Every model is fitted again for every split to a copy of the cells that has the training,
     validation and control cells and no others, is asked for the test conditions, and is scored
     as by :func:`txpert.tl.evaluate`. A model that fails is noted and does not stop the others.
 
     Parameters
     ----------
     adata
-        Cells × genes, log-normalised, in memory or backed, or effects
+        Cells × genes, log-normalized, in memory or backed, or effects
         (:func:`txpert.pp.from_effects`); not changed.
     models
         What to compare, by name:

@@ -113,7 +113,7 @@ class RidgeBaseline(EffectBaseline):
         return (order * self.mean_effect_ + rows @ self.coefficients_).astype(np.float32)
 
     def _row(self, targets: tuple[str, ...]) -> FloatArray:
-        """Sum the centred features of targets; those without any add nothing."""
+        """Sum the centered features of targets; those without any add nothing."""
         known = self.features_.index.get_indexer(pd.Index(targets, dtype=object))
         return self.features_.to_numpy()[known[known >= 0]].sum(axis=0)
 

@@ -29,7 +29,7 @@ from ._group_sums import group_sums, weighted_group_means
 from ._labels import read_flags, read_names
 from ._matrix import expression_matrix
 from ._tokens import drop_controls, parse_targets
-from ._values import ValueCheck, check_log_normalised
+from ._values import ValueCheck, check_log_normalized
 
 Matching = Literal["batch", "cell_line"]
 Embed = Callable[[AnnData | MuData, IntArray], FloatArray]
@@ -214,14 +214,14 @@ class ControlProfiles:
         ValueError
             If there are no cells, some are flagged as perturbed, the flag is not boolean, a batch
             or cell line is missing, a gene is missing or repeated, or the values are not
-            log-normalised.
+            log-normalized.
         KeyError
             If the layer does not exist.
         """
         _check_controls(cells, keys[CONTROL])
         matrix = expression_matrix(cells, layer)
         if not effects:
-            check_log_normalised(matrix, "The control cells' expression", missing=True)
+            check_log_normalized(matrix, "The control cells' expression", missing=True)
         column = _columns(cells.var_names, genes)
         columns = {
             name: read_names(cells.obs[key]) if (key := keys[name]) in cells.obs else ALL

@@ -16,7 +16,7 @@ logger = logging.getLogger("txpert")
 
 
 class DefaultKey(str):
-    """The default name of an obs column, told apart from the same name given by the user.
+    """The default name of an obs column, distinguished from the same name given by the user.
 
     A key left at its default stands for the column that ``setup_anndata`` registered, if any.
     """

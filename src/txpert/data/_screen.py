@@ -28,11 +28,11 @@ from txpert._types import BoolArray, FloatArray, IntArray, Matrix
 from ._keys import ObsKeys, obs_columns
 from ._label_warnings import warn_of_labels
 from ._labels import read_names, read_perturbations
-from ._log_normalised import LogNormalised, log_normalised
+from ._log_normalized import LogNormalized, log_normalized
 from ._matrix import expression_matrix, place
 from ._measured import all_zero, read_measured
 from ._modality import modality_of_cells
-from ._values import check_effects, check_log_normalised
+from ._values import check_effects, check_log_normalized
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Screen:
     Attributes
     ----------
     X
-        Log-normalised expression, cells × genes, in memory or on disk; or effects, see
+        Log-normalized expression, cells × genes, in memory or on disk; or effects, see
         :attr:`of_effects`. NaN is not measured.
     genes
         Names of the genes, each once.
@@ -96,10 +96,10 @@ class Screen:
     ) -> Screen:
         """Read and check a screen; see :meth:`from_columns` for the errors raised.
 
-        With ``target_sum``, ``X`` is :func:`log_normalised` whenever rows of it are read.
+        With ``target_sum``, ``X`` is :func:`log_normalized` whenever rows of it are read.
         """
         columns = keys.columns(adata.obs)
-        matrix = log_normalised(expression_matrix(adata, layer), target_sum, place(layer))
+        matrix = log_normalized(expression_matrix(adata, layer), target_sum, place(layer))
         screen = cls.from_columns(matrix, adata.var_names, columns)
         return screen.with_context(adata, adata.obs)
 
@@ -126,12 +126,12 @@ class Screen:
 
         So are tables of :func:`txpert.pp.from_effects`. Effects are of any sign and size.
         """
-        if isinstance(self.X, LogNormalised):
+        if isinstance(self.X, LogNormalized):
             return False
         return all_zero(self.X, np.flatnonzero(self.control))
 
     def check_values(self, where: str) -> None:
-        """Refuse sampled values that are neither log-normalised expression nor effects.
+        """Refuse sampled values that are neither log-normalized expression nor effects.
 
         Parameters
         ----------
@@ -141,12 +141,12 @@ class Screen:
         Raises
         ------
         UnusableValuesError
-            As :func:`check_log_normalised`; of effects only infinite ones.
+            As :func:`check_log_normalized`; of effects only infinite ones.
         """
         if self.of_effects:
             check_effects(self.X, where)
         else:
-            check_log_normalised(self.X, where, missing=True)
+            check_log_normalized(self.X, where, missing=True)
 
     @classmethod
     def from_columns(

@@ -35,7 +35,7 @@ def values_of(matrix: Matrix) -> npt.NDArray[Any]:
 
 
 def row_faults(block: Matrix, *, counts: bool = False, effects: bool = False) -> IntArray:
-    """Judge each row of log-normalised values, of counts or of effects.
+    """Judge each row of log-normalized values, of counts or of effects.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def row_faults(block: Matrix, *, counts: bool = False, effects: bool = False) ->
 
     Returns
     -------
-    The fault of each row, ``(n,)``: ``FINE``; infinite, negative or empty; of log-normalised
+    The fault of each row, ``(n,)``: ``FINE``; infinite, negative or empty; of log-normalized
     values whole numbers only or too large ones; of counts a fraction; ``MISSING`` if nothing else
     is wrong than that some are NaN.
     """
@@ -204,16 +204,16 @@ class ValueCheck:
             what = "negative values" if fault == NEGATIVE else "values that are not whole"
             return (
                 f"{self.where} does not hold raw counts: it has {what} {of}. Remove those cells, "
-                "or put the counts into X first; data that are log-normalised already need no "
-                "further normalisation."
+                "or put the counts into X first; data that are log-normalized already need no "
+                "further normalization."
             )
         what = {
             NEGATIVE: "is negative",
             WHOLE: "looks like raw counts (whole numbers only)",
-            TOO_LARGE: "is too large for log1p of normalised counts",
+            TOO_LARGE: "is too large for log1p of normalized counts",
         }[fault]
         return (
-            f"{self.where} {what} {of}. All cells must be log1p of normalised counts: remove "
+            f"{self.where} {what} {of}. All cells must be log1p of normalized counts: remove "
             "those cells, or put the counts of all cells into X and run tx.pp.normalize(adata)."
         )
 
@@ -230,13 +230,13 @@ def check_counts(matrix: Matrix, where: str) -> None:
     if (values < 0).any() or (values % 1 != 0).any():
         raise UnusableValuesError(
             f"{where} does not hold raw counts: it has the value "
-            f"{values[(values < 0) | (values % 1 != 0)][0]:g}. Data that are log-normalised "
-            "already need no further normalisation; else put the counts into X first."
+            f"{values[(values < 0) | (values % 1 != 0)][0]:g}. Data that are log-normalized "
+            "already need no further normalization; else put the counts into X first."
         )
 
 
-def check_log_normalised(matrix: Matrix, where: str, *, missing: bool = False) -> None:
-    """Refuse values that are not log1p of library-size-normalised counts.
+def check_log_normalized(matrix: Matrix, where: str, *, missing: bool = False) -> None:
+    """Refuse values that are not log1p of library-size-normalized counts.
 
     Parameters
     ----------
@@ -251,7 +251,7 @@ def check_log_normalised(matrix: Matrix, where: str, *, missing: bool = False) -
     ------
     UnusableValuesError
         If sampled values are raw counts, in some cells or all, negative, NaN, infinite, too large
-        for a logarithm, or normalised but not logarithms.
+        for a logarithm, or normalized but not logarithms.
     """
     blocks = list(_sampled_blocks(matrix))
     if missing:
@@ -260,16 +260,16 @@ def check_log_normalised(matrix: Matrix, where: str, *, missing: bool = False) -
     if (values < 0).any():
         raise UnusableValuesError(
             f"{where} has the negative value {values.min():g}, so it looks scaled. txpert wants "
-            "log1p of normalised counts: put the counts into X and run tx.pp.normalize(adata)."
+            "log1p of normalized counts: put the counts into X and run tx.pp.normalize(adata)."
         )
     if values.size and (values % 1 == 0).all() and values.max() > 0:
         raise UnusableValuesError(
             f"{where} looks like raw counts (whole numbers up to {values.max():g}). Run "
-            "tx.pp.normalize(adata) first, or name the layer that is log-normalised by layer=."
+            "tx.pp.normalize(adata) first, or name the layer that is log-normalized by layer=."
         )
     if values.size and values.max() > _LARGEST_LOG_VALUE:
         raise UnusableValuesError(
-            f"{where} has values up to {values.max():g}, too large for log1p of normalised "
+            f"{where} has values up to {values.max():g}, too large for log1p of normalized "
             "counts. Put the counts into X and run tx.pp.normalize(adata)."
         )
     _check_sampled_cells(blocks, where)
@@ -282,7 +282,7 @@ def _check_sampled_cells(blocks: list[Matrix], where: str) -> None:
     if whole:
         raise UnusableValuesError(
             f"{where} looks like raw counts in {whole:,} of {len(faults):,} cells looked at "
-            "(whole numbers only) and like log-normalised values in the others. Put the counts "
+            "(whole numbers only) and like log-normalized values in the others. Put the counts "
             "of all cells into X and run tx.pp.normalize(adata)."
         )
     total = np.concatenate([np.asarray(block.sum(axis=1), float).ravel() for block in blocks])
@@ -296,7 +296,7 @@ def _check_sampled_cells(blocks: list[Matrix], where: str) -> None:
     if differ and common.mean() > _MANY:
         raise UnusableValuesError(
             f"{where} sums up to {np.median(total[common]):g} in {common.sum():,} of "
-            f"{len(total):,} cells looked at, so it looks normalised without a logarithm. Run "
+            f"{len(total):,} cells looked at, so it looks normalized without a logarithm. Run "
             "scanpy.pp.log1p(adata) on those cells."
         )
 

@@ -33,17 +33,17 @@ class GraphOracle(Oracle):
     .. math:: k(p, q) = v_e \, \big(\rho \, C_{pq} + (1 - \rho)\,\delta_{pq}\big)
               + v_s \, \big(1 + \tfrac{1}{2} \delta_{pq}\big),
 
-    with the covariance :math:`C` over the graph, the variances :math:`v_e, v_s` of programme and
+    with the covariance :math:`C` over the graph, the variances :math:`v_e, v_s` of program and
     stress effects and :math:`\rho` = ``graph_share``; doubles are sums, and between cell lines
     it shrinks by what they share. Noise is inverse to the number of cells, its size is that with
     the highest marginal likelihood. The target's own loss is the mean loss of the targets trained
-    on. So this bounds, but for interactions and what the sparsity of programmes tells, what a
+    on. So this bounds, but for interactions and what the sparsity of programs tells, what a
     model can learn from the graph and the training data.
 
     Parameters
     ----------
     adata
-        A screen by :func:`simulate`, log-normalised. With a split, only ``"train"`` is looked at.
+        A screen by :func:`simulate`, log-normalized. With a split, only ``"train"`` is looked at.
     graph
         Graph that the oracle has instead of the true one: a noisy copy, to know what a model that
         is handed it could learn at best. Its nodes must include the targets.

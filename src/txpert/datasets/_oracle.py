@@ -40,7 +40,7 @@ class TruthOracle(Oracle):
     Parameters
     ----------
     adata
-        A screen by :func:`simulate`, log-normalised.
+        A screen by :func:`simulate`, log-normalized.
 
     Raises
     ------

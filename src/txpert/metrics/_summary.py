@@ -11,7 +11,7 @@ from scipy.special import ndtr, ndtri
 from txpert._types import FloatArray
 
 from ._arrays import one_dimensional, row_blocks, row_index
-from ._labelled import aligned_series
+from ._labeled import aligned_series
 
 
 class Interval(NamedTuple):

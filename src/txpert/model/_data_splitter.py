@@ -30,7 +30,7 @@ class PerturbationSplitter(pl.LightningDataModule):
 
     Controls belong to no split and are trained on. Validation runs on pseudobulk conditions
     whatever the training unit, so that its score always means the same. Where several processes
-    train together they share out the rows of each training minibatch, and each validates all.
+    train together they divide the rows of each training minibatch, and each validates all.
 
     Parameters
     ----------
@@ -171,5 +171,5 @@ def _conditions(table: ConditionTable, nodes: pd.Index, matching: Matching) -> C
 def _loader(
     dataset: ConditionDataset | CellDataset, batches: Sampler[list[int]]
 ) -> DataLoader[dict[str, Tensor]]:
-    """Hand out whole minibatches: one indexing per batch instead of one per row."""
+    """Yield whole minibatches: one indexing per batch instead of one per row."""
     return DataLoader(dataset, sampler=batches, batch_size=None)

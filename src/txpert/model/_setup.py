@@ -15,7 +15,7 @@ from scvi.data.fields import LayerField, MuDataLayerField, MuDataObsmField, Obsm
 from txpert._constants import BATCH, CELL_LINE, CONTROL, MODALITY, PERTURBATION, SPLIT
 from txpert.data import ObsKeys
 from txpert.data._keys import obs_columns, resolve_key
-from txpert.data._log_normalised import log_normalised
+from txpert.data._log_normalized import log_normalized
 from txpert.data._matrix import expression_matrix, place
 from txpert.data._modality import warn_of_mixed_modalities
 from txpert.data._screen import Screen
@@ -228,7 +228,7 @@ class SetupMixin:
         screen = Screen.from_columns(matrix, expression.var_names, columns)
         if target_sum is None:
             screen.check_values(place(layer))
-        log_normalised(matrix, target_sum, place(layer))
+        log_normalized(matrix, target_sum, place(layer))
         if resolved[MODALITY] is None:
             warn_of_mixed_modalities(data.obs, screen.control)
         return resolved
@@ -239,7 +239,7 @@ def read_screen(manager: AnnDataManager) -> Screen:
     columns = {name: obs_column(manager, name) for name in _FIELDS if name != SPLIT}
     columns[SPLIT] = split_column(manager)
     arguments = manager.registry["setup_args"]
-    matrix = log_normalised(
+    matrix = log_normalized(
         manager.get_from_registry(REGISTRY_KEYS.X_KEY),
         arguments.get("target_sum"),
         place(arguments["layer"]),

@@ -116,7 +116,7 @@ class CellDataset(Dataset[dict[str, Tensor]]):
         Encoded targets of each category of ``screen.perturbation``, ``(n_categories, order)``.
     controls
         ``"averaged"``, or ``"sampled"``: one of the control cells, drawn from torch's generator
-        anew each time.
+        again each time.
     matching
         Whether controls are those of the same ``"batch"`` or of the whole ``"cell_line"``.
     """

@@ -120,7 +120,7 @@ class TrainingMixin:
             broken off, of the same model with the same data and arguments, this is taken up where
             it was last written, and ends as it would have; one that ended is not repeated.
         accelerator, devices
-            As in Lightning. Several devices share out the rows of each minibatch, and their
+            As in Lightning. Several devices divide the rows of each minibatch, and their
             gradient is that of the whole of it.
         plan_kwargs
             Further arguments of ``TxPertTrainingPlan``, such as

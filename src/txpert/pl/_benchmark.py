@@ -155,7 +155,7 @@ def benchmark_ranks(
     ax.set_yticks(
         np.arange(len(mean)), [f"{shown(name)} ({rank:.1f})" for name, rank in mean.items()]
     )
-    ax.set(xlim=(0, 1), xlabel="share of perturbations")
+    ax.set(xlim=(0, 1), xlabel="fraction of perturbations")
     ax.legend(title="rank", frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
     ax.set_title(f"{score_label(metric)}, rank (mean rank)", fontsize=10)
     return ax

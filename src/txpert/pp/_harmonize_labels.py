@@ -27,7 +27,7 @@ def harmonize_labels(
 
     Combinations with another separator (``"A_B"``, ``"A|B"``, ``"A and B"``), names of controls
     within combinations (``"A_non-targeting"``), guides (``"A_1"``, ``"sgA-2"``, ``"A_P1P2"``),
-    spellings (``"a"``, ``"A "``) and other names (``"MLL"`` beside ``"KMT2A"``) are rewritten
+    spellings (``"a"``, ``"A "``) and other names (``"MLL"`` next to ``"KMT2A"``) are rewritten
     where all parts are genes of the data, other labels, or human gene symbols; var names are
     followed, but for Ensembl ids. Cells whose label is the name of a control (``"NT"``,
     ``"non-targeting"``) are flagged as controls.

@@ -53,7 +53,7 @@ def highly_variable_genes(
     Parameters
     ----------
     adata
-        Cells × genes with a split, log-normalised unless ``flavor`` asks for counts. Written are
+        Cells × genes with a split, log-normalized unless ``flavor`` asks for counts. Written are
         ``var["highly_variable"]``, scanpy's statistics, and ``uns["txpert_genes"]``,
         by which :func:`check_split` can tell which perturbations were used. To drop the other
         genes: ``adata = adata[:, adata.var["highly_variable"]].copy()``.

@@ -42,7 +42,7 @@ def pseudobulk(
     Parameters
     ----------
     adata
-        Cells × genes, log-normalised unless ``target_sum`` is given; not changed.
+        Cells × genes, log-normalized unless ``target_sum`` is given; not changed.
     perturbation_key, control_key, batch_key, cell_line_key, split_key, modality_key
         obs columns, as in :meth:`txpert.TxPertModel.setup_anndata`; by default those registered
         by it, if any.
@@ -51,8 +51,8 @@ def pseudobulk(
     layer
         Layer of the expression values; ``None`` takes ``X``.
     target_sum
-        Normalise raw counts in the pass, to this many per cell, and take log1p, as
-        :func:`normalize` does (which takes 4,000); ``None`` wants log-normalised values.
+        Normalize raw counts in the pass, to this many per cell, and take log1p, as
+        :func:`normalize` does (which takes 4,000); ``None`` wants log-normalized values.
 
     Returns
     -------

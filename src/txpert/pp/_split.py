@@ -68,7 +68,7 @@ def split(
     stratify
         Give train, val and test similar distributions of a number per perturbation: a series from
         label to number, or ``"effect_size"``, the norm of Δ against the controls of the cell
-        line, of the log-normalised ``X``.
+        line, of the log-normalized ``X``.
     test_cell_line, val_cell_line
         Cell lines held out, for the tasks about cell lines.
     measured

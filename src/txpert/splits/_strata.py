@@ -21,7 +21,7 @@ def stratum_values(screen: Screen, stratify: Stratify) -> dict[str, float]:
     Raises
     ------
     ValueError
-        If a perturbation has none, or expression is not log-normalised.
+        If a perturbation has none, or expression is not log-normalized.
     """
     if isinstance(stratify, pd.Series):
         return _from_series(screen, stratify)

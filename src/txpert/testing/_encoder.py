@@ -297,7 +297,7 @@ def _graphs(case: _Case) -> None:
         case.require(
             not torch.equal(case.output(moved), whole),
             "multi_graph",
-            "an edge counts the same in whichever graph it is, so graphs are not told apart",
+            "an edge counts the same in whichever graph it is, so graphs are not distinguished",
         )
 
 

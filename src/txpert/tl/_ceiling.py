@@ -74,17 +74,17 @@ def ceiling(
         where the halves correlate negatively, so that its mean is too high where many do; a
         quarter of the mean squared error of the halves.
     ``sampled``
-        The counts of each condition are pooled to shares of genes, from which two data sets of
+        The counts of each condition are pooled to fractions of genes, from which two data sets of
         the original size are drawn, each cell with its own number of counts (multinomial), then
-        normalised as the data are. This is noise of counting alone: the cells of a condition do
-        not differ, and the noise in the pooled shares counts as signal. So it is an upper bound,
+        normalized as the data are. This is noise of counting alone: the cells of a condition do
+        not differ, and the noise in the pooled counts passes for signal. So it is an upper bound,
         loose for conditions of few cells: a perturbation without effect has a Pearson Δ of about
         0.5 here, and of 0 between halves.
 
     Parameters
     ----------
     adata
-        Cells × genes, log-normalised, in memory or backed; ``uns[key_added]["ceiling"]`` is
+        Cells × genes, log-normalized, in memory or backed; ``uns[key_added]["ceiling"]`` is
         written: ``params``, ``summary``, ``perturbations`` (means over repeats, one row per kind,
         perturbation and cell line) and ``repeats`` (the same for each repeat).
     kind
