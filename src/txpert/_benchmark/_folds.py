@@ -22,6 +22,7 @@ from txpert._constants import (
     UNS_KEY,
     VALIDATION,
 )
+from txpert._layers import named_layers
 from txpert._types import IntArray
 from txpert.data import ConditionTable, ObsKeys, Screen, check_log_normalised
 from txpert.evaluation import HeldOut
@@ -109,7 +110,7 @@ class Bench:
             "genes": self.screen.genes,
             "obs": own,
             "var": self.adata.var,
-            "layers": dict(self.adata.layers),
+            "layers": named_layers(self.adata),
             "obsm": dict(self.adata.obsm),
         }
 
@@ -143,7 +144,7 @@ class Bench:
             self.screen.X[rows],
             obs=obs,
             var=self.adata.var.copy(),
-            layers={name: values[rows] for name, values in self.adata.layers.items()},
+            layers={name: values[rows] for name, values in named_layers(self.adata).items()},
             obsm={name: _take(values, rows) for name, values in self.adata.obsm.items()},
             uns={
                 f"{UNS_KEY}_{SPLIT}": {"sha256": fold.sha256},
