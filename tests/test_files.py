@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import txpert as tx
 from txpert import _files, _stored
 from txpert._csv import csv_bytes, read_csv
-from txpert._files import file_name, replacing
+from txpert._files import file_name, replacing, replacing_in
 from txpert._stored import read_json, read_set, write_json, write_set
 
 OLD, NEW = {"a.csv": b"old\n" * 9, "b.csv": b"1\n"}, {"a.csv": b"new\n" * 7, "b.csv": b"2\n"}

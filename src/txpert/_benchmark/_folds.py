@@ -24,6 +24,7 @@ from txpert._constants import (
     UNS_KEY,
     VALIDATION,
 )
+from txpert._layers import named_layers
 from txpert._types import IntArray
 from txpert.data import ConditionTable, ObsKeys
 from txpert.data._matrix import place
@@ -123,7 +124,7 @@ class Bench:
             "genes": self.screen.genes,
             "obs": own,
             "var": self.adata.var,
-            "layers": dict(self.adata.layers),
+            "layers": named_layers(self.adata),
             "obsm": dict(self.adata.obsm),
             **self._marks(),
         }
@@ -159,7 +160,7 @@ class Bench:
             obs=obs,
             var=self.adata.var.copy(),
             varm=self._marks(),
-            layers={name: values[rows] for name, values in self.adata.layers.items()},
+            layers={name: values[rows] for name, values in named_layers(self.adata).items()},
             obsm={name: _take(values, rows) for name, values in self.adata.obsm.items()},
             uns={
                 f"{UNS_KEY}_{SPLIT}": {"sha256": fold.sha256},

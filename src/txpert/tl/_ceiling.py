@@ -20,6 +20,7 @@ from txpert._constants import (
     TEST,
     UNS_KEY,
 )
+from txpert._layers import named_layers
 from txpert._types import BoolArray, IntArray
 from txpert.data import ObsKeys
 from txpert.data._conditions import conditions_of
@@ -192,8 +193,8 @@ def _counts(adata: AnnData, layer: str) -> Any:
     if layer not in adata.layers:
         raise KeyError(
             f"The sampled ceiling draws from raw counts, and there is no layer {layer!r}; layers: "
-            f"{', '.join(adata.layers) or 'none'}. tx.pp.normalize(adata) keeps the counts in "
-            "layers['counts'], counts_layer= names another layer; kind='split_half' needs none."
+            f"{', '.join(named_layers(adata)) or 'none'}. tx.pp.normalize(adata) keeps the counts "
+            "in layers['counts'], counts_layer= names another layer; kind='split_half' needs none."
         )
     counts = expression_matrix(adata, layer)
     check_counts(counts, f"adata.layers[{layer!r}]")
