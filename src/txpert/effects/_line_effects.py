@@ -40,10 +40,18 @@ class LineEffects:
 
     @classmethod
     def of(cls, rows: ConditionTable) -> LineEffects:
-        """Average perturbed conditions over the batches of each cell line."""
+        """Average perturbed conditions over the batches of each cell line.
+
+        A gene that a line did not measure has the mean effect over the others there.
+        """
         lines = rows.obs[CELL_LINE].astype(str).to_numpy()
+        some = np.isnan(rows.mean).any()
+        elsewhere = Effects.of(rows).mean_single if some else None
         return cls(
-            {str(line): Effects.of(rows.subset(lines == line)) for line in np.unique(lines)}
+            {
+                str(line): Effects.of(rows.subset(lines == line), elsewhere)
+                for line in np.unique(lines)
+            }
         )
 
     def mean(self, cell_line: str) -> FloatArray:

@@ -46,11 +46,12 @@ class TargetEffect:
         delta = weighted_group_means(training.delta, code, cells)
         row, column = measured_targets(labels, training.genes)
         control = weighted_group_means(training.control_mean, code, cells)[row, column]
-        if not control.any() or len(labels) < 2:
-            return cls(0.0)
         own = delta[row, column]
-        others = (delta.sum(axis=0)[column] - own) / (len(labels) - 1)
-        expressed = control > 0
+        number = np.isfinite(delta).sum(axis=0)[column]
+        expressed = (control > 0) & np.isfinite(own) & (number > 1)
+        if not expressed.any():
+            return cls(0.0)
+        others = (np.nansum(delta, axis=0)[column] - own) / np.maximum(number - 1, 1)
         ratio = ((own - others)[expressed] / control[expressed]).astype(float)
         weight = control[expressed].astype(float) ** 2
         order = ratio.argsort()
@@ -76,7 +77,9 @@ class TargetEffect:
         Position of the condition, position of the gene, and change.
         """
         row, column = measured_targets(labels, controls.genes)
-        return row, column, np.float32(self.size) * controls.mean[context[row], column]
+        change = np.float32(self.size) * controls.mean[context[row], column]
+        known = np.isfinite(change)
+        return row[known], column[known], change[known]
 
     def removed_from(self, table: ConditionTable) -> ConditionTable:
         """Return conditions as they would be without the effect on the targets."""
