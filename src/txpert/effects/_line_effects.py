@@ -42,10 +42,14 @@ class LineEffects:
 
     @classmethod
     def of(cls, rows: ConditionTable) -> LineEffects:
-        """Average perturbed conditions over the batches of each cell line."""
+        """Average perturbed conditions over the batches of each cell line.
+
+        A gene that a line did not measure has the mean effect over the others there.
+        """
         contexts = contexts_of(rows.obs)
         masks = {c: np.array([c == other for other in contexts]) for c in sorted(set(contexts))}
-        return cls({context: Effects.of(rows.subset(mask)) for context, mask in masks.items()})
+        elsewhere = Effects.of(rows).mean_single if np.isnan(rows.mean).any() else None
+        return cls({c: Effects.of(rows.subset(mask), elsewhere) for c, mask in masks.items()})
 
     def mean(self, context: Context) -> FloatArray:
         """Return the mean effect of single targets in a context, ``(n_genes,)``.

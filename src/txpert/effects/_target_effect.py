@@ -87,7 +87,9 @@ class TargetEffect:
             size = named.fillna(self.size).to_numpy(dtype=np.float32)
         if not self.relative:
             return row, column, size[row]
-        return row, column, size[row] * controls.mean[context[row], column]
+        change = size[row] * controls.mean[context[row], column]
+        known = np.isfinite(change)
+        return row[known], column[known], change[known]
 
     def removed_from(self, table: ConditionTable) -> ConditionTable:
         """Return conditions as they would be without the effect on the targets."""
