@@ -1,5 +1,9 @@
 import logging
+import os
+import signal
+import time
 import warnings
+from contextlib import contextmanager
 
 import anndata as ad
 import matplotlib as mpl
@@ -172,5 +176,44 @@ def bench():
     def run(adata, models=None, task=None, seeds=0, **options):
         models = {"mean": "mean"} if models is None else models
         return tx.benchmark(adata, models, task, seeds, **{"ceiling_repeats": 0, **options})
+
+    return run
+
+
+@pytest.fixture
+def full_disk():
+    """Let no file of this process grow larger than some bytes, in a with statement."""
+
+    @contextmanager
+    def limit(n_bytes=4_000):
+        resource = pytest.importorskip("resource")
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limit
+
+
+@pytest.fixture
+def killed_while():
+    """Call a function over and over in a process that is killed after some seconds."""
+    if not hasattr(os, "fork"):
+        pytest.skip("no fork")
+
+    def run(saving, seconds):
+        child = os.fork()
+        if not child:
+            try:
+                while True:
+                    saving()
+            finally:
+                os._exit(1)
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        assert os.WIFSIGNALED(status), "the child ended by itself"
 
     return run

@@ -3,10 +3,8 @@
 import io
 import os
 import random
-import signal
 import stat
 import time
-from contextlib import contextmanager
 
 import pandas as pd
 import pytest
@@ -16,37 +14,10 @@ from hypothesis import strategies as st
 import txpert as tx
 from txpert import _files, _stored
 from txpert._csv import csv_bytes, read_csv
-from txpert._files import file_name, replacing
+from txpert._files import file_name, replacing, replacing_in
 from txpert._stored import read_json, read_set, write_json, write_set
 
 OLD, NEW = {"a.csv": b"old\n" * 9, "b.csv": b"1\n"}, {"a.csv": b"new\n" * 7, "b.csv": b"2\n"}
-
-
-@contextmanager
-def full_disk(n_bytes=4_000):
-    """Let no file of this process grow larger."""
-    resource = pytest.importorskip("resource")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def killed_while(saving, seconds):
-    """Call ``saving`` over and over in a process that is killed after a while."""
-    child = os.fork()
-    if not child:
-        try:
-            while True:
-                saving()
-        finally:
-            os._exit(1)
-    time.sleep(seconds)
-    os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status), "the child ended by itself"
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path):
@@ -77,7 +48,7 @@ def test_what_is_interrupted_leaves_the_old_file(tmp_path, error):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_full_disk_leaves_the_old_file_and_names_it(tmp_path):
+def test_a_full_disk_leaves_the_old_file_and_names_it(tmp_path, full_disk):
     path = tmp_path / "file.txt"
     path.write_text("old")
     message = r"file\.txt could not be written \(.*\); what was there before is unchanged"
@@ -125,6 +96,17 @@ def test_leftovers_of_killed_processes_go_after_a_day(tmp_path):
         part.write_text("")
     assert young.exists()
     assert not old.exists()
+
+
+def test_folders_left_by_killed_processes_go_after_a_day(tmp_path):
+    with replacing_in(tmp_path / "m") as part:
+        leftover = part.with_name(part.name + "1")
+        leftover.mkdir()
+        (leftover / "file").write_text("")
+    os.utime(leftover, (0, 0))
+    with replacing_in(tmp_path / "m") as part:
+        (part / "file").write_text("new")
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
 def test_a_damaged_record_is_named(tmp_path):
@@ -195,7 +177,7 @@ def test_a_file_of_a_set_that_changed_is_named(tmp_path):
         read(tmp_path)
 
 
-def test_a_full_disk_leaves_the_old_set(tmp_path):
+def test_a_full_disk_leaves_the_old_set(tmp_path, full_disk):
     write_set(tmp_path / "index.json", OLD, {"what": "old"}, version=1)
     before = sorted(path.name for path in tmp_path.iterdir())
     with full_disk(), pytest.raises(OSError, match=r"b\.csv"):
@@ -204,8 +186,7 @@ def test_a_full_disk_leaves_the_old_set(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-def test_a_killed_graph_save_leaves_a_whole_graph(tmp_path):
+def test_a_killed_graph_save_leaves_a_whole_graph(tmp_path, killed_while):
     graphs = [tx.datasets.toy_graph(seed) for seed in (0, 1)]
     path = tmp_path / "graph.npz"
     graphs[0].save(path)
@@ -215,8 +196,7 @@ def test_a_killed_graph_save_leaves_a_whole_graph(tmp_path):
         assert tx.graph.KnowledgeGraph.load(path) in graphs
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-def test_a_killed_result_save_leaves_a_whole_result(tmp_path):
+def test_a_killed_result_save_leaves_a_whole_result(tmp_path, killed_while):
     def result(n):
         scores = pd.DataFrame({"model": ["m"] * n, "seed": 0, "pearson_delta": 0.5})
         return tx.BenchmarkResult(scores, scores[:2], scores[:1], baseline=f"of {n}")

@@ -38,9 +38,7 @@ def replacing(path: FilePath) -> Iterator[Path]:
         raise FileNotFoundError(f"{path} cannot be written: there is no folder {target.parent}.")
     if target.exists() and not target.is_file():
         raise IsADirectoryError(f"{path} cannot be written: a folder or device has that name.")
-    mark = hashlib.sha256(target.name.encode(errors="surrogateescape")).hexdigest()[:12]
-    _remove_stale(target.parent, mark)
-    part = target.parent / f".{mark}-{uuid.uuid4().hex[:12]}.part{target.suffix[:20]}"
+    part = _aside(target)
     try:
         yield part
         with part.open("rb+") as file:
@@ -57,6 +55,45 @@ def replacing(path: FilePath) -> Iterator[Path]:
             part.unlink()
 
 
+@contextmanager
+def replacing_in(folder: FilePath) -> Iterator[Path]:
+    """Yield an empty folder whose files go into ``folder`` once all of them are complete.
+
+    Each takes the place of the one of its name in one step, in the order of their names; other
+    files stay. The folder is made if it does not exist. If writing fails or is interrupted, or the
+    process is killed before, everything stays as it was.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be written; the message names ``folder`` and the reason.
+    """
+    target = Path(os.path.realpath(folder))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside = _aside(target)
+        aside.mkdir()
+    except OSError as error:
+        raise _unwritten(folder, error) from error
+    try:
+        yield aside
+        target.mkdir(exist_ok=True)
+        for file in sorted(aside.iterdir()):
+            with replacing(target / file.name) as part:
+                file.replace(part)
+    except OSError as error:
+        raise _unwritten(folder, error) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _aside(target: Path) -> Path:
+    """Return a name next to that of a file or folder; remove what killed processes left."""
+    mark = hashlib.sha256(target.name.encode(errors="surrogateescape")).hexdigest()[:12]
+    _remove_stale(target.parent, mark)
+    return target.parent / f".{mark}-{uuid.uuid4().hex[:12]}.part{target.suffix[:20]}"
+
+
 def _unwritten(path: FilePath, error: OSError) -> OSError:
     kind = type(error) if type(error).__module__ == "builtins" else OSError
     reason = error.strerror or error
@@ -68,7 +105,11 @@ def _unwritten(path: FilePath, error: OSError) -> OSError:
 def _remove_stale(folder: Path, mark: str) -> None:
     for part in folder.glob(f".{mark}-*.part*"):
         with contextlib.suppress(OSError):
-            if time.time() - part.stat().st_mtime > _STALE:
+            if time.time() - part.stat().st_mtime <= _STALE:
+                continue
+            if part.is_dir():
+                shutil.rmtree(part, ignore_errors=True)
+            else:
                 part.unlink()
 
 

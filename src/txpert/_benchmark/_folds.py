@@ -15,6 +15,8 @@ from txpert._constants import (
     BATCH,
     CELL_LINE,
     CONTROL,
+    MEASURED,
+    MODALITY,
     PERTURBATION,
     SPLIT,
     TEST,
@@ -22,10 +24,11 @@ from txpert._constants import (
     UNS_KEY,
     VALIDATION,
 )
+from txpert._layers import named_layers
 from txpert._types import IntArray
 from txpert.data import ConditionTable, ObsKeys
+from txpert.data._matrix import place
 from txpert.data._screen import Screen
-from txpert.data._values import check_log_normalized
 from txpert.evaluation._scoring import HeldOut
 from txpert.pp import split, split_fold
 from txpert.splits import Task
@@ -86,7 +89,7 @@ class Bench:
     def read(cls, adata: AnnData, keys: ObsKeys, layer: str | None) -> Bench:
         """Check and average a screen."""
         screen = Screen.from_anndata(adata, keys, layer)
-        check_log_normalized(screen.X, "adata.X" if layer is None else f"adata.layers[{layer!r}]")
+        screen.check_values(place(layer))
         table = ConditionTable.from_screen(screen)
         return cls(adata, screen, table, table.condition_of(screen))
 
@@ -101,7 +104,15 @@ class Bench:
             },
             index=self.adata.obs_names,
         )
-        return AnnData(self.screen.X, obs=obs, var=pd.DataFrame(index=self.screen.genes))
+        if self.screen.modality is not None:
+            obs[MODALITY] = self.screen.modality
+        var = pd.DataFrame(index=self.screen.genes)
+        return AnnData(self.screen.X, obs=obs, var=var, varm=self._marks())
+
+    def _marks(self) -> dict[str, pd.DataFrame]:
+        """Return which genes each cell line measured, if that is known."""
+        measured = self.screen.measured
+        return {} if measured is None else {MEASURED: measured.set_axis(self.screen.genes)}
 
     def content(self) -> dict[str, Any]:
         """Return all that models may see or scores depend on, for the hash of stored runs."""
@@ -113,8 +124,9 @@ class Bench:
             "genes": self.screen.genes,
             "obs": own,
             "var": self.adata.var,
-            "layers": dict(self.adata.layers),
+            "layers": named_layers(self.adata),
             "obsm": dict(self.adata.obsm),
+            **self._marks(),
         }
 
     def held_out(self, fold: Fold) -> HeldOut:
@@ -147,7 +159,8 @@ class Bench:
             self.screen.X[rows],
             obs=obs,
             var=self.adata.var.copy(),
-            layers={name: values[rows] for name, values in self.adata.layers.items()},
+            varm=self._marks(),
+            layers={name: values[rows] for name, values in named_layers(self.adata).items()},
             obsm={name: _take(values, rows) for name, values in self.adata.obsm.items()},
             uns={
                 f"{UNS_KEY}_{SPLIT}": {"sha256": fold.sha256},

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from txpert._layers import named_layers
+
 from ._folds import Bench, Fold
 from ._memory import available_memory, n_cores
 from ._run import Answer, Question, answer, describe
@@ -43,7 +45,7 @@ class Run(NamedTuple):
 
 def jobs_that_fit(bench: Bench, n_runs: int) -> int:
     """Return how many processes cores and memory allow, at least one."""
-    cells = sum(map(_megabytes, [bench.screen.X, *bench.adata.layers.values()]))
+    cells = sum(map(_megabytes, [bench.screen.X, *named_layers(bench.adata).values()]))
     per_process = _MB_PER_PROCESS + _COPIES_OF_CELLS * cells
     return max(1, min(n_cores(), n_runs, int(min(available_memory() / per_process, 1_000))))
 

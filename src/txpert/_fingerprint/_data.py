@@ -10,6 +10,8 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
+from txpert._layers import named_layers
+
 from ._parts import Raw, module_of
 
 _BYTES = 2**24
@@ -102,6 +104,9 @@ def _of_column(value: Any) -> Iterator[Any]:
 
 def _of_anndata(value: AnnData) -> Iterator[Any]:
     for name in _ANNDATA:
+        if name == "layers":
+            yield named_layers(value)
+            continue
         part = getattr(value, name)
         yield part if name in ("obs", "var", "X") else dict(part)
     if value.raw is not None:

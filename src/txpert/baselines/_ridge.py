@@ -206,7 +206,8 @@ def expression_features(table: ConditionTable, number: int = _N_EXPRESSION) -> p
     Parameters
     ----------
     table
-        Its controls and training perturbations are looked at.
+        Its controls and training perturbations are looked at. A gene counts as average where it
+        was not measured.
     number
         Dimensionality; less where there are not so many conditions or genes.
 
@@ -215,7 +216,9 @@ def expression_features(table: ConditionTable, number: int = _N_EXPRESSION) -> p
     Genes × principal components, scaled to a mean squared length of 1.
     """
     profiles = np.vstack([table.controls.mean, table.training().mean]).astype(np.float64)
-    centered = profiles - profiles.mean(axis=0)
+    known = np.isfinite(profiles)
+    mean = np.where(known, profiles, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    centered = np.where(known, profiles - mean, 0)
     _, singular, right = np.linalg.svd(centered, full_matrices=False)
     scores = right[:number].T * singular[:number]
     length = np.sqrt((scores**2).sum(axis=1).mean()) or 1.0

@@ -11,6 +11,7 @@ from anndata import AnnData
 from scipy import sparse
 from tqdm.auto import tqdm
 
+from txpert._layers import named_layers
 from txpert._types import FloatArray, IntArray, Matrix
 
 from ._formats import plain_block, plain_matrix
@@ -32,7 +33,7 @@ def expression_matrix(adata: AnnData, layer: str | None) -> Matrix:
     """
     if layer is not None and layer not in adata.layers:
         raise KeyError(
-            f"There is no layer {layer!r}; layers: {', '.join(adata.layers) or 'none'}."
+            f"There is no layer {layer!r}; layers: {', '.join(named_layers(adata)) or 'none'}."
         )
     matrix = adata.X if layer is None else adata.layers[layer]
     if matrix is None:

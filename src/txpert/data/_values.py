@@ -26,7 +26,7 @@ _FEW_CELLS = 10
 _MANY = 0.1
 """Fraction of cells with one sum that measured log values do not reach."""
 
-FINE, NOT_FINITE, NEGATIVE, WHOLE, TOO_LARGE, EMPTY, FRACTION = range(7)
+FINE, NOT_FINITE, NEGATIVE, WHOLE, TOO_LARGE, EMPTY, FRACTION, MISSING = range(8)
 
 
 def values_of(matrix: Matrix) -> npt.NDArray[Any]:
@@ -34,8 +34,8 @@ def values_of(matrix: Matrix) -> npt.NDArray[Any]:
     return matrix.data if sparse.issparse(matrix) else np.asarray(matrix).ravel()
 
 
-def row_faults(block: Matrix, *, counts: bool = False) -> IntArray:
-    """Judge each row of log-normalized values, or of counts.
+def row_faults(block: Matrix, *, counts: bool = False, effects: bool = False) -> IntArray:
+    """Judge each row of log-normalized values, of counts or of effects.
 
     Parameters
     ----------
@@ -43,15 +43,26 @@ def row_faults(block: Matrix, *, counts: bool = False) -> IntArray:
         Rows in memory, dense or sparse, ``(n, n_genes)``.
     counts
         Whether the rows should be raw counts.
+    effects
+        Whether the rows are effects, of any sign and size.
 
     Returns
     -------
-    The fault of each row, ``(n,)``: ``FINE``; not finite, negative or empty; of log-normalized
-    values whole numbers only or too large ones; of counts a fraction.
+    The fault of each row, ``(n,)``: ``FINE``; infinite, negative or empty; of log-normalized
+    values whole numbers only or too large ones; of counts a fraction; ``MISSING`` if nothing else
+    is wrong than that some are NaN.
     """
     block = _plain(block)
     highest, lowest = _extremes(block)
+    missing = np.isnan(highest)
+    if missing.any():
+        block = _zero_filled(block)
+        highest, lowest = _extremes(block)
     faults = np.full(len(highest), FINE, dtype=np.int8)
+    if effects:
+        faults[missing] = MISSING
+        faults[~np.isfinite(highest) | ~np.isfinite(lowest)] = NOT_FINITE
+        return faults
     faults[(highest == 0) & (lowest == 0)] = EMPTY
     if counts:
         faults[_fractional(block)] = FRACTION
@@ -62,6 +73,7 @@ def row_faults(block: Matrix, *, counts: bool = False) -> IntArray:
         faults[highest > _LARGEST_LOG_VALUE] = TOO_LARGE
     faults[lowest < 0] = NEGATIVE
     faults[~np.isfinite(highest) | ~np.isfinite(lowest)] = NOT_FINITE
+    faults[missing & np.isin(faults, (FINE, EMPTY))] = MISSING
     return faults
 
 
@@ -102,6 +114,10 @@ class ValueCheck:
         Batch of each cell, for messages.
     counts
         Whether the cells should hold raw counts.
+    effects
+        Whether the rows are effects, of any sign and size.
+    missing
+        Whether NaN is allowed: the gene was not measured.
     """
 
     def __init__(
@@ -110,17 +126,26 @@ class ValueCheck:
         names: pd.Index | None = None,
         group: pd.Categorical | None = None,
         counts: bool = False,
+        effects: bool = False,
+        missing: bool = False,
     ) -> None:
         self.where = where
         self.names = names
         self.group = group
         self.counts = counts
+        self.effects = effects
+        self.missing = missing
         self.n_cells = 0
         self._found: dict[int, list[IntArray]] = {}
 
     def judge(self, block: Matrix) -> IntArray:
         """Return the faults of a block's rows, wherever it is read."""
-        return row_faults(block, counts=self.counts)
+        return row_faults(block, **self.options)
+
+    @property
+    def options(self) -> dict[str, bool]:
+        """Return what :func:`row_faults` is to know of the rows."""
+        return {"counts": self.counts, "effects": self.effects}
 
     def add(self, rows: slice | IntArray, faults: IntArray) -> None:
         """Collect the faults of the cells at these positions, ``(n,)``."""
@@ -142,7 +167,8 @@ class ValueCheck:
         UnusableValuesError
             The message names the first cell and counts them.
         """
-        for fault in (NOT_FINITE, NEGATIVE, FRACTION, WHOLE, TOO_LARGE):
+        refused = (NOT_FINITE, NEGATIVE, FRACTION, WHOLE, TOO_LARGE)
+        for fault in refused if self.missing else (MISSING, *refused):
             rows = self.cells(fault)
             if len(rows):
                 raise UnusableValuesError(self._message(fault, rows))
@@ -172,7 +198,7 @@ class ValueCheck:
 
     def _message(self, fault: int, rows: IntArray) -> str:
         of = self._of(rows)
-        if fault == NOT_FINITE:
+        if fault in (NOT_FINITE, MISSING):
             return f"{self.where} is NaN or infinite {of}. Remove those cells or genes first."
         if self.counts:
             what = "negative values" if fault == NEGATIVE else "values that are not whole"
@@ -209,8 +235,17 @@ def check_counts(matrix: Matrix, where: str) -> None:
         )
 
 
-def check_log_normalized(matrix: Matrix, where: str) -> None:
+def check_log_normalized(matrix: Matrix, where: str, *, missing: bool = False) -> None:
     """Refuse values that are not log1p of library-size-normalized counts.
+
+    Parameters
+    ----------
+    matrix
+        Cells × genes.
+    where
+        How error messages call the matrix.
+    missing
+        Whether NaN is allowed: the gene was not measured.
 
     Raises
     ------
@@ -219,6 +254,8 @@ def check_log_normalized(matrix: Matrix, where: str) -> None:
         for a logarithm, or normalized but not logarithms.
     """
     blocks = list(_sampled_blocks(matrix))
+    if missing:
+        blocks = [_zero_filled(_plain(block)) for block in blocks]
     values = _finite_values(blocks, where)
     if (values < 0).any():
         raise UnusableValuesError(
@@ -262,6 +299,29 @@ def _check_sampled_cells(blocks: list[Matrix], where: str) -> None:
             f"{len(total):,} cells looked at, so it looks normalized without a logarithm. Run "
             "scanpy.pp.log1p(adata) on those cells."
         )
+
+
+def check_effects(matrix: Matrix, where: str) -> None:
+    """Refuse effects that are infinite; any other number will do, and NaN is not measured.
+
+    Raises
+    ------
+    UnusableValuesError
+        If a sampled value is infinite.
+    """
+    _finite_values([_zero_filled(_plain(block)) for block in _sampled_blocks(matrix)], where)
+
+
+def _zero_filled(block: Matrix) -> Matrix:
+    """Return a block with 0 in place of NaN."""
+    values = values_of(block)
+    if not np.isnan(values).any():
+        return block
+    if not sparse.issparse(block):
+        return np.where(np.isnan(block), 0, block)
+    filled = block.copy()
+    filled.data[np.isnan(filled.data)] = 0
+    return filled
 
 
 def _plain(block: Matrix) -> Matrix:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
+from txpert._layers import named_layers
+
 from ._arrays import Weights
 from ._blocks import Similarity, top_pairs, top_per_target
 from ._filters import check_fraction
@@ -106,9 +108,8 @@ def _gene_table(
         if gene_key is not None and gene_key not in features.obs:
             raise KeyError(f"There is no column {gene_key!r} in obs.")
         if layer is not None and layer not in features.layers:
-            raise KeyError(
-                f"There is no layer {layer!r}; there are {', '.join(features.layers) or 'none'}."
-            )
+            there = ", ".join(named_layers(features)) or "none"
+            raise KeyError(f"There is no layer {layer!r}; there are {there}.")
         names = features.obs_names if gene_key is None else features.obs[gene_key].to_numpy()
         table = features.to_df(layer).set_axis(pd.Index(names), axis=0)
     names, empty = clean_names(table.index)

@@ -1,4 +1,4 @@
-"""Fields of the AnnData registry that scvi-tools does not have."""
+"""scvi-tools fields of obs columns with an open vocabulary."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ class OpenObsField(BaseDataFrameField):
         return {f"n_{self.registry_key}": len(state_registry.get(self.CATEGORIES, ()))}
 
     def view_state_registry(self, state_registry: dict[str, Any]) -> rich.table.Table | None:
-        """List the values."""
+        """List the values; ``None`` where the data have no such column."""
+        if self.CATEGORIES not in state_registry:
+            return None
         table = rich.table.Table(title=f"{self.registry_key} State Registry")
         table.add_column("Source Location", style="dodger_blue1")
         table.add_column("Categories", style="green")

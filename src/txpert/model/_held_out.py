@@ -129,8 +129,10 @@ class TrainingData:
             delta = component.delta(conditions, profiles, context)
             predicted[name], obs = average_over_batches(delta, rows.obs)
         observed, obs = average_over_batches(ensemble.target.removed_from(rows).delta, rows.obs)
-        kinds = ensemble.kinds(obs)
-        return HeldOut(kinds, obs[CELL_LINE].to_numpy(dtype=str), predicted, observed)
+        held_out = HeldOut(
+            ensemble.kinds(obs), obs[CELL_LINE].to_numpy(dtype=str), predicted, observed
+        )
+        return held_out.over_measured()
 
     def _resplit(self, change: Callable[[Any, Any], pd.Categorical[Any]]) -> TrainingData:
         """Return the data with a split made of split and perturbation of each cell or row."""
@@ -188,7 +190,7 @@ def across_lines(
         }
         predicted = {name: found.get(name, found[ensemble.first]) for name in names}
         held = np.repeat(line, known.sum())
-        parts.append(HeldOut(kinds[known], held, predicted, observed[known]))
+        parts.append(HeldOut(kinds[known], held, predicted, observed[known]).over_measured())
     return parts
 
 

@@ -214,7 +214,7 @@ class TxPertModel(SetupMixin, TrainingMixin, PredictionMixin, SavingMixin, BaseM
         return obsm_embedding(arguments.get("embedding_key"), modality)
 
     def _mean_control(self) -> torch.Tensor:
-        controls = self.conditions.controls
+        controls = self.conditions.controls.filled()
         weights = controls.obs[N_CELLS].to_numpy()
         return torch.from_numpy(np.average(controls.mean, axis=0, weights=weights)).float()
 

@@ -20,7 +20,14 @@ from txpert.nn._mlp import BasalMLP
 from txpert.nn._registry import make_encoder
 from txpert.nn._similarity import Similarity, delta_similarity
 
-from ._torch_datasets import CONTROL_EMBEDDING, CONTROL_PROFILE, EXPRESSION, PERTURBATION, WEIGHT
+from ._torch_datasets import (
+    CONTROL_EMBEDDING,
+    CONTROL_PROFILE,
+    EXPRESSION,
+    MEASURED,
+    PERTURBATION,
+    WEIGHT,
+)
 
 Decoding = Literal["low_rank", "delta", "direct"]
 Basal = Literal["mlp", "embedding", "none"]
@@ -237,8 +244,14 @@ class TxPertModule(BaseModuleClass):
         their prediction, so :math:`\sum_i \lVert y_i - \hat y \rVert^2 = n \lVert \bar y - \hat y
         \rVert^2` + constant, and the gradient is that of training on the cells. With
         ``similarity``, the perturbed rows add :math:`\lambda n (1 - r(\hat\Delta, \Delta))`.
+        Genes that were not measured in a row have no part in either.
         """
         expression, observed = generative_outputs["expression"], tensors[EXPRESSION]
+        measured = tensors.get(MEASURED)
+        if measured is not None:
+            # What is predicted there is no error, and has no gradient.
+            expression = torch.where(measured, expression, tensors[CONTROL_PROFILE])
+            observed = torch.where(measured, observed, tensors[CONTROL_PROFILE])
         error = F.mse_loss(expression, observed, reduction="none").mean(dim=1)
         weight = tensors[WEIGHT]
         cost = error

@@ -50,7 +50,7 @@ class Network:
         context
             Position of each condition's controls among them.
         """
-        module = self.module
+        module, profiles = self.module, profiles.filled()
         positions = torch.from_numpy(encode_targets(conditions[PERTURBATION], self.nodes))
         module.eval()
         embeddings = module.embed()

@@ -139,7 +139,7 @@ class PredictionMixin:
         delta, sizes = delta[code], sizes.iloc[code].reset_index(drop=True)
         if self.ensemble_ is None:
             return delta, pd.DataFrame(index=obs.index)
-        row, column, change = ensemble.target.entries(obs[PERTURBATION], profiles, context)
+        row, column, change = ensemble.target.entries(obs, profiles, context)
         delta[row, column] += change
         sizes["target"] = np.sqrt(np.bincount(row, change**2, minlength=len(obs)))
         return delta, sizes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import warnings
 from collections.abc import Callable, Mapping
@@ -14,6 +15,8 @@ import pandas as pd
 import torch
 from anndata import AnnData
 from mudata import MuData
+
+from txpert._files import replacing_in
 
 from ._checkpoints import plain_history, read_history
 
@@ -77,6 +80,49 @@ class SavingMixin:
         if model.history_ is not None:
             model.history_ = read_history(model.history_)
         return model
+
+    def save(
+        self,
+        dir_path: str | Path,
+        prefix: str | None = None,
+        overwrite: bool = False,
+        save_anndata: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """Save the model. What fails or is interrupted leaves an older model as it was.
+
+        Parameters
+        ----------
+        dir_path
+            Folder to write to.
+        prefix
+            Of the file names in the folder.
+        overwrite
+            Write to a folder that exists, over the model in it.
+        save_anndata
+            Write the data as well.
+        **kwargs
+            Further arguments of :meth:`scvi.model.base.BaseModelClass.save`.
+
+        Raises
+        ------
+        ValueError
+            If the folder exists and ``overwrite`` is not set.
+        OSError
+            If the files cannot be written.
+        """
+        if Path(dir_path).exists() and not overwrite:
+            raise ValueError(
+                f"{str(dir_path)!r} exists: give another folder, or overwrite=True to write over "
+                "the model in it."
+            )
+        save: Callable[..., None] = super().save  # type: ignore[misc]
+        with replacing_in(dir_path) as folder:
+            try:
+                save(str(folder), prefix, True, save_anndata, **kwargs)
+            except RuntimeError as error:  # torch's, of a full disk
+                reason = str(error).partition("\n")[0]
+                raise OSError(errno.EIO, f"torch could not write the weights: {reason}") from error
 
     def _get_user_attributes(self) -> list[tuple[str, Any]]:
         """Return what scvi-tools saves, in plain forms (it saves names that end in "_")."""

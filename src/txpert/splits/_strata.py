@@ -11,7 +11,6 @@ from txpert._constants import CONTROL, PERTURBATION
 from txpert.data import ConditionTable
 from txpert.data._screen import Screen
 from txpert.data._tokens import canonical_label
-from txpert.data._values import check_log_normalized
 
 Stratify = Literal["effect_size"] | pd.Series
 
@@ -31,7 +30,7 @@ def stratum_values(screen: Screen, stratify: Stratify) -> dict[str, float]:
             "stratify takes 'effect_size' or a pandas series from perturbation to number, not "
             f"{stratify!r}."
         )
-    check_log_normalized(screen.X, "adata.X")
+    screen.check_values("adata.X")
     table = ConditionTable.from_screen(screen)
     rows = ~table.obs[CONTROL].to_numpy()
     sizes = pd.Series(np.linalg.norm(table.delta[rows], axis=1).astype(float))

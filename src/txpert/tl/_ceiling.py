@@ -20,13 +20,14 @@ from txpert._constants import (
     TEST,
     UNS_KEY,
 )
+from txpert._layers import named_layers
 from txpert._types import BoolArray, IntArray
 from txpert.data import ObsKeys
 from txpert.data._conditions import conditions_of
 from txpert.data._keys import BATCH_KEY, CELL_LINE_KEY, CONTROL_KEY, PERTURBATION_KEY, SPLIT_KEY
-from txpert.data._matrix import expression_matrix
+from txpert.data._matrix import expression_matrix, place
 from txpert.data._screen import Screen
-from txpert.data._values import check_counts, check_log_normalized
+from txpert.data._values import check_counts
 from txpert.evaluation._halves import split_half_deltas
 from txpert.evaluation._observations import Observations
 from txpert.evaluation._repeats import mean_over_repeats, score_pairs, summarize, with_estimates
@@ -143,7 +144,7 @@ def ceiling(
         control_label=control_label,
     )
     screen = Screen.from_anndata(adata, keys, layer)
-    check_log_normalized(screen.X, "adata.X" if layer is None else f"adata.layers[{layer!r}]")
+    screen.check_values(place(layer))
     counts = _counts(adata, counts_layer) if "sampled" in kinds else None
     conditions, condition = conditions_of(screen)
     scored, splits = _scored(conditions, split)
@@ -192,8 +193,8 @@ def _counts(adata: AnnData, layer: str) -> Any:
     if layer not in adata.layers:
         raise KeyError(
             f"The sampled ceiling draws from raw counts, and there is no layer {layer!r}; layers: "
-            f"{', '.join(adata.layers) or 'none'}. tx.pp.normalize(adata) keeps the counts in "
-            "layers['counts'], counts_layer= names another layer; kind='split_half' needs none."
+            f"{', '.join(named_layers(adata)) or 'none'}. tx.pp.normalize(adata) keeps the counts "
+            "in layers['counts'], counts_layer= names another layer; kind='split_half' needs none."
         )
     counts = expression_matrix(adata, layer)
     check_counts(counts, f"adata.layers[{layer!r}]")
