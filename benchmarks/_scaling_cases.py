@@ -36,7 +36,7 @@ from scipy import sparse, special
 import txpert as tx
 from txpert.baselines import KernelBaseline
 from txpert.effects import _variances
-from txpert.model import TxPertModule
+from txpert.model._module import TxPertModule
 from txpert.nn import GraphTensors, Nodes
 
 BATCH_SIZE, PER_NODE, WIDTH, RANK, N_KERNELS, MOST_ROWS = 128, 20, 128, 32, 16, 1_000
