@@ -9,8 +9,8 @@
 - pseudobulk: 8 bytes (value, column) per entry that is not zero, and 12 per condition and gene
   for the three tables of the result.
 - predict: forward as above for all nodes; 2 (n_training + 32) FLOPs per perturbation and gene
-  for kernel path and decoder; 4 bytes per kernel, perturbation and training target; 8 bytes per
-  perturbation, batch and gene for expression and Δ.
+  for the Gaussian process and the decoder; 4 bytes per kernel, perturbation and training
+  target; 8 bytes per perturbation, batch and gene for expression and Δ.
 - kernel: 2 FLOPs per step of a walk, edge in either direction and perturbation, on the graph as
   given and refined, with as many steps as t = 16 takes Chebyshev polynomials; with r rows, at
   most 1,000, r³ FLOPs in double precision (a Cholesky factor, the inverse) and 4 r³ in single
@@ -36,7 +36,7 @@ from scipy import sparse, special
 import txpert as tx
 from txpert.baselines import KernelBaseline
 from txpert.effects import _variances
-from txpert.model import TxPertModule
+from txpert.model._module import TxPertModule
 from txpert.nn import GraphTensors, Nodes
 
 BATCH_SIZE, PER_NODE, WIDTH, RANK, N_KERNELS, MOST_ROWS = 128, 20, 128, 32, 16, 1_000

@@ -38,14 +38,14 @@ FITS: dict[str, dict[str, Any]] = {
     "encoder features (MLP)": {"encoder": "features", "node_inputs": "spectral"},
 }
 OF_UNREFINED = {
-    ", kernel path alone": "kernel path alone",
-    ", network path alone": "network path alone",
+    ", Gaussian process alone": "Gaussian process alone",
+    ", network alone": "network alone",
     "": "default",
 }
-PATHS = {
-    "general path": {"gaussian_process": 0, "network": 0, "scale": 1},
-    "kernel path": {"gaussian_process": 1, "network": 0, "scale": 1},
-    "network path": {"gaussian_process": 0, "network": 1, "scale": 1},
+COMPONENTS = {
+    "mean": {"gaussian_process": 0, "network": 0, "scale": 1},
+    "Gaussian process": {"gaussian_process": 1, "network": 0, "scale": 1},
+    "network": {"gaussian_process": 0, "network": 1, "scale": 1},
 }
 
 
@@ -64,11 +64,13 @@ def made_of(model: tx.TxPertModel) -> dict[str, dict[str, Any]]:
     full = model.ensemble_
     no_target, weights = full | {"target": 0.0}, full["weights"]["new"]
     alone = {
-        f"{name} alone": no_target | {"weights": {"new": only}} for name, only in PATHS.items()
+        f"{name} alone": no_target | {"weights": {"new": only}}
+        for name, only in COMPONENTS.items()
     }
     return alone | {
-        "kernel path, target's change": full | {"weights": {"new": PATHS["kernel path"]}},
-        "without the target's change": no_target,
+        "Gaussian process, on-target effect": full
+        | {"weights": {"new": COMPONENTS["Gaussian process"]}},
+        "without the on-target effect": no_target,
         "without the scale": full | {"weights": {"new": weights | {"scale": 1}}},
         "without the network": full | {"weights": {"new": weights | {"network": 0}}},
         "default": full,

@@ -14,7 +14,7 @@ from statistics import median
 import torch
 from _common import quiet, store
 
-from txpert.model import TxPertModule
+from txpert.model._module import TxPertModule
 from txpert.nn import GraphTensors, Nodes
 
 CASES = [

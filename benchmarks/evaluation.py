@@ -27,6 +27,7 @@ from scipy import sparse
 
 import txpert as tx
 from txpert._benchmark._memory import peak_memory, reset_peak
+from txpert.metrics._retrieval import retrieval_scores
 
 N_PERTURBATIONS, N_CELLS, N_GENES = 500, 100, 5_000
 N_PREDICTED, N_BATCHES = 2_000, 48
@@ -53,7 +54,7 @@ def score(adata: ad.AnnData, predicted: np.ndarray) -> None:
     observed = table.layers["delta"][~table.obs["control"].to_numpy()]
     tx.metrics.pearson_delta(predicted, observed)
     tx.metrics.mse(predicted, observed)
-    tx.metrics.retrieval_scores(predicted, observed, n_sampled=100)
+    retrieval_scores(predicted, observed, n_sampled=100)
 
 
 def trained(n_genes: int, **options: Any) -> tx.TxPertModel:

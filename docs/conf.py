@@ -79,9 +79,7 @@ def _check_complete(app: Sphinx, env: BuildEnvironment) -> None:
             # TxPertModel is documented where users import it from.
             if not {f"txpert.{module}.{name}", f"txpert.{name}"} & documented:
                 logging.getLogger(__name__).warning(
-                    "txpert.%s.%s is public but in neither docs/api_users.md nor docs/api_developers.md",
-                    module,
-                    name,
+                    "txpert.%s.%s is public but on no page of the API reference", module, name
                 )
 
 

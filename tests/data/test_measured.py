@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import txpert as tx
+from txpert.baselines._registry import make_baseline
 from txpert.data import ConditionTable
 
 LACKS = slice(0, 10)
@@ -107,7 +108,7 @@ def test_what_stands_where_nothing_was_measured_does_not_matter(marked, make_mod
 @pytest.mark.parametrize("name", sorted(tx.baselines.show().index))
 def test_baselines_predict_every_gene(panel, graph, name):
     options = {"graphs": graph} if "graphs" in str(tx.baselines.show().loc[name, "needs"]) else {}
-    baseline = tx.baselines.make_baseline(name, **options)
+    baseline = make_baseline(name, **options)
     delta = baseline.fit(panel).predict(["GENE3", "GENE5"]).layers["delta"]
     assert np.isfinite(delta).all()
 

@@ -6,6 +6,7 @@ import pytest
 
 import txpert as tx
 from txpert.data import ConditionTable
+from txpert.evaluation._scoring import HeldOut
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_a_perturbed_cell_without_modality_is_refused(mixed):
 
 def test_modalities_are_scored_apart(mixed):
     frame = tx.pp.pseudobulk(mixed)
-    held_out = tx.evaluation.HeldOut.of(
+    held_out = HeldOut.of(
         ConditionTable.from_anndata(frame), (frame.obs["split"] == "test").to_numpy()
     )
     scores = held_out.score(held_out.observed)

@@ -4,7 +4,8 @@ from scipy import stats
 from scipy.spatial import distance
 
 from txpert.metrics import _arrays as arrays
-from txpert.metrics import centroid_accuracy, retrieval, retrieval_scores
+from txpert.metrics import centroid_accuracy, retrieval
+from txpert.metrics._retrieval import retrieval_scores
 
 SIMILARITY = {
     "pearson": lambda a, b: stats.pearsonr(a, b)[0],

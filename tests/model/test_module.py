@@ -4,7 +4,7 @@ import torch
 from txpert.data import ConditionTable, ObsKeys
 from txpert.data._screen import Screen
 from txpert.data._tokens import encode_targets
-from txpert.model import TxPertModule
+from txpert.model._module import TxPertModule
 from txpert.model._torch_datasets import CellDataset, ConditionDataset
 from txpert.nn import EncoderConfig, GraphTensors, Nodes
 

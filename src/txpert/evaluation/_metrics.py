@@ -11,15 +11,9 @@ import numpy as np
 import pandas as pd
 
 from txpert._types import BoolArray, FloatArray
-from txpert.metrics import (
-    centroid_accuracy,
-    direction_accuracy,
-    mse,
-    pearson_delta,
-    retrieval_scores,
-    top_genes,
-)
+from txpert.metrics import centroid_accuracy, direction_accuracy, mse, pearson_delta, top_genes
 from txpert.metrics._reliability import correlation_with_truth, spearman_brown
+from txpert.metrics._retrieval import retrieval_scores
 
 WITHOUT_TARGETS = "_without_targets"
 """Ends the name of a score that leaves the targets' own genes out."""

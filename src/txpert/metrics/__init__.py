@@ -5,7 +5,7 @@ from ._correlation import cosine_delta, pearson_delta, spearman_delta
 from ._delta import against_perturbed_mean
 from ._error import mae, mse, rmse
 from ._genes import de_auprc, de_auroc, direction_accuracy, top_genes
-from ._retrieval import centroid_accuracy, retrieval, retrieval_scores
+from ._retrieval import centroid_accuracy, retrieval
 from ._summary import bootstrap_interval
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "paired_test",
     "pearson_delta",
     "retrieval",
-    "retrieval_scores",
     "rmse",
     "spearman_delta",
     "top_genes",

@@ -31,12 +31,10 @@ A component is added by one class with ``@register_component`` in a file of its 
 
 from ._components import Component, register_component, show
 from ._model import TxPertModel
-from ._module import TxPertModule
 
 __all__ = [
     "Component",
     "TxPertModel",
-    "TxPertModule",
     "register_component",
     "show",
 ]
