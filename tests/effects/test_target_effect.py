@@ -59,7 +59,9 @@ def test_entries_follow_the_expression_of_the_context():
     mean = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.float32)
     controls = ControlProfiles(contexts, mean, pd.Index(["x", "y", "z"]))
     labels = ["control", "y", "y+elsewhere", "z+x"]
-    row, column, change = TargetEffect(-0.5).entries(labels, controls, np.array([0, 0, 1, 1]))
+    row, column, change = TargetEffect(-0.5).entries(
+        pd.DataFrame({"perturbation": labels}), controls, np.array([0, 0, 1, 1])
+    )
     assert list(zip(row.tolist(), column.tolist(), change.tolist(), strict=True)) == [
         (1, 1, -1.0),
         (2, 1, -2.5),

@@ -1,6 +1,7 @@
 """The default prediction: network, kernels and mean, as far as each can be trusted."""
 
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,11 @@ import scvi
 import txpert as tx
 from txpert.baselines import GeneralBaseline, KernelBaseline
 from txpert.data import ConditionTable
+from txpert.effects._contexts import Context
 from txpert.effects._gene_kernels import GeneKernels
 from txpert.effects._gene_process import GeneGaussianProcess
 from txpert.effects._target_effect import TargetEffect
-from txpert.model._components import MeanComponent, Sources
+from txpert.model._components import KINDS, MeanComponent, Sources
 from txpert.model._ensemble import Ensemble
 from txpert.model._held_out import across_lines
 from txpert.model._stacking import HeldOut, Weights, _gains, stack
@@ -148,7 +150,12 @@ def default(adata, make_model):
 
 def with_weights(model, kernel, network, scale=1.0):
     weights = {"gaussian_process": kernel, "network": network, "scale": scale}
-    model.ensemble_["weights"] = dict.fromkeys(("measured", "composed", "new"), weights)
+    model.ensemble_ = model.ensemble_ | {"weights": dict.fromkeys(KINDS, weights)}
+    return model
+
+
+def with_target_effect(model, size):
+    model.ensemble_ = model.ensemble_ | {"target": TargetEffect(size).to_dict()}
     return model
 
 
@@ -156,10 +163,11 @@ def test_the_ends_of_the_ensemble_are_its_paths(adata, graph, default):
     """Besides the effect on the targets, which is left out here."""
     table = ConditionTable.from_anndata(tx.pp.pseudobulk(adata))
     training = table.subset(((table.obs["split"] == "train") | table.obs["control"]).to_numpy())
-    rest = TargetEffect(default.ensemble_["target"]).removed_from(training.over_batches())
-    default.ensemble_["target"] = 0.0
+    rest = TargetEffect(**default.ensemble_["target"]).removed_from(training.over_batches())
+    default = with_target_effect(default, 0.0)
     process = KernelBaseline(rest, graph)
-    kernel = process.process_.delta(PERTURBATIONS, process._kernels)
+    targets = [tuple(label.split("+")) for label in PERTURBATIONS]
+    kernel = process.process_.predict(targets, process._kernels).mean
     general = GeneralBaseline(rest).predict(PERTURBATIONS).layers["delta"]
     for weights, delta in {(0, 0): general, (1, 0): kernel, (0, 0, 0.3): 0.3 * general}.items():
         predicted = with_weights(default, *weights).predict(PERTURBATIONS, batch="batch_1")
@@ -176,9 +184,9 @@ def test_the_ends_of_the_ensemble_are_its_paths(adata, graph, default):
 
 
 def test_the_effect_on_the_target_follows_its_expression(default):
-    default.ensemble_["target"] = 0.0
+    default = with_target_effect(default, 0.0)
     without = default.predict(["GENE3", "GENE3+GENE40", "control"])
-    default.ensemble_["target"] = -0.5
+    default = with_target_effect(default, -0.5)
     found = default.predict(["GENE3", "GENE3+GENE40", "control"])
     change = found.layers["delta"] - without.layers["delta"]
     controls = controls_of(found, default)
@@ -218,9 +226,8 @@ def test_ensembles_save_and_load(adata, make_model, decoding, tmp_path):
         np.testing.assert_allclose(loaded.predict(PERTURBATIONS).X, expected, atol=2e-6)
         expected_text = "1.00 × (mean + 0.4 (gaussian_process - mean) + 0.3 (network - mean))"
         assert expected_text in loaded.summary_string
-        explained = GeneGaussianProcess.from_dict(
-            model.ensemble_["components"]["gaussian_process"]
-        ).explained
+        state = model.ensemble_["components"]["gaussian_process"]
+        explained = GeneGaussianProcess.from_dict(state).explained
         assert f"Kernels explain {explained:.0%} of the variance" in loaded.summary_string
 
 
@@ -243,7 +250,8 @@ def test_without_graph_or_features_there_is_nothing_to_compare_genes_by(adata):
         warnings.simplefilter("ignore")
         model = tx.TxPertModel(adata, encoder="free")
     model.train(max_epochs=2, enable_progress_bar=False)
-    assert list(model.ensemble_["components"]["gaussian_process"]["kernels"]) == ["own"]
+    process = model.ensemble_["components"]["gaussian_process"]
+    assert not process["kernels"].size
     assert np.isfinite(model.predict(model.nodes[0]).X).all()
 
 
@@ -264,7 +272,8 @@ def test_given_features_are_compared_too(adata, graph, make_model):
         np.random.default_rng(0).normal(size=(graph.n_nodes, 4)), index=graph.nodes
     )
     model = make_model(adata, epochs=1, node_inputs=["learned", frame], **DEFAULTS)
-    assert "features 1" in model.ensemble_["components"]["gaussian_process"]["kernels"]
+    process = model.ensemble_["components"]["gaussian_process"]
+    assert "features 1" in process["kernels"]
 
 
 def without_validation(adata):
@@ -277,7 +286,7 @@ def test_without_validation_perturbations_are_held_out_in_turn(adata, make_model
     model = make_model(without_validation(adata), epochs=4, **DEFAULTS)
     trained = set(adata.obs.loc[adata.obs["split"] == "train", "perturbation"])
     assert {perturbation for perturbation, _ in model.trained_on_} == trained
-    assert set(model.ensemble_["labels"]) == trained
+    assert [set(labels) for labels in model.ensemble_["labels"]] == [trained]
     assert len(model.history["train_loss"]) <= 4
     assert (adata.obs["split"] != "val").all()
 
@@ -306,7 +315,8 @@ def test_test_cells_change_nothing(adata, make_model):
 
 def sources_of(graph, labels):
     anchors = pd.Index(sorted(set(labels)), dtype=object)
-    return Sources(GeneKernels([graph], {}, anchors), network=None)
+    network = SimpleNamespace(module=SimpleNamespace(reads="none"))
+    return Sources(GeneKernels([graph], {}, anchors), network)
 
 
 def fitted(adata, graph):
@@ -319,22 +329,27 @@ class Far(MeanComponent):
     """Predicts 7 for every gene."""
 
     def delta(self, conditions, profiles, context):
-        return np.full((len(conditions), self.effects.delta.shape[1]), 7.0, dtype=np.float32)
+        n_genes = len(self.effects.pooled_mean)
+        return np.full((len(conditions), n_genes), 7.0, dtype=np.float32)
 
 
 def test_each_kind_of_perturbation_has_weights_of_its_own(adata, graph):
     """Held-out genes say nothing about perturbations that were measured."""
     ensemble = fitted(adata, graph)
-    effects = ensemble.components["mean"].effects
+    line_effects = ensemble.components["mean"].effects
+    ((context, effects),) = line_effects.of_context.items()
     a, b = effects.labels[:2]
     labels = [a, f"{a}+{b}", f"{a}+ELSEWHERE", "ELSEWHERE"]
-    assert ensemble.kinds(labels).tolist() == ["measured", "composed", "new", "new"]
+    conditions = pd.DataFrame({"perturbation": labels, "cell_line": context.cell_line})
+    assert ensemble.kinds(conditions).tolist() == ["measured", "composed", "new", "new"]
+    elsewhere = conditions.assign(cell_line="another")
+    kinds = ["of an unseen line", "composed", "new", "new"]
+    assert ensemble.kinds(elsewhere).tolist() == kinds
     part = held_out(n_genes=effects.delta.shape[1])
     weighed = ensemble.weigh(part)
     expected = ensemble.expected("new", 200)
     assert weighed.weights == {"new": stack(part, expected, ensemble.explained)}
-    weighed.components["network"] = Far(effects)
-    conditions = pd.DataFrame({"perturbation": labels})
+    weighed.components["network"] = Far(line_effects)
     delta, sizes = weighed.delta(conditions, None, np.zeros(4, dtype=int))
     np.testing.assert_allclose(delta[:2], effects.general(labels[:2]))
     assert (sizes["network"] > 0).tolist() == [False, False, True, True]
@@ -360,8 +375,9 @@ def test_cell_lines_are_held_out_in_turn(graph):
     effects = Ensemble.fit(rest, ["mean"], sources).components["mean"].effects
     shared = sorted(one & other)
     assert len(parts[0].kinds) == len(shared)
-    assert set(parts[0].kinds) == {"measured"}
-    np.testing.assert_allclose(parts[0].predicted["mean"], effects.general(shared), atol=1e-6)
+    assert set(parts[0].kinds) == {"of an unseen line"}
+    expected = effects.general(shared, Context(lines[0], "all"))
+    np.testing.assert_allclose(parts[0].predicted["mean"], expected, atol=1e-6)
     np.testing.assert_array_equal(parts[0].predicted["network"], parts[0].predicted["mean"])
     alone = table.subset((table.obs["cell_line"] == lines[0]).to_numpy())
     assert across_lines(alone, ALL, sources) == []
@@ -376,7 +392,7 @@ def test_what_other_lines_measured_is_shrunk_as_far_as_lines_differ():
     tx.TxPertModel.setup_anndata(adata)
     model = tx.TxPertModel(adata, [tx.datasets.simulated_graph(adata)])
     model.train(max_epochs=2, enable_progress_bar=False)
-    assert model.ensemble_["weights"]["measured"]["scale"] < 0.95
+    assert model.ensemble_["weights"]["of an unseen line"]["scale"] < 0.95
     tx.tl.evaluate(adata, model)
     scores = adata.uns["txpert"]["summary"]
     assert scores.loc["TxPert", "mse"] < scores.loc["general", "mse"]
@@ -390,6 +406,5 @@ def test_unknown_components(adata, graph, components):
 
 
 def test_fitting_looks_at_training_conditions_only(adata, graph):
-    assert fitted(adata, graph).labels == set(
-        adata.obs.loc[adata.obs["split"] == "train", "perturbation"]
-    )
+    (labels,) = fitted(adata, graph).labels.values()
+    assert labels == set(adata.obs.loc[adata.obs["split"] == "train", "perturbation"])

@@ -23,6 +23,8 @@ _MOST_DIRECT = 2_000
 _MOST_KEPT = 250_000_000
 """Entries of a graph's diffusion that are kept, 1 GB."""
 _ROWS = 1_024
+_FEW = 20
+"""Anchors with which direct links are expected to tell as much as diffusion."""
 
 
 class GeneKernels:
@@ -55,8 +57,8 @@ class GeneKernels:
     names
         Names of the kernels.
     prior
-        Their expected variances relative to each other: a graph's diffusion counts as much as its
-        direct links.
+        Their expected variances relative to each other: of a graph's, direct links have
+        20 / (20 + n) with n anchors.
     """
 
     def __init__(
@@ -76,24 +78,34 @@ class GeneKernels:
             *(f"{graph.name}, diffusion {time:g}" for graph in used for time in TIMES),
             *features,
         ]
-        self.prior = np.array(
-            [1.0] * len(self._direct)
-            + [1 / len(TIMES)] * (len(TIMES) * len(used))
-            + [1.0] * len(features)
+        self._n_graphs, self._n_features = len(used), len(features)
+        self.prior = self._prior()
+
+    def _prior(self) -> FloatArray:
+        """Return the expected variances of the kernels relative to each other.
+
+        The more genes there are, the more of what they share goes beyond direct links.
+        """
+        direct = _FEW / (_FEW + len(self.anchors)) if self._direct else 0.0
+        of_time = (1 - direct) / len(TIMES)
+        return np.array(
+            [direct] * len(self._direct)
+            + [of_time] * (len(TIMES) * self._n_graphs)
+            + [0.5] * self._n_features
         )
 
-    def with_features(self, name: str, frame: pd.DataFrame) -> GeneKernels:
-        """Return these kernels and that of further features, genes × features.
+    def among(self, anchors: pd.Index) -> GeneKernels:
+        """Return the kernels with some of the anchors; what has been diffused is shared.
 
-        What graphs have been diffused already is shared.
+        Kernels of direct links and scales of features depend on the anchors, so that those of
+        training targets stay the same whatever else is looked at.
         """
-        if not frame.shape[1]:
-            return self
-        more = copy(self)
-        more._features = [*self._features, _Features(frame, self.anchors)]
-        more.names = [*self.names, name]
-        more.prior = np.append(self.prior, 1.0)
-        return more
+        some = copy(self)
+        some.anchors = anchors
+        some._direct = [direct.among(anchors) for direct in self._direct]
+        some._features = [features.among(anchors) for features in self._features]
+        some.prior = some._prior()
+        return some
 
     def between(self, left: pd.Index, right: pd.Index) -> Iterator[FloatArray]:
         """Compare genes with anchors, one kernel after the other.
@@ -158,23 +170,40 @@ class _Direct:
         size = graph.n_nodes, graph.n_nodes
         links = sparse.csr_array((weight, (graph.target, graph.source)), shape=size)
         self._links = sparse.csr_array(links.maximum(links.T))
+        self._fix(anchors)
+
+    def among(self, anchors: pd.Index) -> _Direct:
+        some = copy(self)
+        some._fix(anchors)
+        return some
+
+    def _fix(self, anchors: pd.Index) -> None:
+        """Make the kernel between anchors positive semidefinite.
+
+        Links of other genes to anchors go through the same projection, away from the eigenvectors
+        of negative eigenvalues, without which they would not fit that kernel (Chen et al. 2009,
+        Similarity-based classification, JMLR 10).
+        """
         self.anchors = anchors
-        among = self._pairs(anchors, anchors)
-        self._positions = anchors.get_indexer(anchors)
-        among[np.arange(len(anchors)), np.arange(len(anchors))] = 1
-        values, vectors = np.linalg.eigh(among.astype(np.float64))
-        fixed = (vectors * values.clip(0)) @ vectors.T
+        links = self._pairs(anchors, anchors)
+        np.fill_diagonal(links, 1)
+        values, vectors = np.linalg.eigh(links.astype(np.float64))
+        kept = vectors[:, values > 0]
+        fixed = (kept * values[values > 0]) @ kept.T
         root = np.sqrt(np.diagonal(fixed))
         self._among = (fixed / np.outer(root, root)).astype(np.float32)
+        self._projection = (kept @ kept.T / root).astype(np.float32)
 
-    def knows(self, genes: pd.Index) -> npt.NDArray[np.bool_]:
+    def knows(self, genes: pd.Index) -> BoolArray:
         return np.asarray(genes.isin(self.nodes) | genes.isin(self.anchors))
 
     def between(self, left: pd.Index, right: pd.Index) -> Iterator[FloatArray]:
-        kernel = self._pairs(left, right)
         row, column = self.anchors.get_indexer(left), self.anchors.get_indexer(right)
         known = row >= 0
+        kernel = np.empty((len(left), len(right)), dtype=np.float32)
         kernel[known] = self._among[np.ix_(row[known], column)]
+        links = self._pairs(left[~known], self.anchors)
+        kernel[~known] = links @ self._projection[:, column]
         yield kernel
 
     def _pairs(self, left: pd.Index, right: pd.Index) -> FloatArray:
@@ -221,9 +250,13 @@ class _Features:
     """Inner products of features."""
 
     def __init__(self, frame: pd.DataFrame, anchors: pd.Index) -> None:
+        self._given = frame
         centered = frame - frame.mean()
         size = (centered.reindex(anchors).dropna() ** 2).sum(axis=1).mean()
         self._frame = (centered / np.sqrt(size if size > 0 else 1.0)).astype(np.float32)
+
+    def among(self, anchors: pd.Index) -> _Features:
+        return _Features(self._given, anchors)
 
     def knows(self, genes: pd.Index) -> npt.NDArray[np.bool_]:
         return np.asarray(genes.isin(self._frame.index))

@@ -16,7 +16,6 @@ from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable
 from txpert.data._controls import ControlProfiles
 from txpert.data._tokens import canonical_label, parse_targets
-from txpert.effects._co_response import co_response
 from txpert.effects._contexts import Context
 from txpert.effects._gene_kernels import GeneKernels
 from txpert.effects._gene_process import GeneGaussianProcess, Posterior
@@ -25,7 +24,6 @@ from txpert.effects._measured_effects import MeasuredEffects
 
 from ._network import Network
 
-_RESPONSE = "co-response"
 MEAN, GAUSSIAN_PROCESS, NETWORK = "mean", "gaussian_process", "network"
 MEASURED, ELSEWHERE, TRANSFERRED, COMPOSED, NEW = KINDS = (
     "measured",
@@ -301,15 +299,13 @@ class GaussianProcessComponent(Component):
 
     process: GeneGaussianProcess
     kernels: GeneKernels
-    response: pd.DataFrame
-    """Coordinates of genes by their responses (``co_response``)."""
 
     @classmethod
     def fit(cls, training: Training, sources: Sources) -> GaussianProcessComponent:
         """Estimate variances by restricted maximum likelihood, and the posterior mean."""
-        response = co_response(training.measured, training.rows.genes)
-        kernels = sources.kernels.with_features(_RESPONSE, response)
-        return cls(GeneGaussianProcess.fit(training.measured, kernels), kernels, response)
+        targets = {target for names in training.measured.targets for target in names}
+        kernels = sources.kernels.among(pd.Index(sorted(targets), dtype=object))
+        return cls(GeneGaussianProcess.fit(training.measured, kernels), kernels)
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -346,19 +342,14 @@ class GaussianProcessComponent(Component):
         return self.posterior(conditions).mean
 
     def to_dict(self) -> dict[str, Any]:
-        """Return variances and weights of the training rows, and the genes' responses."""
-        return {
-            "process": self.process.to_dict(),
-            "genes": self.response.index.to_numpy(dtype=str),
-            "response": self.response.to_numpy(dtype=np.float32),
-        }
+        """Return variances and weights of the training rows."""
+        return self.process.to_dict()
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any], sources: Sources) -> GaussianProcessComponent:
         """Rebuild with the model's kernels."""
-        response = pd.DataFrame(state["response"], index=state["genes"].astype(object))
-        kernels = sources.kernels.with_features(_RESPONSE, response)
-        return cls(GeneGaussianProcess.from_dict(state["process"]), kernels, response)
+        process = GeneGaussianProcess.from_dict(state)
+        return cls(process, sources.kernels.among(process.rows.targets))
 
     def claim(self, kind: str, n_held_out: int, explained: float) -> float:
         """Claim all that the network leaves of what was not measured: it shrinks by itself."""
