@@ -11,6 +11,7 @@ import pandas as pd
 from _common import PAPER
 
 import txpert as tx
+from txpert.datasets._graph_oracle import GraphOracle
 
 PAPERS = {"hybrid_bmp": "the paper's Hybrid-BMP", "gat": "the paper's GAT"}
 """Models of the paper by encoder."""
@@ -23,10 +24,10 @@ def known(adata: ad.AnnData, seed: int, *, predictor: Any) -> Any:
 
 def graph_oracle(
     adata: ad.AnnData, seed: int, *, truth: Any, graph: tx.graph.KnowledgeGraph | None = None
-) -> tx.datasets.GraphOracle:
+) -> GraphOracle:
     """Fit the oracle that has the true graph, or the one given, to the training cells."""
     adata.uns["truth"] = truth
-    return tx.datasets.GraphOracle(adata, graph)
+    return GraphOracle(adata, graph)
 
 
 def baselines(graph: tx.graph.KnowledgeGraph, features: pd.DataFrame | None) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def baselines(graph: tx.graph.KnowledgeGraph, features: pd.DataFrame | None) -> 
         "nearest cell line": "nearest_cell_line",
         "weighted cell line": "weighted_cell_line",
         "batch only": "batch_only",
-        "neighbours": partial(fit, kind="neighbors", graphs=graph),
+        "neighbors": partial(fit, kind="neighbors", graphs=graph),
         "kernel": partial(fit, kind="kernel", graphs=graph),
     }
     if features is not None:

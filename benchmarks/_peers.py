@@ -37,7 +37,7 @@ def run_peer(
     python
         Interpreter of the environment that the peer is installed in.
     adata
-        A log-normalised screen, its obs columns named as ours and ``split`` among them.
+        A log-normalized screen, its obs columns named as ours and ``split`` among them.
     graph
         Graph over the targets.
     predict

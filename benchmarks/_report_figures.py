@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 MEASURED, BOUND = "#1f5a99", "#999999"
-COLOURS = ("#1f5a99", "#d1741f", "#3a8f5c", "#8a4fa3", "#b3a125", "#555555")
+COLORS = ("#1f5a99", "#d1741f", "#3a8f5c", "#8a4fa3", "#b3a125", "#555555")
 STYLE = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -51,11 +51,11 @@ def scaling(frame: pd.DataFrame, panels: dict[tuple[str, str], str], path: Path)
             ax.set_xlabel(label)
         last = _points(frame, *next(iter(panels))).iloc[-1]
         first_ax = axes.flat[0]
-        for column, name, colour in (
+        for column, name, color in (
             ("cpu_seconds", "measured", MEASURED),
             ("bound_seconds", "bound", BOUND),
         ):
-            _name(first_ax, last["value"], last[column], name, colour)
+            _name(first_ax, last["value"], last[column], name, color)
         for row in axes:
             row[0].set_ylabel("seconds, one thread")
             _tick_seconds(row[0])
@@ -66,9 +66,9 @@ def streaming(frame: pd.DataFrame, path: Path) -> None:
     """Draw seconds of a pass against cells, one line per form of storage."""
     with plt.rc_context(STYLE):
         figure, ax = plt.subplots(figsize=(4.2, 2.9))
-        for colour, (form, part) in zip(COLOURS, frame.groupby("form"), strict=False):
+        for color, (form, part) in zip(COLORS, frame.groupby("form"), strict=False):
             points = part.sort_values("cells")
-            ax.plot(points["cells"], points["cpu_seconds"], "o-", ms=4, color=colour, label=form)
+            ax.plot(points["cells"], points["cpu_seconds"], "o-", ms=4, color=color, label=form)
         bound = frame.drop_duplicates("cells").sort_values("cells")
         ax.plot(bound["cells"], bound["bound_seconds"], "--", color=BOUND, label="bound")
         _logarithmic(ax, frame["cells"])
@@ -85,14 +85,14 @@ def training(frames: dict[str, pd.DataFrame], path: Path) -> None:
             1, len(frames), figsize=(3.4 * len(frames), 2.9), sharey=True, squeeze=False
         )
         models = list(dict.fromkeys(m for frame in frames.values() for m in frame["model"]))
-        colour_of = dict(zip(models, COLOURS * len(models), strict=False))
+        color_of = dict(zip(models, COLORS * len(models), strict=False))
         for ax, (size, frame) in zip(axes.flat, frames.items(), strict=True):
             for _, row in frame.iterrows():
                 seconds, score = zip(*row["curve"], strict=True)
                 ax.plot(
                     seconds,
                     pd.Series(score).cummax(),
-                    color=colour_of[row["model"]],
+                    color=color_of[row["model"]],
                     lw=1.2,
                     alpha=0.8,
                 )
@@ -100,7 +100,7 @@ def training(frames: dict[str, pd.DataFrame], path: Path) -> None:
             ax.xaxis.set_major_formatter(FuncFormatter(_short))
             ax.set(xlabel="seconds of training", title=size)
         axes[0, 0].set_ylabel("best validation Pearson Δ so far")
-        lines = [plt.Line2D([], [], color=colour_of[model]) for model in models]
+        lines = [plt.Line2D([], [], color=color_of[model]) for model in models]
         figure.legend(
             lines, models, frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=2
         )
@@ -145,8 +145,8 @@ def _short(value: float, _: int) -> str:
     return f"{value:g}"
 
 
-def _name(ax: Axes, x: float, y: float, text: str, colour: str) -> None:
-    ax.annotate(text, (x, y), (-4, 7), textcoords="offset points", color=colour, ha="right")
+def _name(ax: Axes, x: float, y: float, text: str, color: str) -> None:
+    ax.annotate(text, (x, y), (-4, 7), textcoords="offset points", color=color, ha="right")
 
 
 def _save(figure: plt.Figure, path: Path) -> None:

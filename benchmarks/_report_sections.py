@@ -1,4 +1,4 @@
-"""Sections of RESULTS.md: tables and figures of one question each, None without its results."""
+"""Sections of COSTS.md: tables and figures of one question each, None without its results."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def training(results: Results) -> str | None:
                     "validation": spread(part["best_validation"]),
                     "test Pearson Δ": spread(part["test_pearson_delta"]),
                     "memory, MB": spread(part["peak_memory_mb"]),
-                    "broken off": int(part["broken_off"].sum()),
+                    "interrupted": int(part["broken_off"].sum()),
                 }
             )
         parts.append(f"Size {size}:\n\n{table(pd.DataFrame(lines))}")

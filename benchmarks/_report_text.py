@@ -1,9 +1,9 @@
-"""What RESULTS.md says around tables and figures; braces stand for numbers of _report_scaling."""
+"""What COSTS.md says around tables and figures; braces stand for numbers of _report_scaling."""
 
 from __future__ import annotations
 
 HEAD = """
-# What things cost
+# Runtime and memory
 
 Written by `benchmarks/report.py` from the JSON files in `benchmarks/results/`, which the other
 scripts in `benchmarks/` make. Every section ends with the versions and the machine. Times are of
@@ -15,15 +15,15 @@ TEXT = {
     "Training": """
 Simulated screens (`tx.datasets.simulate_k562_like`), split by perturbation. The first two models
 are the network alone and differ only in what a row is: the mean of a condition or a cell. The
-others are the whole default, the blend included. "To 99%" is the time until the validation
+others are the whole default, the ensemble included. "To 99%" is the time until the validation
 Pearson Δ first comes within 1% of the best of the same seed on condition means. Memory is the peak
 beyond the data. Seconds are of the processor, on one thread, and begin before `setup_anndata`.
 
 Means come to that score in a third of the time that cells take (one seed of these). The lead is no
 larger since a step of the default encoder embeds the targets of its minibatch and nothing else,
 which costs little on cells too. Where a step runs over most of the graph, as with attention, the
-number of steps decides instead. The default takes a third as long again as its network: walks on
-the graph as given and refined, and the likelihood of their variances.
+number of steps decides instead. The default takes a third as long again as its network: diffusion
+on the graph and the likelihood of the variances.
 """,
     "Training beside GEARS": """
 The same cells, split and graph, one thread (`gears_time.py`). What counts is the time to a tool's
@@ -55,7 +55,7 @@ step takes milliseconds, of which the calls of many small operations of PyTorch 
   grows in proportion.
 """,
     "scaling_prediction": """
-The default model (network and blend), when it remembers its walks on the graph.
+The default ensemble, once the diffusion on the graph is cached.
 
 The embeddings of all nodes, made once per call, are a fixed cost, so every curve starts flat. With
 more than some hundred perturbations cost grows with them: labels are taken apart one by one in
@@ -74,7 +74,7 @@ bound counts the encoder, the matrix products and one writing of the result; we 
   times as long. About four tenths of that are adding the sums of 4,096 cells to the table at
   scattered places, four tenths the sparse product that makes them (SciPy counts its entries
   first), the rest is cutting out rows and labels: bound by scattered access, not by bandwidth.
-- **Training perturbations** (`KernelBaseline`, closed form): with few the walks over the graph
+- **Training perturbations** (`KernelBaseline`, closed form): with few the diffusion on the graph
   count, which grow in proportion. From some hundreds on it is the likelihood of the variances:
   products and factors of matrices with as many rows as perturbations, so up to the third power.
   That ends at 1,000 rows, evenly spaced ones of more, where the curve bends back. At
@@ -83,21 +83,21 @@ bound counts the encoder, the matrix products and one writing of the result; we 
   much nearer than the passes over cells; fewer rows or evaluations would help most.
 """,
     "Cells on disk": """
-`tx.pp.pseudobulk` of raw counts that are normalised in the pass (2,000 genes, a tenth not zero,
+`tx.pp.pseudobulk` of raw counts that are normalized in the pass (2,000 genes, a tenth not zero,
 2,000 perturbations × 10 batches). Cost grows in proportion to cells or, where the table of means
 weighs, more slowly; memory does not grow, for only a block of rows and that table are held. The
 bound is reading values and columns once at the speed of memory. The distance from it is decoding,
-normalisation and scattered sums.
+normalization and scattered sums.
 """,
     "Evaluation and prediction": """
 Scores: 500 perturbations × 100 cells × 5,000 genes, from cells in memory to Pearson Δ, MSE and
 retrieval. Prediction: 2,000 perturbations × 48 batches; the encoder runs once. Memory includes the
-result. Times are medians. The first time also walks over the graph from every gene that training
+result. Times are medians. The first call also computes the diffusion from every gene that training
 did not know, which the model remembers, and gets its memory from the system. With 5,000 genes the
 result is 3.8 GB (profile and Δ of 96,000 conditions): writing it is most of the time.
 """,
     "Encoders": """
-Seconds of a training step (forward, backward, optimiser) of the paper's model: 64 conditions,
+Seconds of a training step (forward, backward, optimizer) of the paper's model: 64 conditions,
 5,000 genes, 20 incoming edges per node. Attention costs by edge and layer; encoders whose weights
 are fixed (`gcn`, `sgc`, `hybrid_bmp`, `bmp`) are sparse products and many times cheaper.
 """,

@@ -1,4 +1,4 @@
-"""Seconds of one training step of the paper's model (forward, backward, optimiser), 64 conditions.
+"""Seconds of one training step of the paper's model (forward, backward, optimizer), 64 conditions.
 
 python benchmarks/encoders.py [--nodes 2000] [--genes 5000] [--repeats 7]
 

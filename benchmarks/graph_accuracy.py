@@ -21,6 +21,7 @@ import scvi
 from _common import PAPER, RESULTS, environment, mean_sd, quiet
 
 import txpert as tx
+from txpert.graph._go import go_genes
 
 STORE = RESULTS / "graph_accuracy.json"
 Graphs = list[tx.graph.KnowledgeGraph]
@@ -112,7 +113,7 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     rows = json.loads(STORE.read_text())["rows"] if STORE.exists() else []
     done = {(row["screen"], row["graph"], row["seed"]) for row in rows}
-    names = list(graph_choices(arguments.data, list(tx.graph.go_genes()[:300]), 0))
+    names = list(graph_choices(arguments.data, list(go_genes()[:300]), 0))
     for screen in arguments.only:
         for seed in arguments.seeds:
             for name in names:

@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from txpert import graph as tg
+from txpert.graph._go import go_genes
 
 # Seconds and GB that the project set itself, for a scale of 1 on two cores.
 TARGETS = {
@@ -53,7 +54,7 @@ def write_string(links: Path, info: Path, n_lines: int, n_proteins: int) -> None
     """Write links with the scores and both directions of STRING's file."""
     rng = np.random.default_rng(0)
     proteins = np.array([f"9606.ENSP{i:011d}" for i in range(n_proteins)])
-    genes = tg.go_genes()
+    genes = go_genes()
     with info.open("w") as file:
         file.write("#string_protein_id\tpreferred_name\tprotein_size\tannotation\n")
         for i, protein in enumerate(proteins):
@@ -71,15 +72,15 @@ def write_string(links: Path, info: Path, n_lines: int, n_proteins: int) -> None
 
 
 def go_all(_: Path, scale: float) -> tg.KnowledgeGraph:
-    return tg.go(tg.go_genes()[: int(20_000 * scale)])
+    return tg.go(go_genes()[: int(20_000 * scale)])
 
 
 def go_some(_: Path, scale: float) -> tg.KnowledgeGraph:
-    return tg.go(tg.go_genes()[: int(10_000 * scale)])
+    return tg.go(go_genes()[: int(10_000 * scale)])
 
 
 def go_propagated(_: Path, scale: float) -> tg.KnowledgeGraph:
-    return tg.go(tg.go_genes()[: int(20_000 * scale)], propagate=True)
+    return tg.go(go_genes()[: int(20_000 * scale)], propagate=True)
 
 
 def jaccard(folder: Path, scale: float) -> tg.KnowledgeGraph:
@@ -93,7 +94,7 @@ def features(_: Path, scale: float) -> tg.KnowledgeGraph:
 
 
 def string(folder: Path, scale: float) -> tg.KnowledgeGraph:
-    genes = tg.go_genes()
+    genes = go_genes()
     return tg.string(folder / "links.txt.gz", folder / "info.txt", genes=genes)
 
 

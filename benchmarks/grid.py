@@ -34,7 +34,7 @@ AXES: dict[str, list[dict[str, Any]]] = {
     "graph": [{"n": n, "wrong": wrong} for n in (20, 100) for wrong in (0.0, 0.3, 0.6, 1.0)],
 }
 QUICK: dict[str, list[dict[str, Any]]] = {"size": [{"n": n} for n in (10, 20)]}
-BASELINES = ["general", "neighbours", "ridge"]
+BASELINES = ["general", "neighbors", "ridge"]
 HEADERS = {
     "n": "perturbations",
     "wrong": "edges wrong",
@@ -67,7 +67,7 @@ def compare(cell: dict[str, Any], seed: int, folder: Path, jobs: int, train: dic
         adata,
         {
             "TxPert": partial(tx.tl.fit_txpert, graphs=graph, train=train),
-            "neighbours": partial(fit, kind="neighbors", graphs=graph),
+            "neighbors": partial(fit, kind="neighbors", graphs=graph),
             "ridge": partial(fit, kind="ridge", features=features),
         },
         task="unseen_perturbation",

@@ -3,7 +3,7 @@
 python benchmarks/peer_accuracy.py --gears PYTHON [--h5ad screen.h5ad] [--seeds 0 1 2]
 
 PYTHON is the interpreter of an environment with cell-gears (README.md says how to make one). The
-screen is simulated, or a log-normalised one with our obs columns and a split; the graph is GO over
+screen is simulated, or a log-normalized one with our obs columns and a split; the graph is GO over
 targets and measured genes. Results are stored seed by seed; a second call goes on where the first
 stopped.
 """

@@ -7,7 +7,7 @@ papalexi: each of the 20 knocked-out genes left out in turn. singles: the same f
 of Norman's K562 cells. doubles: its doubles whose two parts are both measured singly. lines: each
 glioblastoma line left out in turn, its controls kept. FOLDER holds papalexi.h5ad,
 norman_mcfaline.h5ad and string_links.tsv.gz. papalexi, with a median of 188 counts over its 299
-genes, is scaled to the median; the others come normalised. All models see the 20 strongest STRING
+genes, is scaled to the median; the others come normalized. All models see the 20 strongest STRING
 links of each gene, those called "among the targets" only the links between the screen's targets.
 --paper adds models of the paper. Finished runs are kept in results/real_data/; a second call goes
 on where the first stopped.
@@ -36,7 +36,7 @@ Case = tuple[ad.AnnData, dict[str, Any]]
 
 
 def read(folder: Path, name: str) -> ad.AnnData:
-    """Return a log-normalised screen, its controls marked."""
+    """Return a log-normalized screen, its controls marked."""
     adata = ad.read_h5ad(folder / f"{name}.h5ad")
     adata.obs["control"] = adata.obs["perturbation"] == "control"
     if "counts" not in adata.layers:
@@ -102,7 +102,7 @@ def models(
         **networks(graph, paper=paper, features=[features]),
         "TxPert, among the targets": partial(tx.tl.fit_txpert, graphs=among, train=quiet_training),
         **baselines(graph, features),
-        "neighbours, among the targets": partial(fit, kind="neighbors", graphs=among),
+        "neighbors, among the targets": partial(fit, kind="neighbors", graphs=among),
         "kernel, among the targets": partial(fit, kind="kernel", graphs=among),
     }
 

@@ -1,4 +1,4 @@
-"""Write RESULTS.md and its figures from whatever results there are.
+"""Write COSTS.md and its figures from whatever results there are.
 
 python benchmarks/report.py [--results FOLDER] [--figures FOLDER] [--output FILE]
 
@@ -28,7 +28,7 @@ from _report_text import HEAD, TEXT
 
 ROOT = Path(__file__).parents[1]
 FIGURES = ROOT / "docs" / "_static" / "benchmarks"
-OUTPUT = Path(__file__).parent / "RESULTS.md"
+OUTPUT = Path(__file__).parent / "COSTS.md"
 
 SECTIONS: dict[str, tuple[Callable[[Results], str | None], tuple[str, ...]]] = {
     "Training": (training, ("training_medium", "training_full")),

@@ -13,7 +13,7 @@ One axis at a time around a middle setting (MIDDLE), on synthetic data and one t
 - kernel: KernelBaseline, which fits GeneGaussianProcess: walks over the graph, variances, weights.
 
 A row has the least seconds of up to five repeats (of the clock, and of the processor, which
-neighbours on the machine disturb less) and bound_seconds: what the least work (_scaling_cases.py
+neighbors on the machine disturb less) and bound_seconds: what the least work (_scaling_cases.py
 has the formulas) takes at the speed that matrix products and copies reach on the machine in the
 same call. Rows are kept when they are there; a second call goes on where the first stopped.
 --quick is for tests: tiny values.

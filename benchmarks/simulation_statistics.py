@@ -29,7 +29,8 @@ import pandas as pd
 from _common import RESULTS, mean_sd, quiet, store
 
 import txpert as tx
-from txpert.data import average_over_batches
+from txpert.data._conditions import average_over_batches
+from txpert.datasets._graph_oracle import GraphOracle
 
 SCREENS: dict[str, dict[str, Any]] = {
     "medium": {"size": "medium"},
@@ -80,7 +81,7 @@ def test_scores(adata: ad.AnnData) -> dict[str, float]:
     observed, _ = average_over_batches(delta[rows], obs[rows])
     predictors = {
         "general": tx.baselines.GeneralBaseline(tx.pp.pseudobulk(adata)),
-        "graph oracle": tx.datasets.GraphOracle(adata),
+        "graph oracle": GraphOracle(adata),
         "truth oracle": tx.datasets.TruthOracle(adata),
     }
     scores = {}

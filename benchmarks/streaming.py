@@ -1,4 +1,4 @@
-"""Seconds and memory of pseudobulk from cells on disk, normalised in the pass; one thread.
+"""Seconds and memory of pseudobulk from cells on disk, normalized in the pass; one thread.
 
 python benchmarks/streaming.py [--cells 250000 500000 1000000 2000000] [--folder FOLDER]
 

@@ -55,7 +55,7 @@ Arguments = argparse.Namespace
 
 
 def simulated(task: str, size: str, seed: int) -> ad.AnnData:
-    """Return the log-normalised screen; the counts are needed no more."""
+    """Return the log-normalized screen; the counts are needed no more."""
     options = SCREENS[size][task]
     if size == "tiny":
         adata = tx.datasets.simulate(**TINY | options, seed=seed)

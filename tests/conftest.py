@@ -43,7 +43,7 @@ def _toy():
 
 @pytest.fixture
 def adata(_toy):
-    """A log-normalised screen with a split; each test has its own."""
+    """A log-normalized screen with a split; each test has its own."""
     copy = _toy.copy()
     tx.pp.split(copy)
     return copy

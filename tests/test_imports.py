@@ -21,7 +21,7 @@ ORDER = [
     {"baselines", "model"},
     {"pp"},
     {"datasets"},
-    {"tl", "testing"},
+    {"tl"},
     {"_benchmark"},
     {"pl", "testing"},
     {"demo"},
@@ -85,6 +85,41 @@ def neighbors(path: Path) -> set[str]:
 def test_modules_of_a_room_import_in_no_circle(room):
     files = {path.stem: neighbors(path) for path in room.glob("*.py")}
     assert list(TopologicalSorter(files).static_order())
+
+
+def arrows() -> dict[str, set[str]]:
+    """Rooms and single files of the package, each with those that it imports."""
+    found: dict[str, set[str]] = {}
+    for path in FILES:
+        room = path.relative_to(ROOT).parts[0].removesuffix(".py")
+        others = {name.split(".")[1] for name in imported(path) if name.startswith("txpert.")}
+        found.setdefault(room, set()).update(others - {room})
+    return found
+
+
+def test_rooms_arrows_and_circles():
+    found = arrows()
+    n_rooms, n_arrows = len(found), sum(map(len, found.values()))
+    possible = n_rooms * (n_rooms - 1) // 2
+    # A circle raises CycleError.
+    order = list(TopologicalSorter(found).static_order())
+    print(f"{n_rooms} rooms, {n_arrows} arrows ({n_arrows / possible:.0%}), no circle")
+    print("\n".join(f"{room}: {', '.join(sorted(found[room]))}" for room in order))
+    assert set(order) == set(LEVEL), "every room has a floor, and there is no floor without a room"
+    assert n_arrows < 0.4 * possible, "a house in which every room needs every other"
+
+
+def test_the_model_knows_no_baseline():
+    found = arrows()
+    assert "baselines" not in found["model"]
+    assert "model" not in found["baselines"]
+
+
+@pytest.mark.parametrize("path", [ROOT / "__init__.py", *FILES], ids=str)
+def test_every_module_says_in_one_line_what_it_is(path):
+    docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+    assert docstring.split("\n\n")[0].strip().endswith("."), "no docstring, or no full stop"
+    assert "\n" not in docstring.split("\n\n")[0], "the first sentence takes more than a line"
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if p.name != "_compat.py"], ids=str)

@@ -18,7 +18,7 @@ CONTEXT = ["cell_line", "batch"]
 
 
 def read_screen(path: Path) -> ad.AnnData:
-    """Read a log-normalised screen with a sparse X, and a context where obs names none."""
+    """Read a log-normalized screen with a sparse X, and a context where obs names none."""
     screen = ad.read_h5ad(path)
     missing = {"perturbation", "control", "split"} - set(screen.obs)
     if missing:

@@ -3,7 +3,7 @@
 PYTHON benchmarks/peers/run_gears.py --h5ad screen.h5ad --graph graph.tsv --out prediction.h5ad
 
 PYTHON is that of an environment with cell-gears and torch-geometric; txpert is not needed. The
-screen is log-normalised and has the obs columns perturbation, control and split, and perhaps
+screen is log-normalized and has the obs columns perturbation, control and split, and perhaps
 cell_line and batch. The graph is a table with the columns source, target and weight, one row per
 directed edge. Predicted are the conditions of ``--splits``, or the labels in the file
 ``--predict``, which the screen need not have. Settings are GEARS' own defaults, ``--help`` lists

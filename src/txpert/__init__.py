@@ -1,4 +1,4 @@
-"""Predict the transcriptomic response to genetic perturbations never measured."""
+"""Predict transcriptional responses to unseen genetic perturbations."""
 
 from importlib.metadata import version
 
@@ -6,6 +6,7 @@ from . import (
     baselines,
     data,
     datasets,
+    effects,
     evaluation,
     graph,
     metrics,
@@ -30,6 +31,7 @@ __all__ = [
     "benchmark",
     "data",
     "datasets",
+    "effects",
     "evaluation",
     "graph",
     "metrics",

@@ -6,6 +6,7 @@ PERTURBATION: Final = "perturbation"
 CONTROL: Final = "control"
 BATCH: Final = "batch"
 CELL_LINE: Final = "cell_line"
+MODALITY: Final = "modality"
 SPLIT: Final = "split"
 
 TRAIN: Final = "train"
@@ -19,6 +20,8 @@ ALL: Final = "all"
 """Stands in for the batch or cell line where the data name none."""
 
 N_CELLS: Final = "n_cells"
+MEASURED: Final = "txpert_measured"
+"""Key in ``varm`` of the genes that each cell line measured."""
 DELTA: Final = "delta"
 UNS_KEY: Final = "txpert"
 TARGET_SUM: Final = 4_000

@@ -22,7 +22,8 @@ import txpert as tx
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT, TEST
 from txpert._csv import csv_bytes
 from txpert._files import replacing
-from txpert.data import canonical_label, check_counts, parse_targets
+from txpert.data._tokens import canonical_label, parse_targets
+from txpert.data._values import check_counts
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -54,7 +55,7 @@ def _run(options: argparse.Namespace) -> None:
     adata = _load(options)
     print(f"Screen: {adata.n_obs:,} cells × {adata.n_vars:,} genes")
     if _has_counts(adata):
-        print("Raw counts found: normalising to 4,000 counts per cell and taking log1p.")
+        print("Raw counts found: normalizing to 4,000 counts per cell and taking log1p.")
         tx.pp.normalize(adata)
     if SPLIT not in adata.obs:
         tx.pp.split(adata, seed=options.seed)

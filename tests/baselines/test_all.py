@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import txpert as tx
-from txpert.baselines import BASELINES, make_baseline
+from txpert.baselines._registry import BASELINES, make_baseline
 
 GRAPH = tx.datasets.toy_graph()
 FEATURES = tx.graph.spectral_embedding(GRAPH, 8)

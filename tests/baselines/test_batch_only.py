@@ -26,7 +26,7 @@ def test_ridge_of_scikit_learn(table):
     perturbed = table[~table.obs["control"].to_numpy()]
     cells = perturbed.obs["n_cells"].to_numpy()
     x = np.repeat(controls, 2, axis=0)
-    # λ is in units of the mean number of cells of a context; sklearn centres with weights.
+    # λ is in units of the mean number of cells of a context; sklearn centers with weights.
     ridge = Ridge(alpha=0.3 * cells.sum() / 5).fit(x, perturbed.X - x, sample_weight=cells)
     prediction = baseline.predict("anything")
     np.testing.assert_allclose(prediction.layers["delta"], ridge.predict(controls), atol=1e-4)

@@ -22,7 +22,7 @@ MEAN = 4
         ("X", 1, 1, (MEAN + 1) / 2),
         ("X", None, np.inf, MEAN),
         ("Z", 1, 0, 4),
-        ("Y", None, 0, MEAN),  # its only neighbour was not trained on
+        ("Y", None, 0, MEAN),  # its only neighbor was not trained on
         ("A", None, 0, 1),  # trained on itself
         ("elsewhere", None, 0, MEAN),
         ("A+B", None, 0, 50),
@@ -46,7 +46,7 @@ def test_graphs_are_averaged(make_table, delta_of):
 def test_the_shrinkage_against_leaving_out_in_turn(random_table, random_graph, k):
     graph = random_graph()
     table = random_table(25)
-    # Neighbours are alike, so that the best shrinkage is neither end.
+    # Neighbors are alike, so that the best shrinkage is neither end.
     values, position = table.X[1:] - table.X[0], {f"P{i}": i for i in range(25)}
     smooth = values.copy()
     for source, target, weight in graph.edges.itertuples(index=False):

@@ -8,7 +8,8 @@ import pytest
 
 import txpert as tx
 from txpert.baselines import KernelBaseline, MeanBaseline, NeighborsBaseline
-from txpert.data import ConditionTable, average_over_batches
+from txpert.data import ConditionTable
+from txpert.data._conditions import average_over_batches
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 STRONG = ["IFNGR1", "JAK2"]
@@ -70,7 +71,7 @@ def test_the_kernel_finds_the_pair_that_string_joins(left_out, mean, string_grap
     assert (mean[1] < 0.6).all()
 
 
-def test_neighbours(left_out, mean, string_graph):
+def test_neighbors(left_out, mean, string_graph):
     error, strong = left_out(lambda table: NeighborsBaseline(table, string_graph, shrinkage=1))
     assert error < 0.95 * mean[0]
     assert (strong > 0.85).all()

@@ -6,7 +6,7 @@ from scipy import sparse
 
 import txpert as tx
 from txpert.baselines import StoredPrediction
-from txpert.data import ControlProfiles
+from txpert.data._controls import ControlProfiles
 
 GENES = pd.Index(["G1", "G2"])
 

@@ -8,7 +8,7 @@ import pytest
 
 import txpert as tx
 from txpert.baselines import GeneralBaseline, MeanBaseline
-from txpert.evaluation import score_names
+from txpert.evaluation._metrics import score_names
 
 ALL_METRICS, METRICS = score_names(), score_names(main=True)
 SMALL = {
@@ -116,16 +116,16 @@ def test_a_model_cannot_spoil_it_for_the_next(adata, bench):
 
 def test_a_model_that_fails_is_noted(adata, bench):
     def broken(cells, seed):
-        raise RuntimeError("no licence\nfor this")
+        raise RuntimeError("no license\nfor this")
 
     result = bench(adata, {"broken": broken, "mean": "mean"})
     runs = result.runs.set_index("model")
     assert runs["status"].to_dict() == {"broken": "failed", "mean": "done", "general": "done"}
-    assert runs.loc["broken", "reason"] == "RuntimeError: no licence for this"
+    assert runs.loc["broken", "reason"] == "RuntimeError: no license for this"
     rows = result.scores[result.scores["model"] == "broken"]
     assert len(rows) == 3
     assert rows[list(ALL_METRICS)].isna().all(axis=None)
-    assert rows["undefined"].str.contains("the run failed: RuntimeError: no licence").all()
+    assert rows["undefined"].str.contains("the run failed: RuntimeError: no license").all()
     summary = result.summary("pearson_delta").set_index("model")
     assert np.isnan(summary.loc["broken", "mean"])
     assert "3 of 3 scores undefined: the run failed" in summary.loc["broken", "note"]

@@ -14,7 +14,8 @@ from txpert.baselines import (
     RidgeBaseline,
     StoredPrediction,
 )
-from txpert.evaluation import score_names
+from txpert.data._conditions import average_over_batches
+from txpert.evaluation._metrics import score_names
 
 ALL_METRICS = score_names()
 
@@ -167,7 +168,7 @@ def test_a_prediction_belongs_to_one_split(adata, bench, table_of):
 
 
 def test_a_prediction_for_all_batches(adata, bench, table_of, scores_of):
-    delta, obs = tx.data.average_over_batches(table_of(adata).layers["delta"], table_of(adata).obs)
+    delta, obs = average_over_batches(table_of(adata).layers["delta"], table_of(adata).obs)
     pooled = ad.AnnData(
         obs=pd.DataFrame({"perturbation": obs["perturbation"].astype(str)}).rename(index=str),
         var=adata.var[[]],

@@ -15,7 +15,7 @@ from txpert._benchmark._processes import jobs_that_fit
 from txpert._fingerprint import fingerprint
 from txpert.baselines import MeanBaseline
 from txpert.data import ObsKeys
-from txpert.evaluation import score_names
+from txpert.evaluation._metrics import score_names
 
 QUICK = {"max_epochs": 1, "enable_progress_bar": False, "accelerator": "cpu"}
 SMALL = {"encoder": {"name": "gat", "options": {"n_layers": 1, "n_channels": 8, "n_input": 8}}}

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import wilcoxon
 
 import txpert as tx
-from txpert.evaluation import score_names
+from txpert.evaluation._metrics import score_names
 
 NAN = np.nan
 SCORES = {

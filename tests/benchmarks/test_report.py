@@ -45,7 +45,7 @@ def put(folder, name, rows, **more):
 
 
 def report(folder):
-    output = folder / "RESULTS.md"
+    output = folder / "COSTS.md"
     run("report.py", "--results", folder, "--figures", folder / "figures", "--output", output)
     return output.read_text()
 

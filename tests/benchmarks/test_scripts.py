@@ -19,7 +19,7 @@ MODELS = {
     "nearest cell line",
     "weighted cell line",
     "batch only",
-    "neighbours",
+    "neighbors",
     "kernel",
     "ridge",
     "graph oracle",
@@ -92,7 +92,7 @@ def test_the_grid_tells_where_a_baseline_wins(tmp_path):
     assert {row["model"] for row in content["rows"]} == {
         "TxPert",
         "general",
-        "neighbours",
+        "neighbors",
         "ridge",
     }
     assert [line["n"] for line in content["verdicts"]] == [10, 20]

@@ -10,8 +10,8 @@ import pytest
 from scipy import sparse
 
 import txpert as tx
-from txpert.data import group_sums
 from txpert.data._cluster import _n_threads
+from txpert.data._group_sums import group_sums
 
 da = pytest.importorskip("dask.array")
 distributed = pytest.importorskip("distributed")
@@ -61,8 +61,8 @@ def test_lazy_pseudobulk_is_that_in_memory(adata, lazy):
     expected, found = tx.pp.pseudobulk(adata), tx.pp.pseudobulk(lazy)
     pd.testing.assert_frame_equal(found.obs, expected.obs)
     np.testing.assert_allclose(found.X, expected.X, atol=1e-6)
-    normalised = tx.pp.pseudobulk(lazy, layer="counts", target_sum=4_000)
-    np.testing.assert_allclose(normalised.X, expected.X, atol=1e-5)
+    normalized = tx.pp.pseudobulk(lazy, layer="counts", target_sum=4_000)
+    np.testing.assert_allclose(normalized.X, expected.X, atol=1e-5)
 
 
 def test_a_model_on_lazy_data(adata, lazy, graph, tmp_path):

@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from txpert.data import check_counts, check_log_normalised, group_sums, read_rows
-from txpert.data._matrix import iter_chunks
+from txpert.data._group_sums import group_sums
+from txpert.data._matrix import iter_chunks, read_rows
+from txpert.data._values import check_counts, check_log_normalized
 
 DENSE = np.random.default_rng(0).poisson(0.7, size=(50, 7)).astype(np.float32)
 
@@ -61,14 +62,14 @@ def test_chunks_cover_every_row_once():
         (np.where(DENSE > 2, np.inf, DENSE), "NaN or infinite"),
     ],
 )
-def test_values_that_are_not_log_normalised_are_refused(convert, values, message):
+def test_values_that_are_not_log_normalized_are_refused(convert, values, message):
     with pytest.raises(ValueError, match=message):
-        check_log_normalised(convert(values), "adata.X")
+        check_log_normalized(convert(values), "adata.X")
 
 
-def test_log_normalised_values_pass_and_are_no_counts():
+def test_log_normalized_values_pass_and_are_no_counts():
     values = np.log1p(DENSE)
-    check_log_normalised(values, "adata.X")
+    check_log_normalized(values, "adata.X")
     check_counts(DENSE, "adata.X")
     with pytest.raises(ValueError, match="does not hold raw counts"):
         check_counts(values, "adata.X")

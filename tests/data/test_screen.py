@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from txpert.data import ObsKeys, Screen
+from txpert.data import ObsKeys
+from txpert.data._screen import Screen
 
 KEYS = ObsKeys()
 
@@ -33,12 +34,12 @@ def break_labels(value):
     return change
 
 
-def text_flag(obs):
-    obs["control"] = obs["control"].astype(str)
+def unclear_flag(obs):
+    obs["control"] = obs["control"].map({True: "yes", False: "no"})
 
 
-def number_flag(obs):
-    obs["control"] = obs["control"].astype(int)
+def flag_with_gaps(obs):
+    obs["control"] = np.where(obs["control"], 1.0, np.nan)
 
 
 def no_control(obs):
@@ -79,8 +80,8 @@ def strange_split(obs):
         (break_labels(""), r"'perturbation' is NaN or empty for 2 cells"),
         (break_labels(" "), r"'perturbation' is NaN or empty for 2 cells"),
         (break_labels("A++B"), r"'A\+\+B' has an empty part"),
-        (text_flag, r"'control', must be True or False.*adata.obs\['control'\] ="),
-        (number_flag, "must be True or False"),
+        (unclear_flag, r"'control', must be True or False.*adata.obs\['control'\] ="),
+        (flag_with_gaps, r"must be True or False.*such as nan"),
         (no_control, "No cell is a control"),
         (
             unflagged_control,

@@ -5,8 +5,9 @@ import zarr
 from anndata.io import sparse_dataset, write_elem
 from scipy import sparse
 
-from txpert.data import check_log_normalised, group_sums, read_rows, row_digests
-from txpert.data._matrix import iter_chunks
+from txpert.data._group_sums import group_sums
+from txpert.data._matrix import iter_chunks, read_rows, row_digests
+from txpert.data._values import check_log_normalized
 
 DENSE = np.log1p(np.random.default_rng(0).poisson(0.7, size=(50, 7))).astype(np.float32)
 GROUP = np.arange(50) % 3
@@ -38,7 +39,7 @@ def test_sparse_and_dense_zarr(store):
     matrix = sparse_dataset(zarr.open_group(store, mode="r")["X"])
     dense = zarr.open_group(store, mode="a").create_array("D", data=DENSE, chunks=(10, 7))
     for stored in (matrix, dense):
-        check_log_normalised(stored, "X")
+        check_log_normalized(stored, "X")
         np.testing.assert_allclose(group_sums(stored, GROUP, 3), SUMS, rtol=1e-6)
         np.testing.assert_array_equal(row_digests(stored), row_digests(DENSE))
         np.testing.assert_array_equal(read_rows(stored, np.array([4, 4, 1])), DENSE[[4, 4, 1]])

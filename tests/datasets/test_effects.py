@@ -102,6 +102,6 @@ def test_stress_strength_keeps_its_distribution():
 
 
 def test_sizes_of_effects_differ_as_asked():
-    one, many = (draw(60, stress_scale=0, effect_sd=sd, n_programmes=40) for sd in (0.0, 1.0))
+    one, many = (draw(60, stress_scale=0, effect_sd=sd, n_programs=40) for sd in (0.0, 1.0))
     spread = [np.log(e.log_fold_change[0].std(axis=1)).std() for e in (one, many)]
     assert spread[0] < 0.35 < spread[1]

@@ -4,7 +4,7 @@ import pytest
 from scipy import sparse
 
 import txpert as tx
-from txpert.data import average_over_batches
+from txpert.data._conditions import average_over_batches
 from txpert.datasets import SimulationParameters
 
 
@@ -72,7 +72,7 @@ def test_targets_are_knocked_down(screen):
     assert np.median(left) < 0.7
 
 
-def test_neighbours_in_the_graph_share_effects():
+def test_neighbors_in_the_graph_share_effects():
     graph = tx.datasets.toy_graph()
     parameters = SimulationParameters(graph_share=0.95, stress_scale=0.0)
     adata = tx.datasets.simulate(
@@ -82,10 +82,10 @@ def test_neighbours_in_the_graph_share_effects():
     similarity = np.corrcoef(truth.layers["log_fold_change"])
     similarity = pd.DataFrame(similarity, truth.obs_names, truth.obs_names)
     edges = graph.edges
-    neighbours = np.mean(
+    neighbors = np.mean(
         [similarity.loc[s, t] for s, t in zip(edges.source, edges.target, strict=True)]
     )
-    assert neighbours > similarity.to_numpy()[np.triu_indices(60, 1)].mean() + 0.05
+    assert neighbors > similarity.to_numpy()[np.triu_indices(60, 1)].mean() + 0.05
 
 
 def test_batches_differ_in_their_controls(screen):
@@ -146,7 +146,7 @@ def test_several_lines_have_contexts_of_their_own_with_controls():
 
 
 def test_lines_have_their_truth_in_common_in_part():
-    parameters = SimulationParameters(stress_scale=0, line_programmes=0.8, line_activity=0.75)
+    parameters = SimulationParameters(stress_scale=0, line_programs=0.8, line_activity=0.75)
     adata = tx.datasets.simulate(
         60, 400, 1, n_batches=1, n_controls=1, n_cell_lines=2, parameters=parameters
     )
@@ -178,7 +178,7 @@ def test_sizes_of_published_screens_have_names():
         tx.datasets.simulate_k562_like("huge")
 
 
-def test_toy_is_small_and_normalised():
+def test_toy_is_small_and_normalized():
     adata = tx.datasets.toy()
     assert adata.shape == (360, 60)
     tx.TxPertModel.setup_anndata(adata)

@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import txpert as tx
+from txpert.datasets._graph_oracle import GraphOracle
+from txpert.datasets._noisy_graph import noisy_graph
 
 
 def codes(graph):
@@ -15,18 +17,18 @@ def codes(graph):
 @given(st.floats(0, 1), st.floats(0, 1), st.integers(0, 5))
 def test_noisy_graph_has_the_share_asked_for(missing, wrong, seed):
     graph = tx.datasets.toy_graph()
-    copy = tx.datasets.noisy_graph(graph, missing=missing, wrong=wrong, seed=seed)
+    copy = noisy_graph(graph, missing=missing, wrong=wrong, seed=seed)
     true, noisy = codes(graph), codes(copy)
     assert len(true - noisy) == round(missing * graph.n_edges)
     assert len(noisy - true) == round(wrong * graph.n_edges)
     assert copy.nodes.equals(graph.nodes)
-    again = tx.datasets.noisy_graph(graph, missing=missing, wrong=wrong, seed=seed)
+    again = noisy_graph(graph, missing=missing, wrong=wrong, seed=seed)
     assert copy == again
 
 
 def test_shares_are_checked():
     with pytest.raises(ValueError, match="wrong must lie between 0 and 1, not be 2"):
-        tx.datasets.noisy_graph(tx.datasets.toy_graph(), wrong=2)
+        noisy_graph(tx.datasets.toy_graph(), wrong=2)
 
 
 def test_the_true_graph_comes_back(adata):
@@ -34,7 +36,7 @@ def test_the_true_graph_comes_back(adata):
     assert graph.edges.equals(tx.datasets.toy_graph().edges)
     assert graph.nodes.equals(tx.datasets.toy_graph().nodes)
     noisy = tx.datasets.simulated_graph(adata, missing=0.2, wrong=0.1, seed=3)
-    assert noisy == tx.datasets.noisy_graph(graph, missing=0.2, wrong=0.1, seed=3)
+    assert noisy == noisy_graph(graph, missing=0.2, wrong=0.1, seed=3)
 
 
 @pytest.mark.parametrize("n_doubles", [0, 4])
@@ -57,7 +59,7 @@ def test_truth_survives_a_file(tmp_path, n_doubles):
     )
     tx.pp.normalize(again)
     label = again.obs.loc[~again.obs["control"], "perturbation"].iloc[0]
-    assert tx.datasets.GraphOracle(again).predict(label).n_obs == 4
+    assert GraphOracle(again).predict(label).n_obs == 4
     before.write_h5ad(tmp_path / "truth.h5ad")
 
 

@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from txpert.effects import GeneGaussianProcess, GeneKernels, MeasuredEffects
+from txpert.effects._gene_kernels import GeneKernels
+from txpert.effects._gene_process import GeneGaussianProcess
+from txpert.effects._measured_effects import MeasuredEffects
 from txpert.graph import KnowledgeGraph
 
 GENES = [f"g{i:02d}" for i in range(30)]

@@ -2,8 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from txpert.data import ConditionTable, ControlProfiles, measured_targets
-from txpert.effects import TargetEffect
+from txpert.data import ConditionTable
+from txpert.data._controls import ControlProfiles
+from txpert.data._tokens import measured_targets
+from txpert.effects._target_effect import TargetEffect
 
 GENES = [f"G{i}" for i in range(6)]
 

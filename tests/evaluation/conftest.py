@@ -1,7 +1,9 @@
 import pytest
 
-from txpert.data import ConditionTable, ObsKeys, Screen, average_over_batches, conditions_of
-from txpert.evaluation import Observations
+from txpert.data import ConditionTable, ObsKeys
+from txpert.data._conditions import average_over_batches, conditions_of
+from txpert.data._screen import Screen
+from txpert.evaluation._observations import Observations
 
 KEYS = ObsKeys()
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from txpert.evaluation import draw_halves, split_half_deltas
+from txpert.evaluation._halves import draw_halves, split_half_deltas
 
 
 def test_halves_give_the_deltas_of_their_cells(two_lines, screen_of, delta_of):

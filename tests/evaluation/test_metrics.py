@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 import txpert as tx
-from txpert.evaluation import METRICS, measured_genes, metric_of, register_metric, score_names
-from txpert.evaluation._scoring import score
+from txpert.evaluation import register_metric
+from txpert.evaluation._metrics import METRICS, metric_of, score_names
+from txpert.evaluation._scoring import measured_genes, score
 
 GENES = pd.Index([f"G{i}" for i in range(12)])
 

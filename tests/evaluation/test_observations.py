@@ -1,7 +1,10 @@
 import numpy as np
 
-from txpert.data import ObsKeys, Screen, conditions_of, group_sums
-from txpert.evaluation import Observations
+from txpert.data import ObsKeys
+from txpert.data._conditions import conditions_of
+from txpert.data._group_sums import group_sums
+from txpert.data._screen import Screen
+from txpert.evaluation._observations import Observations
 
 KEYS = ObsKeys()
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from txpert.data import group_sums
-from txpert.evaluation import CountModel, draw_counts
+from txpert.data._group_sums import group_sums
+from txpert.evaluation._sampled import CountModel, draw_counts
 
 
 def test_counts_are_multinomial():
@@ -22,7 +22,7 @@ def test_counts_are_multinomial():
 
 
 @pytest.mark.parametrize("entries", [2**20, 50])
-def test_sampled_cells_are_normalised_as_the_data(adata, screen_of, monkeypatch, entries):
+def test_sampled_cells_are_normalized_as_the_data(adata, screen_of, monkeypatch, entries):
     """One gene per condition: every draw is its counts again, so both data sets are the data."""
     monkeypatch.setattr("txpert.evaluation._sampled._ENTRIES_PER_DRAW", entries)
     _, condition, _ = screen_of(adata)

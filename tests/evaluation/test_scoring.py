@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from txpert.data import ControlProfiles
+from txpert.data._controls import ControlProfiles
 from txpert.evaluation._scoring import predicted_delta
 
 GENES = ["G1", "G2"]

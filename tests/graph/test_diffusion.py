@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 from scipy.linalg import expm
 
-from txpert.graph import KnowledgeGraph, diffusion_kernel
+from txpert.graph import KnowledgeGraph
+from txpert.graph._diffusion import diffusion_kernel
 
 PATH = KnowledgeGraph("path", [*"ABCD", "alone"], [0, 1, 2], [1, 2, 3], [1.0, 5.0, 2.0])
 

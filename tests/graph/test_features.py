@@ -9,10 +9,10 @@ from txpert.graph import (
     from_features,
     from_networkx,
     from_screen,
-    share_nodes,
     to_networkx,
     union,
 )
+from txpert.graph._joint import share_nodes
 
 FEATURES = pd.DataFrame(
     [[1.0, 0, 2], [2, 0, 4.1], [-1, 0, -2.2], [0, 1, 0]], index=["JAK2", "STAT1", "MLL", "TP53"]

@@ -1,6 +1,7 @@
 import pytest
 
-from txpert.graph import go, go_genes
+from txpert.graph import go
+from txpert.graph._go import go_genes
 
 GAF = """!gaf-version: 2.2
 !generated-by: hand

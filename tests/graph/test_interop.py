@@ -4,6 +4,7 @@ from scipy import sparse
 
 from txpert import graph as tg
 from txpert.graph import KnowledgeGraph
+from txpert.graph._joint import share_nodes
 
 GRAPH = KnowledgeGraph("g", ["B", "A", "alone"], [0, 1], [1, 0], [0.5, 2], provenance=["by hand"])
 
@@ -59,7 +60,7 @@ def test_hetero_data_and_back():
     data = tg.to_hetero([GRAPH, other])
     assert data["gene"].num_nodes == 4
     again = tg.from_hetero(data)
-    assert again == tg.share_nodes([GRAPH, other])
+    assert again == share_nodes([GRAPH, other])
     del data["gene"].node_names
     with pytest.raises(ValueError, match="node_names"):
         tg.from_hetero(data)

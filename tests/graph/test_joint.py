@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 from hypothesis import given
 
-from txpert.graph import KnowledgeGraph, coverage_table, overlap, share_nodes, union
+from txpert.graph import KnowledgeGraph, coverage_table, overlap, union
+from txpert.graph._joint import share_nodes
 
 ONE = KnowledgeGraph("one", ["C", "A", "B"], [0, 1, 2], [1, 2, 0], [1, 2, 3])
 TWO = KnowledgeGraph("two", ["B", "A", "D"], [1, 0], [0, 2], [5, 7])

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 
-from txpert.graph import KnowledgeGraph, as_graphs
+from txpert.graph import KnowledgeGraph
+from txpert.graph._knowledge_graph import as_graphs
 
 EDGES = pd.DataFrame(
     {

@@ -41,7 +41,7 @@ def test_a_single_string_is_not_taken_for_its_letters():
         go("JAK2")
 
 
-def test_packaged_files_are_small_and_their_licences_stand_beside_them():
+def test_packaged_files_are_small_and_their_licenses_stand_beside_them():
     data = resources.files("txpert.graph") / "data"
     assert len((data / "genes_human.tsv.gz").read_bytes()) < 1e6
     assert len((data / "go_human.npz").read_bytes()) < 2e6

@@ -3,8 +3,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from sklearn.metrics.pairwise import cosine_similarity
 
-from txpert.datasets import noisy_graph
-from txpert.graph import KnowledgeGraph, go, go_genes
+from txpert.datasets._noisy_graph import noisy_graph
+from txpert.graph import KnowledgeGraph, go
+from txpert.graph._go import go_genes
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from txpert.metrics import against_perturbed_mean, check_scale, pearson_delta
+from txpert.metrics import against_perturbed_mean, pearson_delta
+from txpert.metrics._delta import check_scale
 
 
 def test_weights_are_numbers_of_cells():
@@ -18,8 +19,8 @@ def test_a_shared_response_no_longer_earns_a_correlation():
     train, truth = (shared + rng.normal(size=(50, 200)) for _ in range(2))
     guess = np.tile(train.mean(axis=0), (50, 1)) + 0.1 * rng.normal(size=(50, 200))
     assert pearson_delta(guess, truth).mean() > 0.9
-    centred = (against_perturbed_mean(values, train) for values in (guess, truth))
-    assert abs(pearson_delta(*centred).mean()) < 0.05
+    centered = (against_perturbed_mean(values, train) for values in (guess, truth))
+    assert abs(pearson_delta(*centered).mean()) < 0.05
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from txpert.metrics import correlation_with_truth, pearson_delta, spearman_brown
+from txpert.metrics import pearson_delta
+from txpert.metrics._reliability import correlation_with_truth, spearman_brown
 
 
 @pytest.mark.parametrize("factor", [2, 5])

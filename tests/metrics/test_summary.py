@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from txpert.metrics import bootstrap_interval, mean_by_group
+from txpert.metrics import bootstrap_interval
+from txpert.metrics._summary import mean_by_group
 
 
 @pytest.mark.parametrize("level", [0.9, 0.99])

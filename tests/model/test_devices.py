@@ -1,11 +1,11 @@
 import pytest
 import torch
 
-import txpert as tx
 from txpert.model._torch_datasets import CONTROL_PROFILE, EXPRESSION, PERTURBATION, WEIGHT
+from txpert.nn._registry import ENCODERS
 
 
-@pytest.mark.parametrize("encoder", [name for name in tx.nn.ENCODERS if name != "features"])
+@pytest.mark.parametrize("encoder", [name for name in ENCODERS if name != "features"])
 @pytest.mark.parametrize("decoding", ["low_rank", "direct"])
 def test_new_tensors_are_made_where_the_module_is(adata, make_model, encoder, decoding):
     """A tensor made without saying where would be on the meta device, and not mix."""

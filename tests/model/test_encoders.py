@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import txpert as tx
+from txpert.nn._registry import ENCODERS
 
 PERTURBATIONS = ["GENE3", "GENE5+GENE9", "GENE40"]
 OPTIONS = {
@@ -20,7 +21,7 @@ OPTIONS = {
     "free": {},
     "sgc": {"n_input": 8, "n_hops": 2},
 }
-REGISTERED = set(tx.nn.ENCODERS)
+REGISTERED = set(ENCODERS)
 
 
 @pytest.fixture

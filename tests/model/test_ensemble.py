@@ -10,10 +10,13 @@ import scvi
 import txpert as tx
 from txpert.baselines import GeneralBaseline, KernelBaseline
 from txpert.data import ConditionTable
-from txpert.effects import GeneGaussianProcess, GeneKernels, TargetEffect
-from txpert.model import Ensemble, HeldOut, Weights, across_lines, stack
+from txpert.effects._gene_kernels import GeneKernels
+from txpert.effects._gene_process import GeneGaussianProcess
+from txpert.effects._target_effect import TargetEffect
 from txpert.model._components import MeanComponent, Sources
-from txpert.model._stacking import _gains
+from txpert.model._ensemble import Ensemble
+from txpert.model._held_out import across_lines
+from txpert.model._stacking import HeldOut, Weights, _gains, stack
 
 ALL = ("mean", "gaussian_process", "network")
 DEFAULTS = {"decoding": "low_rank", "components": ALL}

@@ -1,7 +1,9 @@
 import pytest
 import torch
 
-from txpert.data import ConditionTable, ObsKeys, Screen, encode_targets
+from txpert.data import ConditionTable, ObsKeys
+from txpert.data._screen import Screen
+from txpert.data._tokens import encode_targets
 from txpert.model import TxPertModule
 from txpert.model._torch_datasets import CellDataset, ConditionDataset
 from txpert.nn import EncoderConfig, GraphTensors, Nodes
@@ -75,12 +77,12 @@ def test_low_rank_decoding_starts_from_mean_and_components():
     net = module(decoding="low_rank")
     net.decoder.start_from(effects)
     torch.testing.assert_close(net.decoder.mean.data, effects.mean(0))
-    centred = effects - effects.mean(0)
+    centered = effects - effects.mean(0)
     # The components span the effects, and their lengths are the standard deviations along them.
     basis = net.decoder.components.data[:4]
-    onto = torch.linalg.lstsq(basis.T, centred.T).solution.T @ basis
-    torch.testing.assert_close(onto, centred, atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(basis.norm(dim=1)[0], torch.linalg.svdvals(centred)[0] / 5**0.5)
+    onto = torch.linalg.lstsq(basis.T, centered.T).solution.T @ basis
+    torch.testing.assert_close(onto, centered, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(basis.norm(dim=1)[0], torch.linalg.svdvals(centered)[0] / 5**0.5)
 
 
 def test_loss_by_hand():

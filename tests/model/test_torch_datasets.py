@@ -3,7 +3,9 @@ import pandas as pd
 import pytest
 import torch
 
-from txpert.data import ConditionTable, ObsKeys, Screen, encode_targets
+from txpert.data import ConditionTable, ObsKeys
+from txpert.data._screen import Screen
+from txpert.data._tokens import encode_targets
 from txpert.model._data_splitter import PerturbationSplitter
 from txpert.model._torch_datasets import CellDataset
 

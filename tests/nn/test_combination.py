@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from txpert.nn import (
+from txpert.nn._combination import (
     InteractionCombination,
     SequentialCombination,
     SumCombination,

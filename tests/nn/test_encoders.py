@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from txpert.nn import ENCODERS, EncoderConfig, GraphTensors, Nodes, make_encoder
+from txpert.nn import EncoderConfig, GraphTensors, Nodes
+from txpert.nn._registry import ENCODERS, make_encoder
 from txpert.testing import check_encoder
 
 N_NODES = 41  # no other size in the encoders below

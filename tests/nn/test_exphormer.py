@@ -2,11 +2,11 @@ import pytest
 import torch
 from torch_geometric.utils import is_undirected, softmax, to_dense_adj
 
-from txpert.nn import GraphTensors, expander_edges
+from txpert.nn import GraphTensors
 from txpert.nn import _edges as edges_module
 from txpert.nn._edge_attention import EdgeAttention
 from txpert.nn._edges import reachable
-from txpert.nn._provenance import ProvenanceEdges
+from txpert.nn._provenance import ProvenanceEdges, expander_edges
 
 
 @pytest.fixture(params=[1, 16, 10_000])

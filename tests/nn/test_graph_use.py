@@ -8,16 +8,11 @@ from scipy import sparse
 from torch_geometric.nn import GCNConv, SGConv
 
 from txpert._refined import refine_adjacency
-from txpert.nn import (
-    BMPEncoder,
-    GATHybridEncoder,
-    GATMLGEncoder,
-    GCNEncoder,
-    GraphTensors,
-    Nodes,
-    SGCEncoder,
-)
-from txpert.nn._gat_mlg import incoming_weights, supra_edges
+from txpert.nn import GraphTensors, Nodes
+from txpert.nn._bmp import BMPEncoder
+from txpert.nn._gat_hybrid import GATHybridEncoder
+from txpert.nn._gat_mlg import GATMLGEncoder, incoming_weights, supra_edges
+from txpert.nn._gcn import GCNEncoder, SGCEncoder
 
 
 def test_sgc_agrees_with_pyg(random_graph):

@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from txpert.nn import ENCODERS, EncoderConfig, Nodes, make_encoder, register_encoder
+from txpert.nn import EncoderConfig, Nodes, register_encoder
+from txpert.nn._registry import ENCODERS, make_encoder
 
 
 def define(n_layers=1):

@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 import txpert as tx
-from txpert.data import row_digests
+from txpert.data._matrix import row_digests
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txpert.data import parse_targets
-from txpert.splits import split_by_target
+from txpert.data._tokens import parse_targets
+from txpert.splits._assignment import split_by_target
 
 LABELS = st.lists(
     st.lists(st.integers(0, 30).map("G{}".format), min_size=1, max_size=3).map("+".join),

@@ -7,9 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import txpert as tx
-from txpert.data import parse_targets
-from txpert.splits import FewShotCellLine, make_task, seen_elsewhere, split_few_shot
+from txpert.data._tokens import parse_targets
+from txpert.splits._cell_lines import split_few_shot
 from txpert.splits._draw import nested_order
+from txpert.splits._groups import seen_elsewhere
+from txpert.splits._task import make_task
+from txpert.splits._tasks import FewShotCellLine
 
 
 def screen(n=40, doubles=()):

@@ -1,8 +1,9 @@
 import pytest
 
 import txpert as tx
-from txpert.data import ConditionTable, ObsKeys, Screen
-from txpert.splits import current_hash, is_current
+from txpert.data import ConditionTable, ObsKeys
+from txpert.data._screen import Screen
+from txpert.splits._hash import current_hash, is_current
 
 
 def table_of(adata):

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 import txpert as tx
-from txpert.splits import TASKS, Task, make_task, register_task
+from txpert.splits import Task, register_task
+from txpert.splits._task import TASKS, make_task
 
 
 @pytest.fixture

@@ -4,17 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txpert.data import parse_targets
-from txpert.splits import (
-    held_out_groups,
-    seen_elsewhere,
-    split_by_fold,
-    split_by_target,
-    split_cell_lines,
-    split_combinations,
-    split_hash,
-)
+from txpert.data._tokens import parse_targets
+from txpert.splits._assignment import split_by_fold, split_by_target
+from txpert.splits._cell_lines import split_cell_lines
+from txpert.splits._combinations import split_combinations
 from txpert.splits._draw import deal
+from txpert.splits._groups import held_out_groups, seen_elsewhere
+from txpert.splits._hash import split_hash
 
 COMBINATIONS = st.lists(
     st.sets(st.integers(0, 11), min_size=2, max_size=3).map(

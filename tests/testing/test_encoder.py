@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from txpert.nn import BMPEncoder, join_edges
+from txpert.nn._bmp import BMPEncoder
+from txpert.nn._edges import join_edges
 from txpert.testing import check_encoder
 
 

@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 
 import txpert as tx
-from txpert.metrics import pearson_delta, spearman_brown
+from txpert.data._conditions import average_over_batches
+from txpert.metrics import pearson_delta
+from txpert.metrics._reliability import spearman_brown
 
 METRICS = ["pearson_delta", "retrieval", "retrieval_fast", "mse"]
 
@@ -222,7 +224,7 @@ def test_estimates_agree_with_an_experiment_done_twice():
     def delta(cells):
         table = tx.data.ConditionTable.from_anndata(tx.pp.pseudobulk(adata[cells].copy()))
         rows = table.subset(~table.obs["control"].to_numpy())
-        return tx.data.average_over_batches(rows.delta, rows.obs)[0]
+        return average_over_batches(rows.delta, rows.obs)[0]
 
     once, again, many = (delta(x) for x in (replicate == 0, replicate == 1, replicate > 0))
     summary = tx.tl.ceiling(adata[replicate == 0].copy(), split=None)["pearson_delta"]

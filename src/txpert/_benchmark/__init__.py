@@ -1,3 +1,5 @@
+"""Compare models, baselines and other tools over splits and seeds: ``tx.benchmark``."""
+
 from ._benchmark import benchmark
 from ._result import BenchmarkResult
 

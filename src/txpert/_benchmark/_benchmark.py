@@ -1,3 +1,5 @@
+"""``tx.benchmark``: from arguments to schedule, runs and result."""
+
 from __future__ import annotations
 
 import warnings
@@ -10,16 +12,19 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import CELL_LINE, N_CELLS, PERTURBATION, UNS_KEY
-from txpert.data import (
+from txpert.data import ObsKeys
+from txpert.data._keys import (
     BATCH_KEY,
     CELL_LINE_KEY,
     CONTROL_KEY,
+    MODALITY_KEY,
     PERTURBATION_KEY,
     SPLIT_KEY,
-    ObsKeys,
 )
-from txpert.evaluation import warn_of_leak, warn_of_unmeasured
-from txpert.splits import TASKS, Task, group_key, make_task
+from txpert.evaluation._warnings import warn_of_leak, warn_of_unmeasured
+from txpert.splits import Task
+from txpert.splits._perturbations import group_key
+from txpert.splits._task import TASKS, make_task
 from txpert.tl import ceiling
 
 from ._folds import Bench, Fold
@@ -48,18 +53,20 @@ def benchmark(
     batch_key: str | None = BATCH_KEY,
     cell_line_key: str | None = CELL_LINE_KEY,
     split_key: str | None = SPLIT_KEY,
+    modality_key: str | None = MODALITY_KEY,
     control_label: str | Sequence[str] | None = None,
 ) -> BenchmarkResult:
     """Compare models on held-out perturbations: same splits, genes, controls and scores.
 
-    Every model is fitted anew for every split to a copy of the cells that has the training,
+    Every model is fitted again for every split to a copy of the cells that has the training,
     validation and control cells and no others, is asked for the test conditions, and is scored
     as by :func:`txpert.tl.evaluate`. A model that fails is noted and does not stop the others.
 
     Parameters
     ----------
     adata
-        Cells × genes, log-normalised, in memory or backed; not changed.
+        Cells × genes, log-normalized, in memory or backed, or effects
+        (:func:`txpert.pp.from_effects`); not changed.
     models
         What to compare, by name:
 
@@ -87,7 +94,8 @@ def benchmark(
         Further arguments of the split, such as ``{"fractions": (0.6, 0.2, 0.2)}`` or
         ``{"test_cell_line": "K562"}``.
     ceiling_repeats
-        Random halvings for :func:`txpert.tl.ceiling`; 0 leaves the ceiling out.
+        Random halvings for :func:`txpert.tl.ceiling`; 0 leaves the ceiling out, as do effects
+        without cells.
     folder
         Each finished run is stored here, and read again by a later call with the same data,
         split, model and options. The result is saved here too.
@@ -98,7 +106,7 @@ def benchmark(
         module, and a script needs ``if __name__ == "__main__":``.
     layer
         Layer of the expression values; ``None`` takes ``X``. Models find them in ``X``.
-    perturbation_key, control_key, batch_key, cell_line_key, split_key
+    perturbation_key, control_key, batch_key, cell_line_key, split_key, modality_key
         obs columns, as in :meth:`txpert.TxPertModel.setup_anndata`; by default those registered
         by it, if any.
     control_label
@@ -138,6 +146,7 @@ def benchmark(
         batch=batch_key,
         cell_line=cell_line_key,
         split=split_key if task is None else None,
+        modality=modality_key,
         control_label=control_label,
     )
     bench = Bench.read(adata, keys, layer)
@@ -226,8 +235,11 @@ def _check_arguments(
 def _ceilings(
     bench: Bench, folds: Sequence[Fold], store: Store, data: str | None, n_repeats: int
 ) -> pd.DataFrame:
-    """Return the ceiling of each fold's test perturbations; it is measured once, for all."""
-    if not n_repeats:
+    """Return the ceiling of each fold's test perturbations; it is measured once, for all.
+
+    Effects have none: there are no cells to halve.
+    """
+    if not n_repeats or bench.screen.of_effects:
         return pd.DataFrame(columns=["kind", "seed", "fold", PERTURBATION, CELL_LINE, N_CELLS])
     key = (data, n_repeats)
     stored = store.read("ceiling", key)

@@ -15,6 +15,8 @@ from txpert._constants import (
     BATCH,
     CELL_LINE,
     CONTROL,
+    MEASURED,
+    MODALITY,
     PERTURBATION,
     SPLIT,
     TEST,
@@ -24,10 +26,14 @@ from txpert._constants import (
 )
 from txpert._layers import named_layers
 from txpert._types import IntArray
-from txpert.data import ConditionTable, ObsKeys, Screen, check_log_normalised
-from txpert.evaluation import HeldOut
+from txpert.data import ConditionTable, ObsKeys
+from txpert.data._matrix import place
+from txpert.data._screen import Screen
+from txpert.evaluation._scoring import HeldOut
 from txpert.pp import split, split_fold
-from txpert.splits import Task, make_task, option_names, split_hash
+from txpert.splits import Task
+from txpert.splits._hash import split_hash
+from txpert.splits._task import make_task, option_names
 from txpert.tl._fit import BENCHMARK_KEY, TEST_PERTURBATIONS
 
 GROUP = "group"
@@ -83,7 +89,7 @@ class Bench:
     def read(cls, adata: AnnData, keys: ObsKeys, layer: str | None) -> Bench:
         """Check and average a screen."""
         screen = Screen.from_anndata(adata, keys, layer)
-        check_log_normalised(screen.X, "adata.X" if layer is None else f"adata.layers[{layer!r}]")
+        screen.check_values(place(layer))
         table = ConditionTable.from_screen(screen)
         return cls(adata, screen, table, table.condition_of(screen))
 
@@ -98,7 +104,15 @@ class Bench:
             },
             index=self.adata.obs_names,
         )
-        return AnnData(self.screen.X, obs=obs, var=pd.DataFrame(index=self.screen.genes))
+        if self.screen.modality is not None:
+            obs[MODALITY] = self.screen.modality
+        var = pd.DataFrame(index=self.screen.genes)
+        return AnnData(self.screen.X, obs=obs, var=var, varm=self._marks())
+
+    def _marks(self) -> dict[str, pd.DataFrame]:
+        """Return which genes each cell line measured, if that is known."""
+        measured = self.screen.measured
+        return {} if measured is None else {MEASURED: measured.set_axis(self.screen.genes)}
 
     def content(self) -> dict[str, Any]:
         """Return all that models may see or scores depend on, for the hash of stored runs."""
@@ -112,6 +126,7 @@ class Bench:
             "var": self.adata.var,
             "layers": named_layers(self.adata),
             "obsm": dict(self.adata.obsm),
+            **self._marks(),
         }
 
     def held_out(self, fold: Fold) -> HeldOut:
@@ -144,6 +159,7 @@ class Bench:
             self.screen.X[rows],
             obs=obs,
             var=self.adata.var.copy(),
+            varm=self._marks(),
             layers={name: values[rows] for name, values in named_layers(self.adata).items()},
             obsm={name: _take(values, rows) for name, values in self.adata.obsm.items()},
             uns={

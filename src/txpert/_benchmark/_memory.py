@@ -25,7 +25,7 @@ def peak_memory() -> float:
 
 
 def reset_peak() -> float:
-    """Start the peak anew and return the resident memory now, in MB; NaN where it cannot be."""
+    """Reset the peak and return the resident memory now, in MB; NaN where it cannot be."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:

@@ -12,8 +12,10 @@ from typing import Any, TypeAlias
 import pandas as pd
 from anndata import AnnData
 
-from txpert.baselines import Baseline, StoredPrediction, make_baseline
-from txpert.evaluation import SupportsPredict, check_names
+from txpert.baselines import Baseline, StoredPrediction
+from txpert.baselines._registry import make_baseline
+from txpert.evaluation._scoring import SupportsPredict
+from txpert.evaluation._warnings import check_names
 
 Recipe: TypeAlias = Callable[[AnnData, int], SupportsPredict]
 Model: TypeAlias = str | Baseline | Recipe | StoredPrediction | AnnData

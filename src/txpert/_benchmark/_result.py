@@ -1,3 +1,5 @@
+"""The result of a benchmark: scores per perturbation, ceilings, runs and summaries."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -9,7 +11,7 @@ import pandas as pd
 
 from txpert._csv import csv_bytes, read_csv
 from txpert._stored import read_set, write_set
-from txpert.evaluation import METRICS, WITHOUT_TARGETS, metric_of, score_names
+from txpert.evaluation._metrics import METRICS, WITHOUT_TARGETS, metric_of, score_names
 
 from ._summary import summarize
 

@@ -15,8 +15,8 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._types import FloatArray
-from txpert.data import ControlProfiles
-from txpert.evaluation import SupportsPredict, predicted_delta
+from txpert.data._controls import ControlProfiles
+from txpert.evaluation._scoring import SupportsPredict, predicted_delta
 
 from ._memory import peak_memory, reset_peak
 from ._models import Recipe

@@ -9,7 +9,10 @@ import numpy as np
 import pandas as pd
 
 from txpert._constants import CELL_LINE, PERTURBATION
-from txpert.evaluation import HeldOut, score_names, score_prediction, warn_of_copies
+from txpert.evaluation._check import score_prediction
+from txpert.evaluation._metrics import score_names
+from txpert.evaluation._scoring import HeldOut
+from txpert.evaluation._warnings import warn_of_copies
 
 from ._folds import GROUP, Bench, Fold
 from ._processes import Run

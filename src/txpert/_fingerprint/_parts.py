@@ -1,4 +1,4 @@
-"""What hashed values are made of, beside values: bytes, and values whose order does not count."""
+"""What hashed values are made of, besides values: bytes, and values whose order does not count."""
 
 from __future__ import annotations
 

@@ -12,13 +12,12 @@ from ._mean import MeanBaseline
 from ._nearest_cell_line import NearestCellLineBaseline
 from ._neighbors import NeighborsBaseline
 from ._no_change import NoChangeBaseline
-from ._registry import BASELINES, make_baseline, register_baseline, show
+from ._registry import register_baseline, show
 from ._ridge import LinearPCABaseline, RidgeBaseline
 from ._stored import StoredPrediction
 from ._weighted_cell_line import WeightedCellLineBaseline
 
 __all__ = [
-    "BASELINES",
     "AdditiveBaseline",
     "Baseline",
     "BatchOnlyBaseline",
@@ -35,7 +34,6 @@ __all__ = [
     "RidgeBaseline",
     "StoredPrediction",
     "WeightedCellLineBaseline",
-    "make_baseline",
     "register_baseline",
     "show",
 ]

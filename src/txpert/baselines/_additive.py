@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from txpert._types import FloatArray
-from txpert.data import ConditionTable, ControlProfiles
-from txpert.effects import Effects
+from txpert.data import ConditionTable
+from txpert.data._controls import ControlProfiles
+from txpert.effects._effects import Effects
 
 from ._lines import LineBaseline
 from ._registry import register_baseline

@@ -11,8 +11,10 @@ from anndata import AnnData
 
 from txpert._constants import CELL_LINE, PERTURBATION
 from txpert._types import FloatArray, IntArray
-from txpert.data import ConditionTable, ControlProfiles, Predictor, canonical_label
-from txpert.effects import Effects
+from txpert.data import ConditionTable, Predictor
+from txpert.data._controls import ControlProfiles
+from txpert.data._tokens import canonical_label
+from txpert.effects._effects import Effects
 
 
 class Baseline(Predictor):

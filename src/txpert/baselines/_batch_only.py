@@ -8,8 +8,10 @@ from anndata import AnnData
 
 from txpert._constants import N_CELLS
 from txpert._types import FloatArray, IntArray
-from txpert.data import ConditionTable, ControlProfiles, weighted_group_means
-from txpert.effects import Smoother, rotated
+from txpert.data import ConditionTable
+from txpert.data._controls import ControlProfiles
+from txpert.data._group_sums import weighted_group_means
+from txpert.effects._smoother import Smoother, rotated
 
 from ._base import Baseline
 from ._registry import register_baseline
@@ -65,7 +67,10 @@ class BatchOnlyBaseline(Baseline):
         context, code = np.unique(rows.context, return_inverse=True)
         cells = rows.obs[N_CELLS].to_numpy()
         y = weighted_group_means(rows.delta, code, cells).astype(np.float64)
-        profiles = table.controls.mean[context].astype(np.float64)
+        if np.isnan(y).any():  # genes not measured in a batch: the mean over the others
+            over_all = weighted_group_means(y, np.zeros(len(y), np.int64), np.ones(len(y)))
+            y = np.where(np.isnan(y), np.nan_to_num(over_all), y)
+        profiles = table.controls.filled().mean[context].astype(np.float64)
         self._mean_profile = profiles.mean(axis=0)
         centered = profiles - self._mean_profile
         total = np.bincount(code, cells)
@@ -77,5 +82,5 @@ class BatchOnlyBaseline(Baseline):
     def _delta(
         self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray
     ) -> FloatArray:
-        kernel = (profiles.mean[context] - self._mean_profile) @ self._centered.T
+        kernel = (profiles.filled().mean[context] - self._mean_profile) @ self._centered.T
         return (self._mean_effect + kernel @ self._alpha).astype(np.float32)

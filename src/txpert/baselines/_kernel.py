@@ -9,8 +9,12 @@ from anndata import AnnData
 
 from txpert._types import FloatArray
 from txpert.data import ConditionTable
-from txpert.effects import Effects, GeneGaussianProcess, GeneKernels, MeasuredEffects
-from txpert.graph import KnowledgeGraph, as_graphs
+from txpert.effects._effects import Effects
+from txpert.effects._gene_kernels import GeneKernels
+from txpert.effects._gene_process import GeneGaussianProcess
+from txpert.effects._measured_effects import MeasuredEffects
+from txpert.graph import KnowledgeGraph
+from txpert.graph._knowledge_graph import as_graphs
 
 from ._base import SumOfPartsBaseline
 from ._registry import register_baseline
@@ -22,7 +26,7 @@ class KernelBaseline(SumOfPartsBaseline):
 
     It reaches over several edges, accounts for strong and weak, near and far and redundant
     neighbors, and learns which graph explains the effects: see
-    :class:`txpert.effects.GeneGaussianProcess`.
+    ``GeneGaussianProcess``.
 
     What was trained on keeps its own Δ, and a combination else has the sum of its parts.
 

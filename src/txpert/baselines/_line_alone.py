@@ -10,8 +10,10 @@ from anndata import AnnData
 
 from txpert._constants import CELL_LINE, PERTURBATION
 from txpert._types import FloatArray, IntArray
-from txpert.data import ConditionTable, ControlProfiles
-from txpert.graph import KnowledgeGraph, as_graphs
+from txpert.data import ConditionTable
+from txpert.data._controls import ControlProfiles
+from txpert.graph import KnowledgeGraph
+from txpert.graph._knowledge_graph import as_graphs
 
 from ._base import Baseline
 from ._general import GeneralBaseline

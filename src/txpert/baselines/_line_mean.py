@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from txpert._types import FloatArray
-from txpert.data import ControlProfiles
+from txpert.data._controls import ControlProfiles
 
 from ._lines import LineBaseline
 from ._registry import register_baseline

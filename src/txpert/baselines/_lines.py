@@ -9,8 +9,10 @@ import pandas as pd
 
 from txpert._constants import CELL_LINE, N_CELLS, PERTURBATION
 from txpert._types import FloatArray, IntArray
-from txpert.data import ConditionTable, ControlProfiles, canonical_label, parse_targets
-from txpert.effects import Effects
+from txpert.data import ConditionTable
+from txpert.data._controls import ControlProfiles
+from txpert.data._tokens import canonical_label, parse_targets
+from txpert.effects._effects import Effects
 from txpert.metrics import pearson_delta
 
 from ._base import Baseline

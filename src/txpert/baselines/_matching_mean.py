@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from txpert._types import FloatArray
-from txpert.data import parse_targets
+from txpert.data._tokens import parse_targets
 
 from ._base import EffectBaseline
 from ._registry import register_baseline

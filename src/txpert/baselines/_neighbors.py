@@ -11,8 +11,10 @@ from scipy import sparse
 
 from txpert._types import FloatArray
 from txpert.data import ConditionTable
-from txpert.effects import Effects
-from txpert.graph import KnowledgeGraph, as_graphs, share_nodes, to_scipy
+from txpert.effects._effects import Effects
+from txpert.graph import KnowledgeGraph, to_scipy
+from txpert.graph._joint import share_nodes
+from txpert.graph._knowledge_graph import as_graphs
 
 from ._base import SumOfPartsBaseline
 from ._registry import register_baseline

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from txpert._types import FloatArray, IntArray
-from txpert.data import ConditionTable, ControlProfiles
+from txpert.data import ConditionTable
+from txpert.data._controls import ControlProfiles
 
 from ._base import Baseline
 from ._registry import register_baseline

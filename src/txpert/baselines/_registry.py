@@ -82,7 +82,7 @@ def make_baseline(name: str, **options: Any) -> Baseline:
     Examples
     --------
     >>> import txpert as tx
-    >>> baseline = tx.baselines.make_baseline("mean").fit(tx.datasets.toy())
+    >>> baseline = make_baseline("mean").fit(tx.datasets.toy())
     >>> baseline.predict("GENE3").shape
     (2, 60)
     """

@@ -7,8 +7,10 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._types import FloatArray
-from txpert.data import ConditionTable, parse_targets
-from txpert.effects import Effects, Smoother, penalties, rotated
+from txpert.data import ConditionTable
+from txpert.data._tokens import parse_targets
+from txpert.effects._effects import Effects
+from txpert.effects._smoother import Smoother, penalties, rotated
 
 from ._base import EffectBaseline
 from ._registry import register_baseline
@@ -111,7 +113,7 @@ class RidgeBaseline(EffectBaseline):
         return (order * self.mean_effect_ + rows @ self.coefficients_).astype(np.float32)
 
     def _row(self, targets: tuple[str, ...]) -> FloatArray:
-        """Sum the centred features of targets; those without any add nothing."""
+        """Sum the centered features of targets; those without any add nothing."""
         known = self.features_.index.get_indexer(pd.Index(targets, dtype=object))
         return self.features_.to_numpy()[known[known >= 0]].sum(axis=0)
 
@@ -204,7 +206,8 @@ def expression_features(table: ConditionTable, number: int = _N_EXPRESSION) -> p
     Parameters
     ----------
     table
-        Its controls and training perturbations are looked at.
+        Its controls and training perturbations are looked at. A gene counts as average where it
+        was not measured.
     number
         Dimensionality; less where there are not so many conditions or genes.
 
@@ -213,7 +216,9 @@ def expression_features(table: ConditionTable, number: int = _N_EXPRESSION) -> p
     Genes × principal components, scaled to a mean squared length of 1.
     """
     profiles = np.vstack([table.controls.mean, table.training().mean]).astype(np.float64)
-    centered = profiles - profiles.mean(axis=0)
+    known = np.isfinite(profiles)
+    mean = np.where(known, profiles, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    centered = np.where(known, profiles - mean, 0)
     _, singular, right = np.linalg.svd(centered, full_matrices=False)
     scores = right[:number].T * singular[:number]
     length = np.sqrt((scores**2).sum(axis=1).mean()) or 1.0

@@ -9,7 +9,10 @@ from scipy import sparse
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, DELTA, PERTURBATION, UNS_KEY
 from txpert._types import FloatArray, IntArray
-from txpert.data import TRAINED_ON, ControlProfiles, Predictor, canonical_label
+from txpert.data import Predictor
+from txpert.data._controls import ControlProfiles
+from txpert.data._predictor import TRAINED_ON
+from txpert.data._tokens import canonical_label
 
 
 class StoredPrediction(Predictor):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ._values import UnusableValuesError
+from ._formats import UnusableValuesError
 
 _TASKS_PER_THREAD = 4
 

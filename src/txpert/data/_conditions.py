@@ -15,6 +15,7 @@ from txpert._constants import (
     CELL_LINE,
     CONTROL,
     DELTA,
+    MODALITY,
     N_CELLS,
     PERTURBATION,
     SPLIT,
@@ -24,12 +25,13 @@ from txpert._types import BoolArray, FloatArray, IntArray
 
 from ._controls import ControlProfiles, condition_names
 from ._group_sums import group_sums, weighted_group_means
-from ._keys import BATCH_KEY, CELL_LINE_KEY, SPLIT_KEY, ObsKeys
+from ._keys import BATCH_KEY, CELL_LINE_KEY, MODALITY_KEY, SPLIT_KEY, ObsKeys
 from ._labels import read_flags
 from ._matrix import expression_matrix
+from ._measured import check_panel, unmeasured_entries, warn_of_zero_genes
 from ._screen import Screen
 from ._tokens import is_control_name
-from ._values import NOT_FINITE, ValueCheck, check_log_normalised
+from ._values import ValueCheck
 
 CONTROL_LABELS = "txpert_control_labels"
 """Key in ``uns`` of a table with labels of control cells that no one would know for such."""
@@ -37,18 +39,21 @@ CONTROL_LABELS = "txpert_control_labels"
 
 @dataclass(frozen=True)
 class ConditionTable:
-    """Pseudobulk of a screen: one row per cell line × batch × perturbation.
+    """Pseudobulk of a screen: one row per cell line × batch × modality × perturbation.
 
-    Training, baselines, metrics and plots live on this table; controls are rows too.
+    Training, baselines, metrics and plots live on this table; controls are rows too, one per cell
+    line × batch whatever the modality.
 
     Attributes
     ----------
     obs
-        perturbation, control, cell_line, batch, n_cells and split of each condition.
+        perturbation, control, cell_line, batch, n_cells and, where the data have them, split and
+        modality of each condition.
     genes
         Names of the genes.
     mean
-        Mean profile of each condition, shape ``(n_conditions, n_genes)``.
+        Mean profile of each condition, shape ``(n_conditions, n_genes)``; NaN where a gene was
+        not measured.
     controls
         Mean control profile of each context.
     context
@@ -68,17 +73,26 @@ class ConditionTable:
         Raises
         ------
         ValueError
-            If a cell is NaN, infinite, negative, in raw counts or too large for a logarithm, or
-            cells of one condition are in different splits.
+            If a cell is infinite, negative, in raw counts or too large for a logarithm, or NaN in
+            a gene that other cells of its context have; or cells of one condition are in
+            different splits. Effects may be of any sign and size, and NaN anywhere.
+
+        Warns
+        -----
+        UserWarning
+            If genes are zero in all cells of a cell line while other lines express them.
         """
         obs, condition = conditions_of(screen)
-        n_cells = obs[N_CELLS].to_numpy()
         obs.index = condition_names(obs)
-        check = ValueCheck("Expression", screen.names, screen.batch)
+        effects = screen.of_effects
+        check = ValueCheck("Expression", screen.names, screen.batch, effects=effects, missing=True)
         mean = group_sums(screen.X, condition, len(obs), dtype=np.float32, check=check)
-        mean /= n_cells[:, None].astype(np.float32)
-        _check_finite(mean, obs, screen.genes, check)
+        mean /= np.bincount(condition, minlength=len(obs))[:, None].astype(np.float32)
+        check_panel(mean, obs, screen.genes, check)
         check.conclude()
+        mean[unmeasured_entries(screen.measured, obs, screen.genes)] = np.nan
+        if not effects:
+            warn_of_zero_genes(mean, obs)
         table = cls._with_contexts(obs, screen.genes, mean, screen.control_labels)
         return table._embedded(screen)
 
@@ -95,12 +109,19 @@ class ConditionTable:
         """
         if isinstance(data, ConditionTable):
             return data
-        condition = [name for name in (PERTURBATION, CELL_LINE, BATCH) if name in data.obs]
+        names = (PERTURBATION, CELL_LINE, BATCH, MODALITY)
+        condition = [name for name in names if name in data.obs]
         if N_CELLS in data.obs and not data.obs.duplicated(condition).any():
             return cls.from_anndata(data)
-        keys = ObsKeys.of(data, batch=BATCH_KEY, cell_line=CELL_LINE_KEY, split=SPLIT_KEY)
+        keys = ObsKeys.of(
+            data,
+            batch=BATCH_KEY,
+            cell_line=CELL_LINE_KEY,
+            split=SPLIT_KEY,
+            modality=MODALITY_KEY,
+        )
         screen = Screen.from_anndata(data, keys)
-        check_log_normalised(screen.X, "adata.X")
+        screen.check_values("adata.X")
         return cls.from_screen(screen)
 
     @classmethod
@@ -145,7 +166,11 @@ class ConditionTable:
         )
         if (context == -1).any():
             raise ValueError(_without_controls(obs[context == -1]))
-        controls = ControlProfiles(contexts, mean[control], genes, labels=labels)
+        profiles = mean[control]
+        if not np.nan_to_num(profiles).any():  # effects: Δ is X itself
+            profiles = np.zeros_like(profiles)
+        controls = ControlProfiles(contexts, profiles, genes, labels=labels)
+        controls = controls.with_modality_of(obs)
         return cls(obs, genes, mean, controls, context.astype(np.int64))
 
     def _embedded(self, screen: Screen) -> ConditionTable:
@@ -176,7 +201,8 @@ class ConditionTable:
 
     def condition_of(self, screen: Screen) -> IntArray:
         """Return the position of each cell's condition."""
-        conditions = [pd.Categorical(self.obs[name]) for name in (CELL_LINE, BATCH, PERTURBATION)]
+        names = [CELL_LINE, BATCH, *([MODALITY] if MODALITY in self.obs else []), PERTURBATION]
+        conditions = [pd.Categorical(self.obs[name]) for name in names]
         return np.searchsorted(_condition_codes(conditions), _condition_codes(_factors(screen)))
 
     def subset(self, rows: BoolArray | IntArray) -> ConditionTable:
@@ -218,19 +244,22 @@ class ConditionTable:
         return replace(self, obs=self.obs.assign(**{SPLIT: split}))
 
     def over_batches(self) -> ConditionTable:
-        """Return one row per cell line × perturbation, the line's controls plus the mean Δ.
+        """Return one row per cell line × modality × perturbation: the line's controls plus Δ.
 
         Where a prediction of Δ does not depend on the batch, the squared error over these rows,
         weighted by numbers of cells, is that over the conditions up to a constant. Batches of
         different splits stay apart.
         """
-        keys = [name for name in (CELL_LINE, PERTURBATION, SPLIT) if name in self.obs]
+        keys = [name for name in (CELL_LINE, MODALITY, PERTURBATION, SPLIT) if name in self.obs]
         group, obs = _groups(self.obs, keys)
         cells = self.obs[N_CELLS].to_numpy()
-        mean = weighted_group_means(self.mean, group, cells)
-        shape = len(obs), len(self.controls.mean)
-        share = sparse.csr_array((cells, (group, self.context)), shape=shape, dtype=np.float32)
-        delta = mean - share @ self.controls.mean / obs[N_CELLS].to_numpy(np.float32)[:, None]
+        if np.isnan(self.mean.sum()):
+            delta = weighted_group_means(self.delta, group, cells)
+        else:  # the same, without a copy of all conditions
+            mean = weighted_group_means(self.mean, group, cells)
+            shape = len(obs), len(self.controls.mean)
+            share = sparse.csr_array((cells, (group, self.context)), shape=shape, dtype=np.float32)
+            delta = mean - share @ self.controls.mean / obs[N_CELLS].to_numpy(np.float32)[:, None]
         controls = self.controls.over_batches()
         lines = pd.Index(controls.obs[CELL_LINE].astype(str))
         context = lines.get_indexer(pd.Index(obs[CELL_LINE].astype(str))).astype(np.int64)
@@ -258,8 +287,8 @@ def conditions_of(screen: Screen) -> tuple[pd.DataFrame, IntArray]:
 
     Returns
     -------
-    perturbation, control, cell_line, batch, n_cells and, if there is one, split of each condition,
-    and the position of each cell's condition.
+    perturbation, control, cell_line, batch, n_cells and, if there are any, modality and split of
+    each condition, and the position of each cell's condition.
 
     Raises
     ------
@@ -269,19 +298,22 @@ def conditions_of(screen: Screen) -> tuple[pd.DataFrame, IntArray]:
     factors = _factors(screen)
     shape = tuple(len(factor.categories) for factor in factors)
     groups, condition = np.unique(_condition_codes(factors), return_inverse=True)
-    line, batch, perturbation = (
+    line, batch, *modality, perturbation = (
         pd.Categorical.from_codes(code, dtype=factor.dtype)
         for code, factor in zip(np.unravel_index(groups, shape), factors, strict=True)
     )
+    weight = np.ones(len(condition)) if screen.n_cells is None else screen.n_cells
     obs = pd.DataFrame(
         {
             PERTURBATION: perturbation,
             CONTROL: np.asarray(perturbation == CONTROL),
             CELL_LINE: line,
             BATCH: batch,
-            N_CELLS: np.bincount(condition, minlength=len(groups)),
+            N_CELLS: np.bincount(condition, weight, len(groups)).astype(np.int64),
         }
     )
+    if modality:
+        obs[MODALITY] = modality[0]
     if screen.split is not None:
         obs[SPLIT] = _split_of_conditions(screen.split, condition, obs)
     return obs, condition
@@ -290,19 +322,21 @@ def conditions_of(screen: Screen) -> tuple[pd.DataFrame, IntArray]:
 def average_over_batches(values: FloatArray, obs: pd.DataFrame) -> tuple[FloatArray, pd.DataFrame]:
     """Average conditions over the batches of a cell line, weighted by their numbers of cells.
 
+    Modalities stay apart, and only what was measured is averaged.
+
     Parameters
     ----------
     values
         One row per condition, shape ``(n_conditions, n_genes)``.
     obs
-        perturbation, cell_line and n_cells of each condition.
+        perturbation, cell_line, n_cells and, if there is one, modality of each condition.
 
     Returns
     -------
-    The averages, shape ``(n_groups, n_genes)``, and a frame with perturbation, cell_line and
-    n_cells of each.
+    The averages, shape ``(n_groups, n_genes)``, and a frame with the same columns of each.
     """
-    group, frame = _groups(obs, [CELL_LINE, PERTURBATION])
+    keys = [name for name in (CELL_LINE, MODALITY, PERTURBATION) if name in obs]
+    group, frame = _groups(obs, keys)
     return weighted_group_means(values, group, obs[N_CELLS].to_numpy()), frame
 
 
@@ -316,7 +350,8 @@ def _groups(obs: pd.DataFrame, keys: list[str]) -> tuple[IntArray, pd.DataFrame]
 
 
 def _factors(screen: Screen) -> list[pd.Categorical]:
-    return [screen.cell_line, screen.batch, screen.perturbation]
+    modality = [] if screen.modality is None else [screen.modality]
+    return [screen.cell_line, screen.batch, *modality, screen.perturbation]
 
 
 def _condition_codes(factors: list[pd.Categorical]) -> IntArray:
@@ -351,16 +386,4 @@ def _without_controls(obs: pd.DataFrame) -> str:
     return (
         f"The table has no control row for {len(contexts)} of its contexts (cell line / batch): "
         f"{some}. Keep the controls (obs['control']) when rows are chosen, or drop those contexts."
-    )
-
-
-def _check_finite(mean: FloatArray, obs: pd.DataFrame, genes: pd.Index, check: ValueCheck) -> None:
-    if np.isfinite(mean).all():
-        return
-    row, gene = np.argwhere(~np.isfinite(mean))[0]
-    raise ValueError(
-        f"Expression of gene {genes[gene]!r} is NaN or infinite in cells of perturbation "
-        f"{obs[PERTURBATION].iloc[row]!r} (cell line {obs[CELL_LINE].iloc[row]!r}, batch "
-        f"{obs[BATCH].iloc[row]!r}), the first of them {check.first(NOT_FINITE)}. Remove those "
-        "cells or genes first."
     )

@@ -1,3 +1,5 @@
+"""Mean control profiles of each context, and predictions that start from them."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,14 +11,25 @@ import pandas as pd
 from anndata import AnnData
 from mudata import MuData
 
-from txpert._constants import ALL, BATCH, CELL_LINE, CONTROL, DELTA, N_CELLS, PERTURBATION
+from txpert._constants import (
+    ALL,
+    BATCH,
+    CELL_LINE,
+    CONTROL,
+    DELTA,
+    MODALITY,
+    N_CELLS,
+    PERTURBATION,
+    SPLIT,
+    TRAIN,
+)
 from txpert._types import BoolArray, FloatArray, IntArray
 
 from ._group_sums import group_sums, weighted_group_means
 from ._labels import read_flags, read_names
 from ._matrix import expression_matrix
 from ._tokens import drop_controls, parse_targets
-from ._values import ValueCheck, check_log_normalised
+from ._values import ValueCheck, check_log_normalized
 
 Matching = Literal["batch", "cell_line"]
 Embed = Callable[[AnnData | MuData, IntArray], FloatArray]
@@ -24,9 +37,15 @@ Embed = Callable[[AnnData | MuData, IntArray], FloatArray]
 
 
 def condition_names(obs: pd.DataFrame) -> pd.Index:
-    """Name conditions by cell line, batch and perturbation, such as ``"K562|gem_1|KLF1"``."""
-    line, batch, perturbation = (obs[c].astype(str) for c in (CELL_LINE, BATCH, PERTURBATION))
-    return pd.Index(line + "|" + batch + "|" + perturbation)
+    """Name conditions by cell line, batch and perturbation, such as ``"K562|gem_1|KLF1"``.
+
+    With a modality, that stands before the perturbation.
+    """
+    names = [CELL_LINE, BATCH, *([MODALITY] if MODALITY in obs else []), PERTURBATION]
+    parts = obs[names].astype(str)
+    return pd.Index(
+        ["|".join(row) for row in parts.itertuples(index=False, name=None)], dtype=object
+    )
 
 
 @dataclass(frozen=True)
@@ -36,9 +55,11 @@ class ControlProfiles:
     Attributes
     ----------
     obs
-        cell_line, batch and n_cells of each context.
+        cell_line, batch and n_cells of each context; where the data have modalities, the one
+        that a condition of it has unless another is asked for.
     mean
-        Mean expression of its controls, shape ``(n_contexts, n_genes)``.
+        Mean expression of its controls, shape ``(n_contexts, n_genes)``; NaN where a gene was not
+        measured.
     genes
         Names of the genes.
     embedding
@@ -53,6 +74,52 @@ class ControlProfiles:
     genes: pd.Index
     embedding: FloatArray | None = None
     labels: tuple[str, ...] = ()
+
+    @property
+    def of_effects(self) -> bool:
+        """Whether Δ is what was measured, against controls of zero; see :class:`Screen`."""
+        return not self.mean.any()
+
+    def measured(self) -> BoolArray:
+        """Return which genes each context measured, ``(n_contexts, n_genes)``."""
+        return np.isfinite(self.mean)
+
+    def filled(self) -> ControlProfiles:
+        """Return profiles in which a gene not measured has its mean over the other contexts.
+
+        That is what a network reads there; it is 0 for a gene that no context measured.
+        """
+        missing = np.isnan(self.mean)
+        if not missing.any():
+            return self
+        one_group = np.zeros(len(self.mean), dtype=np.int64)
+        mean = weighted_group_means(self.mean, one_group, self.obs[N_CELLS].to_numpy(float))
+        return replace(self, mean=np.where(missing, np.nan_to_num(mean), self.mean))
+
+    def with_modality_of(self, conditions: pd.DataFrame) -> ControlProfiles:
+        """Return profiles whose contexts know the modality that is most common in training.
+
+        Parameters
+        ----------
+        conditions
+            cell_line, batch, control and, if there are any, modality and split of all conditions.
+            Without training perturbations a context has the modality of its cell line, without
+            any in the line, the most common of all.
+        """
+        if MODALITY not in conditions:
+            return self
+        chosen = ~conditions[CONTROL].to_numpy(dtype=bool)
+        if SPLIT in conditions and (conditions[SPLIT] == TRAIN).any():
+            chosen &= (conditions[SPLIT] == TRAIN).to_numpy()
+        names = [CELL_LINE, BATCH, MODALITY]
+        rows = conditions.loc[chosen if chosen.any() else slice(None), names].astype(str)
+        obs = self.obs[[CELL_LINE, BATCH]].astype(str)
+        found = pd.Series(rows[MODALITY].mode()[0], index=obs.index, dtype=object)
+        for keys in ([CELL_LINE], [CELL_LINE, BATCH]):
+            common = rows.groupby(keys)[MODALITY].agg(lambda values: values.mode()[0])
+            known = obs.merge(common.reset_index(), on=keys, how="left")[MODALITY]
+            found = known.set_axis(obs.index).fillna(found)
+        return replace(self, obs=self.obs.assign(**{MODALITY: found}))
 
     def pools(self, matching: Matching) -> IntArray:
         """Return which contexts share their controls: a number for each, ``(n_contexts,)``.
@@ -89,6 +156,8 @@ class ControlProfiles:
         obs = self.obs.iloc[first][[CELL_LINE]].reset_index(drop=True)
         obs[BATCH] = ALL
         obs[N_CELLS] = np.bincount(pools, self.obs[N_CELLS]).astype(np.int64)
+        if MODALITY in self.obs:
+            obs[MODALITY] = self.obs[MODALITY].to_numpy()[first]
         embedding = None if pooled.embedding is None else pooled.embedding[first]
         return ControlProfiles(obs, pooled.mean[first], self.genes, embedding, self.labels)
 
@@ -106,7 +175,12 @@ class ControlProfiles:
             profiles = controls.over(self.genes)
         else:
             embedding = None if embed is None else embed(controls, np.arange(controls.n_obs))
-            profiles = ControlProfiles.from_cells(controls, self.genes, keys, layer, embedding)
+            profiles = ControlProfiles.from_cells(
+                controls, self.genes, keys, layer, embedding, effects=self.of_effects
+            )
+        if MODALITY in self.obs and MODALITY not in profiles.obs:
+            own = self.obs[[CELL_LINE, BATCH, MODALITY]].assign(**{CONTROL: False})
+            profiles = profiles.with_modality_of(own)
         return replace(profiles, labels=(*self.labels, *profiles.labels))
 
     def over(self, genes: pd.Index) -> ControlProfiles:
@@ -130,6 +204,8 @@ class ControlProfiles:
         keys: Mapping[str, str | None],
         layer: str | None,
         embedding: FloatArray | None = None,
+        *,
+        effects: bool = False,
     ) -> ControlProfiles:
         """Average a user's own control cells by the contexts their obs columns name.
 
@@ -138,13 +214,14 @@ class ControlProfiles:
         ValueError
             If there are no cells, some are flagged as perturbed, the flag is not boolean, a batch
             or cell line is missing, a gene is missing or repeated, or the values are not
-            log-normalised.
+            log-normalized.
         KeyError
             If the layer does not exist.
         """
         _check_controls(cells, keys[CONTROL])
         matrix = expression_matrix(cells, layer)
-        check_log_normalised(matrix, "The control cells' expression")
+        if not effects:
+            check_log_normalized(matrix, "The control cells' expression", missing=True)
         column = _columns(cells.var_names, genes)
         columns = {
             name: read_names(cells.obs[key]) if (key := keys[name]) in cells.obs else ALL
@@ -154,7 +231,8 @@ class ControlProfiles:
         grouped = frame.groupby([CELL_LINE, BATCH])
         obs = grouped.size().rename(N_CELLS).reset_index()
         context = grouped.ngroup().to_numpy()
-        check = ValueCheck("The control cells' expression", cells.obs_names, cells.var_names)
+        where = "The control cells' expression"
+        check = ValueCheck(where, cells.obs_names, effects=effects, missing=True)
         sums = group_sums(matrix, context, len(obs), check=check)
         check.conclude()
         mean = sums[:, column] / obs[[N_CELLS]].to_numpy()
@@ -164,7 +242,8 @@ class ControlProfiles:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain arrays and strings, for saving."""
-        columns = {name: self.obs[name].to_numpy() for name in (CELL_LINE, BATCH)}
+        named = [name for name in (CELL_LINE, BATCH, MODALITY) if name in self.obs]
+        columns = {name: self.obs[name].to_numpy() for name in named}
         columns = {name: values.astype(str) for name, values in columns.items()}
         state = columns | {
             N_CELLS: self.obs[N_CELLS].to_numpy(),
@@ -177,9 +256,10 @@ class ControlProfiles:
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> ControlProfiles:
         """Rebuild what :meth:`to_dict` returned."""
-        obs = pd.DataFrame({name: state[name] for name in (CELL_LINE, BATCH, N_CELLS)})
+        named = [name for name in (CELL_LINE, BATCH, MODALITY) if name in state]
+        obs = pd.DataFrame({name: state[name] for name in (*named, N_CELLS)})
         return cls(
-            obs.astype({CELL_LINE: object, BATCH: object}),
+            obs.astype(dict.fromkeys(named, object)),
             state["mean"],
             pd.Index(state["genes"].astype(object)),
             state.get("embedding"),
@@ -192,6 +272,7 @@ class ControlProfiles:
         *,
         cell_line: str | Sequence[str] | None = None,
         batch: str | Sequence[str] | None = None,
+        modality: str | None = None,
     ) -> tuple[pd.DataFrame, IntArray]:
         """Lay out the conditions of a prediction.
 
@@ -199,13 +280,17 @@ class ControlProfiles:
         ----------
         perturbations
             Labels, each crossed with every context, or a frame with the columns perturbation,
-            cell_line and batch, one condition per row.
+            cell_line and batch, and modality if you like, one condition per row.
         cell_line, batch
             Only contexts of these.
+        modality
+            How the cells are perturbed; by default as most training perturbations of the context
+            are. A column of the frame goes before.
 
         Returns
         -------
-        perturbation, cell_line and batch of each condition, and the position of its context.
+        perturbation, cell_line, batch and, where the data or the caller name any, modality of
+        each condition, and the position of its context.
 
         Raises
         ------
@@ -213,7 +298,7 @@ class ControlProfiles:
             If a context asked for has no control profile, or a column is missing.
         """
         if isinstance(perturbations, pd.DataFrame):
-            return self._listed(perturbations)
+            return self._with_modality(*self._listed(perturbations), perturbations, modality)
         labels = [perturbations] if isinstance(perturbations, str) else list(perturbations)
         if not labels:
             raise ValueError("No perturbation was asked for.")
@@ -224,7 +309,24 @@ class ControlProfiles:
         context = np.tile(chosen, len(labels))
         obs = self.obs.iloc[context][[CELL_LINE, BATCH]].astype(str).reset_index(drop=True)
         obs.insert(0, PERTURBATION, np.repeat(np.asarray(labels, dtype=object), len(chosen)))
-        return obs, context
+        return self._with_modality(obs, context, obs, modality)
+
+    def _with_modality(
+        self, obs: pd.DataFrame, context: IntArray, asked: pd.DataFrame, modality: str | None
+    ) -> tuple[pd.DataFrame, IntArray]:
+        """Add the modality of conditions: the one asked for, or else that of their contexts."""
+        default = (
+            self.obs[MODALITY].to_numpy(dtype=object)[context] if MODALITY in self.obs else None
+        )
+        if MODALITY in asked:
+            column = asked[MODALITY].astype(object).reset_index(drop=True)
+            missing = column.isna()
+            if missing.any():
+                column = column.mask(missing, default if modality is None else modality)
+            return obs.assign(**{MODALITY: column.astype(str)}), context
+        if modality is not None:
+            return obs.assign(**{MODALITY: str(modality)}), context
+        return (obs if default is None else obs.assign(**{MODALITY: default})), context
 
     def _read(self, label: str) -> str:
         """Check a label and drop the parts that are labels of controls."""

@@ -11,6 +11,10 @@ from scipy import sparse
 _ROWS = 4_096
 
 
+class UnusableValuesError(ValueError):
+    """Expression values that a message of ours explains, also where a dask worker found them."""
+
+
 def plain_matrix(matrix: Any, where: str) -> Any:
     """Return a matrix in memory as an array, CSR or CSC matrix of native real numbers.
 

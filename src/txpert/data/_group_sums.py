@@ -90,20 +90,20 @@ def _lazy_partials(matrix: Matrix, group: IntArray, check: ValueCheck | None) ->
     rows = list(row_slices(matrix, 0))
     blocks = matrix.to_delayed(optimize_graph=True).ravel()
     task = delayed(_checked_sums)
-    counts = None if check is None else check.counts
-    tasks = [task(block, group[part], counts) for block, part in zip(blocks, rows, strict=True)]
+    options = None if check is None else check.options
+    tasks = [task(block, group[part], options) for block, part in zip(blocks, rows, strict=True)]
     for part, (sums, faults) in zip(rows, compute_in_turn(tasks, rows), strict=True):
         yield part, sums, faults
 
 
 def _checked_sums(
-    block: Matrix, groups: IntArray, counts: bool | None
+    block: Matrix, groups: IntArray, options: dict[str, bool] | None
 ) -> tuple[Partial, IntArray | None]:
     """Sum as :func:`partial_sums`; a block that only part of a file was read for is refused."""
     if has_repeated_entries(block):
         raise ValueError(REPEATED)
     block = plain_block(block)
-    faults = None if counts is None else row_faults(block, counts=counts)
+    faults = None if options is None else row_faults(block, **options)
     return partial_sums(block, groups), faults
 
 
@@ -144,7 +144,7 @@ def weighted_group_means(
     group: IntArray,
     weight: npt.NDArray[np.number],
 ) -> FloatArray:
-    """Average the rows of each group by their weights.
+    """Average the rows of each group by their weights; NaN counts as not measured.
 
     Parameters
     ----------
@@ -157,10 +157,15 @@ def weighted_group_means(
 
     Returns
     -------
-    Means, shape ``(n_groups, n_genes)``.
+    Means over what was measured, shape ``(n_groups, n_genes)``; NaN where nothing was.
     """
     total = np.bincount(group, weights=weight)
     # In single precision: with double shares scipy would copy all values to double.
     entries = (weight / total[group]).astype(np.float32), (group, np.arange(len(group)))
     share = sparse.csr_matrix(entries, shape=(len(total), len(group)))
-    return (share @ values).astype(np.float32, copy=False)
+    if not np.isnan(values.sum()):
+        return (share @ values).astype(np.float32, copy=False)
+    known = np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        mean = (share @ np.where(known, values, 0)) / (share @ known.astype(np.float32))
+    return mean.astype(np.float32, copy=False)

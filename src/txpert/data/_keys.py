@@ -10,13 +10,13 @@ from typing import Any, Final
 import pandas as pd
 from anndata import AnnData
 
-from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT
+from txpert._constants import BATCH, CELL_LINE, CONTROL, MODALITY, PERTURBATION, SPLIT
 
 logger = logging.getLogger("txpert")
 
 
 class DefaultKey(str):
-    """The default name of an obs column, told apart from the same name given by the user.
+    """The default name of an obs column, distinguished from the same name given by the user.
 
     A key left at its default stands for the column that ``setup_anndata`` registered, if any.
     """
@@ -29,9 +29,10 @@ CONTROL_KEY: Final = DefaultKey(CONTROL)
 BATCH_KEY: Final = DefaultKey(BATCH)
 CELL_LINE_KEY: Final = DefaultKey(CELL_LINE)
 SPLIT_KEY: Final = DefaultKey(SPLIT)
+MODALITY_KEY: Final = DefaultKey(MODALITY)
 
-_COLUMNS = (PERTURBATION, CONTROL, BATCH, CELL_LINE, SPLIT)
-_OPTIONAL = (BATCH, CELL_LINE, SPLIT)
+_COLUMNS = (PERTURBATION, CONTROL, BATCH, CELL_LINE, SPLIT, MODALITY)
+_OPTIONAL = (BATCH, CELL_LINE, SPLIT, MODALITY)
 _LABEL = "control_label"
 # scvi-tools' identifier of a registered AnnData, which copies of it keep.
 _IDENTIFIER = "_scvi_uuid"
@@ -52,7 +53,7 @@ class ObsKeys:
         Columns of the context and the split; ``None`` ignores them. Under their default names
         they are used where they exist.
     modality
-        Column of the kind of perturbation (knockout, overexpression); ``None`` without one.
+        Column of the kind of perturbation (CRISPRi, CRISPRa, knockout), as ``batch``.
     control_label
         Labels of unperturbed cells, which then take the place of the column ``control``.
     """
@@ -62,7 +63,7 @@ class ObsKeys:
     batch: str | None = BATCH_KEY
     cell_line: str | None = CELL_LINE_KEY
     split: str | None = SPLIT_KEY
-    modality: str | None = None
+    modality: str | None = MODALITY_KEY
     control_label: str | Sequence[str] | None = None
 
     @classmethod
@@ -75,6 +76,7 @@ class ObsKeys:
         batch: str | None = None,
         cell_line: str | None = None,
         split: str | None = None,
+        modality: str | None = None,
         control_label: str | Sequence[str] | None = None,
     ) -> ObsKeys:
         """Return the keys that a caller gave; those left at their defaults as registered, if so.
@@ -83,7 +85,7 @@ class ObsKeys:
         ----------
         adata
             Cells × genes.
-        perturbation, control, batch, cell_line, split, control_label
+        perturbation, control, batch, cell_line, split, modality, control_label
             As the fields; what is not passed on is not read.
 
         Raises
@@ -91,7 +93,7 @@ class ObsKeys:
         ValueError
             If both a control column and control labels are given.
         """
-        given = cls(perturbation, control, batch, cell_line, split, control_label=control_label)
+        given = cls(perturbation, control, batch, cell_line, split, modality, control_label)
         if control_label is not None and not isinstance(control, DefaultKey):
             raise ValueError(
                 f"control_key={control!r} and control_label={control_label!r} both say which "
@@ -200,13 +202,13 @@ def flag_controls(labels: pd.Series[Any], control: str | Sequence[str]) -> pd.Se
 def resolve_key(name: str, key: str | None, obs: pd.DataFrame, where: str) -> str | None:
     """Check the name of an obs column before anything is read.
 
-    Batch, cell line and split are optional: under their default name they are used where they
-    exist. A column asked for by any other name must exist.
+    Batch, cell line, split and modality are optional: under their default name they are used
+    where they exist. A column asked for by any other name must exist.
 
     Parameters
     ----------
     name
-        What the column is for: perturbation, control, batch, cell_line or split.
+        What the column is for: perturbation, control, batch, cell_line, split or modality.
     key
         The column's name, or ``None``.
     obs

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,19 +15,24 @@ from txpert._constants import (
     ALL,
     BATCH,
     CELL_LINE,
+    MODALITY,
+    N_CELLS,
     PERTURBATION,
     SPLIT,
     TEST,
     TRAIN,
     VALIDATION,
 )
-from txpert._types import BoolArray, FloatArray, Matrix
+from txpert._types import BoolArray, FloatArray, IntArray, Matrix
 
-from ._keys import ObsKeys
+from ._keys import ObsKeys, obs_columns
 from ._label_warnings import warn_of_labels
 from ._labels import read_names, read_perturbations
-from ._log_normalised import log_normalised
+from ._log_normalized import LogNormalized, log_normalized
 from ._matrix import expression_matrix, place
+from ._measured import all_zero, read_measured
+from ._modality import modality_of_cells
+from ._values import check_effects, check_log_normalized
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,8 @@ class Screen:
     Attributes
     ----------
     X
-        Log-normalised expression, cells × genes, in memory or on disk.
+        Log-normalized expression, cells × genes, in memory or on disk; or effects, see
+        :attr:`of_effects`. NaN is not measured.
     genes
         Names of the genes, each once.
     perturbation
@@ -54,6 +61,15 @@ class Screen:
     embedding
         Embedding of each cell, shape ``(n_cells, n_embedding)``, of which the controls' rows are
         used; ``None`` without one.
+    modality
+        Kind of perturbation of each cell (CRISPRi, CRISPRa); ``None`` where the data name none.
+        Controls belong to their context, whatever is perturbed there: they have its modality, or
+        ``"all"`` if it has several.
+    n_cells
+        Number of cells that each row of effects stands for, shape ``(n_rows,)``; ``None`` for
+        one each.
+    measured
+        Genes that each cell line measured, genes × cell lines; ``None`` for all.
     """
 
     X: Matrix
@@ -66,6 +82,9 @@ class Screen:
     control_labels: tuple[str, ...] = ()
     names: pd.Index | None = None
     embedding: FloatArray | None = None
+    modality: pd.Categorical | None = None
+    n_cells: IntArray | None = None
+    measured: pd.DataFrame | None = None
 
     @classmethod
     def from_anndata(
@@ -77,11 +96,57 @@ class Screen:
     ) -> Screen:
         """Read and check a screen; see :meth:`from_columns` for the errors raised.
 
-        With ``target_sum``, ``X`` is :func:`log_normalised` whenever rows of it are read.
+        With ``target_sum``, ``X`` is :func:`log_normalized` whenever rows of it are read.
         """
         columns = keys.columns(adata.obs)
-        matrix = log_normalised(expression_matrix(adata, layer), target_sum, place(layer))
-        return cls.from_columns(matrix, adata.var_names, columns)
+        matrix = log_normalized(expression_matrix(adata, layer), target_sum, place(layer))
+        screen = cls.from_columns(matrix, adata.var_names, columns)
+        return screen.with_context(adata, adata.obs)
+
+    def with_context(self, expression: AnnData, obs: Any) -> Screen:
+        """Return the screen with what else the data say of rows and genes.
+
+        Parameters
+        ----------
+        expression
+            What ``X`` is from; its ``varm`` names the genes that each cell line measured
+            (:func:`txpert.pp.mark_unmeasured`).
+        obs
+            Annotation of the rows; with effects, ``n_cells`` are the cells that each stands for.
+        """
+        measured = read_measured(expression)
+        n_cells = None
+        if N_CELLS in obs and self.of_effects:
+            n_cells = obs_columns(obs, {N_CELLS: N_CELLS})[N_CELLS].to_numpy(dtype=np.int64)
+        return replace(self, measured=measured, n_cells=n_cells)
+
+    @cached_property
+    def of_effects(self) -> bool:
+        """Whether ``X`` holds effects: the controls are zero in all genes, so Δ is ``X`` itself.
+
+        So are tables of :func:`txpert.pp.from_effects`. Effects are of any sign and size.
+        """
+        if isinstance(self.X, LogNormalized):
+            return False
+        return all_zero(self.X, np.flatnonzero(self.control))
+
+    def check_values(self, where: str) -> None:
+        """Refuse sampled values that are neither log-normalized expression nor effects.
+
+        Parameters
+        ----------
+        where
+            How error messages call the matrix.
+
+        Raises
+        ------
+        UnusableValuesError
+            As :func:`check_log_normalized`; of effects only infinite ones.
+        """
+        if self.of_effects:
+            check_effects(self.X, where)
+        else:
+            check_log_normalized(self.X, where, missing=True)
 
     @classmethod
     def from_columns(
@@ -119,6 +184,12 @@ class Screen:
             split=read_split(columns.get(SPLIT)),
             control_labels=labels,
             names=columns[PERTURBATION].index,
+        )
+        screen = replace(
+            screen,
+            modality=modality_of_cells(
+                columns.get(MODALITY), control, screen.cell_line, screen.batch
+            ),
         )
         _check_controls(screen, columns)
         warn_of_labels(screen.perturbation.categories, screen.genes)

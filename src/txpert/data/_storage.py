@@ -6,7 +6,7 @@ from typing import Any
 
 from scipy import sparse
 
-from ._formats import plain_block
+from ._formats import UnusableValuesError, plain_block
 
 REPEATED = (
     "a gene occurs twice in a cell, as where parts are missing; if both values are meant, run "
@@ -54,6 +54,8 @@ def read_block(matrix: Any, rows: slice) -> Any:
     try:
         block = matrix[rows]
         block = block.compute() if is_dask(matrix) else block
+    except UnusableValuesError:
+        raise
     except (OSError, RuntimeError, ValueError, KeyError, IndexError) as error:
         raise unreadable(matrix, rows, str(error)) from error
     if has_repeated_entries(block):

@@ -13,6 +13,7 @@ from scipy import sparse
 
 from txpert._types import BoolArray, FloatArray, IntArray, Matrix
 
+from ._formats import UnusableValuesError
 from ._matrix import row_slices
 from ._storage import in_memory, read_block
 
@@ -25,11 +26,7 @@ _FEW_CELLS = 10
 _MANY = 0.1
 """Fraction of cells with one sum that measured log values do not reach."""
 
-FINE, NOT_FINITE, NEGATIVE, WHOLE, TOO_LARGE, EMPTY, FRACTION = range(7)
-
-
-class UnusableValuesError(ValueError):
-    """Expression values that a message of ours explains, also where a dask worker found them."""
+FINE, NOT_FINITE, NEGATIVE, WHOLE, TOO_LARGE, EMPTY, FRACTION, MISSING = range(8)
 
 
 def values_of(matrix: Matrix) -> npt.NDArray[Any]:
@@ -37,8 +34,8 @@ def values_of(matrix: Matrix) -> npt.NDArray[Any]:
     return matrix.data if sparse.issparse(matrix) else np.asarray(matrix).ravel()
 
 
-def row_faults(block: Matrix, *, counts: bool = False) -> IntArray:
-    """Judge each row of log-normalised values, or of counts.
+def row_faults(block: Matrix, *, counts: bool = False, effects: bool = False) -> IntArray:
+    """Judge each row of log-normalized values, of counts or of effects.
 
     Parameters
     ----------
@@ -46,15 +43,26 @@ def row_faults(block: Matrix, *, counts: bool = False) -> IntArray:
         Rows in memory, dense or sparse, ``(n, n_genes)``.
     counts
         Whether the rows should be raw counts.
+    effects
+        Whether the rows are effects, of any sign and size.
 
     Returns
     -------
-    The fault of each row, ``(n,)``: ``FINE``; not finite, negative or empty; of log-normalised
-    values whole numbers only or too large ones; of counts a fraction.
+    The fault of each row, ``(n,)``: ``FINE``; infinite, negative or empty; of log-normalized
+    values whole numbers only or too large ones; of counts a fraction; ``MISSING`` if nothing else
+    is wrong than that some are NaN.
     """
     block = _plain(block)
     highest, lowest = _extremes(block)
+    missing = np.isnan(highest)
+    if missing.any():
+        block = _zero_filled(block)
+        highest, lowest = _extremes(block)
     faults = np.full(len(highest), FINE, dtype=np.int8)
+    if effects:
+        faults[missing] = MISSING
+        faults[~np.isfinite(highest) | ~np.isfinite(lowest)] = NOT_FINITE
+        return faults
     faults[(highest == 0) & (lowest == 0)] = EMPTY
     if counts:
         faults[_fractional(block)] = FRACTION
@@ -65,6 +73,7 @@ def row_faults(block: Matrix, *, counts: bool = False) -> IntArray:
         faults[highest > _LARGEST_LOG_VALUE] = TOO_LARGE
     faults[lowest < 0] = NEGATIVE
     faults[~np.isfinite(highest) | ~np.isfinite(lowest)] = NOT_FINITE
+    faults[missing & np.isin(faults, (FINE, EMPTY))] = MISSING
     return faults
 
 
@@ -105,6 +114,10 @@ class ValueCheck:
         Batch of each cell, for messages.
     counts
         Whether the cells should hold raw counts.
+    effects
+        Whether the rows are effects, of any sign and size.
+    missing
+        Whether NaN is allowed: the gene was not measured.
     """
 
     def __init__(
@@ -113,17 +126,26 @@ class ValueCheck:
         names: pd.Index | None = None,
         group: pd.Categorical | None = None,
         counts: bool = False,
+        effects: bool = False,
+        missing: bool = False,
     ) -> None:
         self.where = where
         self.names = names
         self.group = group
         self.counts = counts
+        self.effects = effects
+        self.missing = missing
         self.n_cells = 0
         self._found: dict[int, list[IntArray]] = {}
 
     def judge(self, block: Matrix) -> IntArray:
         """Return the faults of a block's rows, wherever it is read."""
-        return row_faults(block, counts=self.counts)
+        return row_faults(block, **self.options)
+
+    @property
+    def options(self) -> dict[str, bool]:
+        """Return what :func:`row_faults` is to know of the rows."""
+        return {"counts": self.counts, "effects": self.effects}
 
     def add(self, rows: slice | IntArray, faults: IntArray) -> None:
         """Collect the faults of the cells at these positions, ``(n,)``."""
@@ -145,7 +167,8 @@ class ValueCheck:
         UnusableValuesError
             The message names the first cell and counts them.
         """
-        for fault in (NOT_FINITE, NEGATIVE, FRACTION, WHOLE, TOO_LARGE):
+        refused = (NOT_FINITE, NEGATIVE, FRACTION, WHOLE, TOO_LARGE)
+        for fault in refused if self.missing else (MISSING, *refused):
             rows = self.cells(fault)
             if len(rows):
                 raise UnusableValuesError(self._message(fault, rows))
@@ -170,27 +193,27 @@ class ValueCheck:
     def _of(self, rows: IntArray) -> str:
         of = f"in {len(rows):,} of {self.n_cells:,} cells"
         first = f"cell {rows[0]}" if self.names is None else repr(str(self.names[rows[0]]))
-        groups = "" if self.group is None else f" (batch {self.group[rows[0]]!r})"
+        groups = "" if self.group is None else f" (batch {str(self.group[rows[0]])!r})"
         return f"{of}, such as {first}{groups}"
 
     def _message(self, fault: int, rows: IntArray) -> str:
         of = self._of(rows)
-        if fault == NOT_FINITE:
+        if fault in (NOT_FINITE, MISSING):
             return f"{self.where} is NaN or infinite {of}. Remove those cells or genes first."
         if self.counts:
             what = "negative values" if fault == NEGATIVE else "values that are not whole"
             return (
                 f"{self.where} does not hold raw counts: it has {what} {of}. Remove those cells, "
-                "or put the counts into X first; data that are log-normalised already need no "
-                "further normalisation."
+                "or put the counts into X first; data that are log-normalized already need no "
+                "further normalization."
             )
         what = {
             NEGATIVE: "is negative",
             WHOLE: "looks like raw counts (whole numbers only)",
-            TOO_LARGE: "is too large for log1p of normalised counts",
+            TOO_LARGE: "is too large for log1p of normalized counts",
         }[fault]
         return (
-            f"{self.where} {what} {of}. All cells must be log1p of normalised counts: remove "
+            f"{self.where} {what} {of}. All cells must be log1p of normalized counts: remove "
             "those cells, or put the counts of all cells into X and run tx.pp.normalize(adata)."
         )
 
@@ -207,35 +230,46 @@ def check_counts(matrix: Matrix, where: str) -> None:
     if (values < 0).any() or (values % 1 != 0).any():
         raise UnusableValuesError(
             f"{where} does not hold raw counts: it has the value "
-            f"{values[(values < 0) | (values % 1 != 0)][0]:g}. Data that are log-normalised "
-            "already need no further normalisation; else put the counts into X first."
+            f"{values[(values < 0) | (values % 1 != 0)][0]:g}. Data that are log-normalized "
+            "already need no further normalization; else put the counts into X first."
         )
 
 
-def check_log_normalised(matrix: Matrix, where: str) -> None:
-    """Refuse values that are not log1p of library-size-normalised counts.
+def check_log_normalized(matrix: Matrix, where: str, *, missing: bool = False) -> None:
+    """Refuse values that are not log1p of library-size-normalized counts.
+
+    Parameters
+    ----------
+    matrix
+        Cells × genes.
+    where
+        How error messages call the matrix.
+    missing
+        Whether NaN is allowed: the gene was not measured.
 
     Raises
     ------
     UnusableValuesError
         If sampled values are raw counts, in some cells or all, negative, NaN, infinite, too large
-        for a logarithm, or normalised but not logarithms.
+        for a logarithm, or normalized but not logarithms.
     """
     blocks = list(_sampled_blocks(matrix))
+    if missing:
+        blocks = [_zero_filled(_plain(block)) for block in blocks]
     values = _finite_values(blocks, where)
     if (values < 0).any():
         raise UnusableValuesError(
             f"{where} has the negative value {values.min():g}, so it looks scaled. txpert wants "
-            "log1p of normalised counts: put the counts into X and run tx.pp.normalize(adata)."
+            "log1p of normalized counts: put the counts into X and run tx.pp.normalize(adata)."
         )
     if values.size and (values % 1 == 0).all() and values.max() > 0:
         raise UnusableValuesError(
             f"{where} looks like raw counts (whole numbers up to {values.max():g}). Run "
-            "tx.pp.normalize(adata) first, or name the layer that is log-normalised by layer=."
+            "tx.pp.normalize(adata) first, or name the layer that is log-normalized by layer=."
         )
     if values.size and values.max() > _LARGEST_LOG_VALUE:
         raise UnusableValuesError(
-            f"{where} has values up to {values.max():g}, too large for log1p of normalised "
+            f"{where} has values up to {values.max():g}, too large for log1p of normalized "
             "counts. Put the counts into X and run tx.pp.normalize(adata)."
         )
     _check_sampled_cells(blocks, where)
@@ -248,7 +282,7 @@ def _check_sampled_cells(blocks: list[Matrix], where: str) -> None:
     if whole:
         raise UnusableValuesError(
             f"{where} looks like raw counts in {whole:,} of {len(faults):,} cells looked at "
-            "(whole numbers only) and like log-normalised values in the others. Put the counts "
+            "(whole numbers only) and like log-normalized values in the others. Put the counts "
             "of all cells into X and run tx.pp.normalize(adata)."
         )
     total = np.concatenate([np.asarray(block.sum(axis=1), float).ravel() for block in blocks])
@@ -262,9 +296,32 @@ def _check_sampled_cells(blocks: list[Matrix], where: str) -> None:
     if differ and common.mean() > _MANY:
         raise UnusableValuesError(
             f"{where} sums up to {np.median(total[common]):g} in {common.sum():,} of "
-            f"{len(total):,} cells looked at, so it looks normalised without a logarithm. Run "
+            f"{len(total):,} cells looked at, so it looks normalized without a logarithm. Run "
             "scanpy.pp.log1p(adata) on those cells."
         )
+
+
+def check_effects(matrix: Matrix, where: str) -> None:
+    """Refuse effects that are infinite; any other number will do, and NaN is not measured.
+
+    Raises
+    ------
+    UnusableValuesError
+        If a sampled value is infinite.
+    """
+    _finite_values([_zero_filled(_plain(block)) for block in _sampled_blocks(matrix)], where)
+
+
+def _zero_filled(block: Matrix) -> Matrix:
+    """Return a block with 0 in place of NaN."""
+    values = values_of(block)
+    if not np.isnan(values).any():
+        return block
+    if not sparse.issparse(block):
+        return np.where(np.isnan(block), 0, block)
+    filled = block.copy()
+    filled.data[np.isnan(filled.data)] = 0
+    return filled
 
 
 def _plain(block: Matrix) -> Matrix:

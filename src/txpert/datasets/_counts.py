@@ -98,7 +98,7 @@ def _negative_binomial(
 
 
 def expected_expression(share: npt.ArrayLike, settings: SimulationParameters) -> FloatArray:
-    r"""Return the mean over cells of log1p-normalised counts, without noise.
+    r"""Return the mean over cells of log1p-normalized counts, without noise.
 
     .. math:: F(q) = \mathbb E_{d} \, \mathbb E_{n \sim \mathrm{NB}(q d)}
               \log(1 + 4000\, n / d),
@@ -108,7 +108,7 @@ def expected_expression(share: npt.ArrayLike, settings: SimulationParameters) ->
     Parameters
     ----------
     share
-        Share of each gene in the cell's RNA, any shape; 0 to 1.
+        Fraction of each gene in the cell's RNA, any shape; 0 to 1.
     settings
         Depth :math:`d` is log-normal, counts :math:`n` are negative binomial.
 

@@ -1,3 +1,5 @@
+"""The design of a simulated screen: cell lines, batches, perturbations, numbers of cells."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -94,7 +96,7 @@ def _draw_sizes(
 def _batch_shares(
     rng: np.random.Generator, n_perturbations: int, n_batches: int, settings: SimulationParameters
 ) -> tuple[FloatArray, BoolArray]:
-    """Return the share of each perturbation's cells that each batch expects."""
+    """Return the fraction of each perturbation's cells that each batch expects."""
     confounded = np.zeros(n_perturbations, dtype=bool)
     number = round(settings.confounded * n_perturbations)
     confounded[rng.permutation(n_perturbations)[:number]] = True

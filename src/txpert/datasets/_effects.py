@@ -1,3 +1,5 @@
+"""Noise-free effects of a simulated screen, drawn along a graph."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -10,14 +12,14 @@ from scipy.special import gammaincinv, ndtr
 
 from txpert._constants import PERTURBATION
 from txpert._types import FloatArray, IntArray
-from txpert.data import join_targets
+from txpert.data._tokens import join_targets
 from txpert.graph import KnowledgeGraph
 
 from ._parameters import SimulationParameters
 
 ADDITIVE, SYNERGISTIC, BUFFERING = "additive", "synergistic", "buffering"
 STRESS_SIZE = 0.3
-"""Share of the genes that respond to stress."""
+"""Fraction of the genes that respond to stress."""
 STRENGTH_SHAPE = 2.0
 """Shape of the gamma distribution of stress strengths; their mean is 1."""
 
@@ -92,7 +94,7 @@ def draw_effects(
 
 
 def graph_spread(graph: KnowledgeGraph) -> sparse.csr_matrix:
-    """Return P + P², with P the incoming weights of each target, normalised to sum 1."""
+    """Return P + P², with P the incoming weights of each target, normalized to sum 1."""
     near = sparse.csr_matrix(
         (graph.weight.astype(float), (graph.target, graph.source)),
         shape=(graph.n_nodes, graph.n_nodes),
@@ -116,8 +118,8 @@ def _draw_activities(
     n_lines: int,
     settings: SimulationParameters,
 ) -> tuple[FloatArray, list[FloatArray]]:
-    """Return the activities that cell lines share, nodes × programmes, and those of each line."""
-    size, share = (settings.n_programmes, settings.graph_share), settings.line_activity
+    """Return the activities that cell lines share, nodes × programs, and those of each line."""
+    size, share = (settings.n_programs, settings.graph_share), settings.line_activity
     shared = _smooth_noise(rng, spread, *size)
     if n_lines == 1:
         return shared, [shared]
@@ -136,13 +138,13 @@ def _stress_strength(rng: np.random.Generator, essential: FloatArray, share: flo
 def _draw_loadings(
     rng: np.random.Generator, n_genes: int, n_lines: int, settings: SimulationParameters
 ) -> list[FloatArray]:
-    """Draw sparse loadings of programmes and, last, of stress: one matrix per cell line.
+    """Draw sparse loadings of programs and, last, of stress: one matrix per cell line.
 
     A line has an entry in common with all others or draws its own, such that two lines share
-    ``line_programmes`` of them.
+    ``line_programs`` of them.
     """
-    n = settings.n_programmes
-    size = np.append(np.full(n, settings.programme_size), STRESS_SIZE)[:, None]
+    n = settings.n_programs
+    size = np.append(np.full(n, settings.program_size), STRESS_SIZE)[:, None]
     scale = np.append(np.full(n, settings.effect_scale), settings.stress_scale)[:, None]
 
     def draw() -> FloatArray:
@@ -152,7 +154,7 @@ def _draw_loadings(
     shared = draw()
     if n_lines == 1:
         return [shared]
-    keep = np.sqrt(settings.line_programmes)
+    keep = np.sqrt(settings.line_programs)
     return [np.where(rng.random(shared.shape) < keep, shared, draw()) for _ in range(n_lines)]
 
 
@@ -161,8 +163,8 @@ def _draw_doubles(
 ) -> tuple[IntArray, IntArray, npt.NDArray[np.object_]]:
     """Draw pairs of targets and their kinds.
 
-    Pairs whose targets act most alike are buffering, as within a pathway, where the second loss
-    adds little; of the others, some at random are synergistic.
+    Pairs whose targets act most similarly are buffering, as within a pathway, where the second
+    loss adds little; of the others, some at random are synergistic.
     """
     n = len(activity)
     if n_doubles > n * (n - 1) // 2:
@@ -185,8 +187,8 @@ def _draw_doubles(
 def _interaction_factors(
     rng: np.random.Generator, kind: npt.NDArray[np.object_], settings: SimulationParameters
 ) -> FloatArray:
-    """Return what multiplies the summed activity of each double: one half of the programmes."""
-    n = settings.n_programmes
+    """Return what multiplies the summed activity of each double: one half of the programs."""
+    n = settings.n_programs
     of_kind = {
         ADDITIVE: 1.0,
         SYNERGISTIC: settings.synergy_factor,

@@ -1,3 +1,5 @@
+"""An upper bound for predictors that know the true graph but not the effects."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -7,13 +9,11 @@ from scipy import linalg
 
 from txpert._constants import CELL_LINE, CONTROL, N_CELLS, PERTURBATION, SPLIT, TRAIN
 from txpert._types import FloatArray, IntArray
-from txpert.data import (
-    ConditionTable,
-    ControlProfiles,
-    average_over_batches,
-    measured_targets,
-    weighted_group_means,
-)
+from txpert.data import ConditionTable
+from txpert.data._conditions import average_over_batches
+from txpert.data._controls import ControlProfiles
+from txpert.data._group_sums import weighted_group_means
+from txpert.data._tokens import measured_targets
 from txpert.graph import KnowledgeGraph
 from txpert.pp import pseudobulk
 
@@ -33,17 +33,17 @@ class GraphOracle(Oracle):
     .. math:: k(p, q) = v_e \, \big(\rho \, C_{pq} + (1 - \rho)\,\delta_{pq}\big)
               + v_s \, \big(1 + \tfrac{1}{2} \delta_{pq}\big),
 
-    with the covariance :math:`C` over the graph, the variances :math:`v_e, v_s` of programme and
+    with the covariance :math:`C` over the graph, the variances :math:`v_e, v_s` of program and
     stress effects and :math:`\rho` = ``graph_share``; doubles are sums, and between cell lines
     it shrinks by what they share. Noise is inverse to the number of cells, its size is that with
     the highest marginal likelihood. The target's own loss is the mean loss of the targets trained
-    on. So this bounds, but for interactions and what the sparsity of programmes tells, what a
+    on. So this bounds, but for interactions and what the sparsity of programs tells, what a
     model can learn from the graph and the training data.
 
     Parameters
     ----------
     adata
-        A screen by :func:`simulate`, log-normalised. With a split, only ``"train"`` is looked at.
+        A screen by :func:`simulate`, log-normalized. With a split, only ``"train"`` is looked at.
     graph
         Graph that the oracle has instead of the true one: a noisy copy, to know what a model that
         is handed it could learn at best. Its nodes must include the targets.
@@ -64,7 +64,7 @@ class GraphOracle(Oracle):
     >>> import txpert as tx
     >>> adata = tx.datasets.toy()
     >>> tx.pp.split(adata)
-    >>> tx.datasets.GraphOracle(adata).predict("GENE3", batch="batch_1").shape
+    >>> GraphOracle(adata).predict("GENE3", batch="batch_1").shape
     (1, 60)
     """
 

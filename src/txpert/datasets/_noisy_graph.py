@@ -1,3 +1,5 @@
+"""The graph that made a simulated screen, and noisy copies of it."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -49,23 +51,23 @@ def noisy_graph(
     graph
         The true graph.
     missing
-        Share of its edges that the copy lacks.
+        Fraction of its edges that the copy lacks.
     wrong
-        Number of edges of the copy that the graph does not have, as a share of its edges. So equal
-        shares keep the number of edges, and a share of ``wrong`` of them is wrong.
+        Number of edges of the copy that the graph does not have, as a fraction of its edges. So
+        equal fractions keep the number of edges, and a fraction of ``wrong`` of them is wrong.
     seed
         Seed of the draw.
 
     Raises
     ------
     ValueError
-        If a share is not between 0 and 1, or the graph is too dense for so many wrong edges.
+        If a fraction is not between 0 and 1, or the graph is too dense for so many wrong edges.
 
     Examples
     --------
     >>> import txpert as tx
     >>> graph = tx.datasets.toy_graph()
-    >>> copy = tx.datasets.noisy_graph(graph, missing=0.5, wrong=0.1)
+    >>> copy = noisy_graph(graph, missing=0.5, wrong=0.1)
     >>> graph.n_edges, copy.n_edges
     (287, 172)
     """

@@ -1,3 +1,5 @@
+"""Oracles: predictors that know how a simulated screen was made."""
+
 from __future__ import annotations
 
 from abc import abstractmethod
@@ -8,7 +10,9 @@ from anndata import AnnData
 
 from txpert._constants import CELL_LINE, CONTROL, DELTA, PERTURBATION
 from txpert._types import FloatArray, IntArray
-from txpert.data import ConditionTable, ControlProfiles, Predictor, canonical_label
+from txpert.data import ConditionTable, Predictor
+from txpert.data._controls import ControlProfiles
+from txpert.data._tokens import canonical_label
 from txpert.pp import pseudobulk
 
 from ._truth import truth
@@ -36,7 +40,7 @@ class TruthOracle(Oracle):
     Parameters
     ----------
     adata
-        A screen by :func:`simulate`, log-normalised.
+        A screen by :func:`simulate`, log-normalized.
 
     Raises
     ------

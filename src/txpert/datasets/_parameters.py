@@ -1,3 +1,5 @@
+"""Parameters of a simulated screen."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
@@ -5,12 +7,12 @@ from dataclasses import dataclass, fields
 _SHARES = frozenset(
     {
         "graph_share",
-        "programme_size",
+        "program_size",
         "stress_essentiality",
         "essentiality_graph_share",
         "confounded",
         "confounding",
-        "line_programmes",
+        "line_programs",
         "line_activity",
         "line_baseline",
         "line_measured",
@@ -18,7 +20,7 @@ _SHARES = frozenset(
         "buffering",
     }
 )
-_POSITIVE = frozenset({"n_programmes", "knockdown", "depth", "dispersion", "confounded_batches"})
+_POSITIVE = frozenset({"n_programs", "knockdown", "depth", "dispersion", "confounded_batches"})
 
 
 @dataclass(frozen=True)
@@ -30,22 +32,22 @@ class SimulationParameters:
 
     Attributes
     ----------
-    n_programmes
-        Number of gene programmes that perturbations move.
+    n_programs
+        Number of gene programs that perturbations move.
     graph_share
-        Share of the variance of a gene's programme activity that it has in common with its
-        neighbours in the graph; the rest is its own.
-    programme_size
-        Share of the genes that belong to one programme.
+        Fraction of the variance of a gene's program activity that it has in common with its
+        neighbors in the graph; the rest is its own.
+    program_size
+        Fraction of the genes that belong to one program.
     effect_scale, effect_sd
-        Root mean square of programme effects on their genes, and log standard deviation of
+        Root mean square of program effects on their genes, and log standard deviation of
         their size between perturbations.
     stress_scale, stress_essentiality
         Size of the stress effect that all perturbations share in different strength, and share
         of the variance of this strength (on the normal scale) that follows the target's
         essentiality.
     essentiality_graph_share
-        Share of the variance of essentiality that a gene has in common with its neighbours.
+        Fraction of the variance of essentiality that a gene has in common with its neighbors.
     knockdown
         Remaining expression of the target.
     baseline_sd
@@ -59,24 +61,24 @@ class SimulationParameters:
     cells_sd
         Log standard deviation of the number of cells between perturbations; 0 gives all the same.
     confounded, confounded_batches, confounding
-        Share of the perturbations that are found mostly in a few batches, how many batches that
-        is, and the share of their cells that these batches hold on top of their fair share.
-    line_programmes, line_activity, line_baseline
-        Several cell lines: what two of them have in common, as a share of the programmes' members
+        Fraction of the perturbations that are found mostly in a few batches, how many batches that
+        is, and the fraction of their cells that these batches hold on top of what is expected.
+    line_programs, line_activity, line_baseline
+        Several cell lines: what two of them have in common, as a fraction of the programs' members
         (and of the stress response), of the variance of perturbations' activities, and of the
         variance of baseline expression. The strength of stress is the same in all lines.
     line_measured
-        Share of the perturbations measured in each line; each is measured in one at least.
+        Fraction of the perturbations measured in each line; each is measured in one at least.
     synergistic, buffering
-        Shares of the doubles of each kind; the rest are additive.
+        Fractions of the doubles of each kind; the rest are additive.
     synergy_factor, buffering_factor
         What a double of that kind multiplies the sum of its parts with, in one half of the
-        programmes and in stress; the other half adds up.
+        programs and in stress; the other half adds up.
     """
 
-    n_programmes: int = 12
+    n_programs: int = 12
     graph_share: float = 0.85
-    programme_size: float = 0.15
+    program_size: float = 0.15
     effect_scale: float = 0.35
     effect_sd: float = 0.0
     stress_scale: float = 0.25
@@ -92,7 +94,7 @@ class SimulationParameters:
     confounded: float = 0.0
     confounded_batches: int = 2
     confounding: float = 0.9
-    line_programmes: float = 0.7
+    line_programs: float = 0.7
     line_activity: float = 0.7
     line_baseline: float = 0.8
     line_measured: float = 0.9
@@ -111,8 +113,8 @@ class SimulationParameters:
             Number of genes measured, on which the depth depends: one count per gene.
         """
         return cls(
-            n_programmes=30,
-            programme_size=0.1,
+            n_programs=30,
+            program_size=0.1,
             effect_scale=0.15,
             effect_sd=0.5,
             stress_scale=0.3,

@@ -1,3 +1,5 @@
+"""Simulated screens with the size and statistics of published ones."""
+
 from __future__ import annotations
 
 from typing import Literal

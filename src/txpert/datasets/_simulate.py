@@ -1,3 +1,5 @@
+"""``datasets.simulate``: a screen of counts, drawn from a design and its effects."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -7,7 +9,8 @@ from scipy import sparse
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION
 from txpert._types import FloatArray
-from txpert.graph import KnowledgeGraph, go, go_genes
+from txpert.graph import KnowledgeGraph, go
+from txpert.graph._go import go_genes
 
 from ._counts import draw_counts
 from ._design import Design, draw_design, line_names
@@ -31,17 +34,17 @@ def simulate(
 ) -> AnnData:
     r"""Simulate a CRISPRi screen whose truth is known.
 
-    Every gene has programme activities that are smooth over the graph: with :math:`P` the
-    row-normalised incoming weights and :math:`H_0, H_1` Gaussian noise, the activities are
+    Every gene has program activities that are smooth over the graph: with :math:`P` the
+    row-normalized incoming weights and :math:`H_0, H_1` Gaussian noise, the activities are
     :math:`H = \sqrt\rho\,\mathrm{std}((P + P^2) H_0) + \sqrt{1 - \rho}\,H_1` with
     :math:`\rho` = ``graph_share``. Knocking gene :math:`p` down changes log expression by
 
     .. math:: \Delta_p = m_p H_p B + s_p S + e_p \log(\mathrm{knockdown}),
 
-    with sparse programme loadings :math:`B`, the size :math:`m_p` of the effect, a stress
+    with sparse program loadings :math:`B`, the size :math:`m_p` of the effect, a stress
     response :math:`S` common to all perturbations, stronger (:math:`s_p`) the more essential the
     target is, and the target's own loss. Doubles are additive in this scale, or multiply some of
-    the sum (see :class:`SimulationParameters`). Cell lines share baseline, programmes and
+    the sum (see :class:`SimulationParameters`). Cell lines share baseline, programs and
     activities in part. Counts are negative binomial, with library sizes and gene-wise batch
     shifts; perturbations may be confounded with batches.
 
@@ -140,7 +143,7 @@ def _default_graph(rng: np.random.Generator, n_genes: int) -> KnowledgeGraph:
 def _draw_genes(
     rng: np.random.Generator, graph: KnowledgeGraph, n_perturbations: int, n_genes: int
 ) -> tuple[list[str], list[str]]:
-    """Draw targets among the genes that have a neighbour, then the genes measured."""
+    """Draw targets among the genes that have a neighbor, then the genes measured."""
     connected = graph.nodes[np.unique(graph.target)]
     if len(connected) < n_perturbations:
         raise ValueError(

@@ -1,3 +1,5 @@
+"""A screen and a graph small enough for examples."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -21,7 +23,7 @@ def toy_graph(seed: int = 0) -> KnowledgeGraph:
 
 
 def toy(seed: int = 0) -> AnnData:
-    """Return a small log-normalised screen: 360 cells, 60 genes, 12 perturbations, 2 batches.
+    """Return a small log-normalized screen: 360 cells, 60 genes, 12 perturbations, 2 batches.
 
     For tests and examples; its effects spread over :func:`toy_graph`.
     """

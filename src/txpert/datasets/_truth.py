@@ -1,3 +1,5 @@
+"""The noise-free profiles of a simulated screen, and how they are stored."""
+
 from __future__ import annotations
 
 from dataclasses import asdict
@@ -92,7 +94,7 @@ def truth(adata: AnnData) -> AnnData:
     Returns
     -------
     Perturbations × cell lines in rows, genes in columns; conditions not measured are there too.
-    ``X``: expected log1p-normalised expression of a cell; ``layers["delta"]``: minus that of a
+    ``X``: expected log1p-normalized expression of a cell; ``layers["delta"]``: minus that of a
     control cell; both between batches. ``layers["log_fold_change"]``: natural-log fold changes.
     ``obs``: perturbation, cell_line, n_cells and confounded (found mostly in few batches).
 

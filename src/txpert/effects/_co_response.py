@@ -1,4 +1,4 @@
-"""Which genes respond alike to the training perturbations: features of targets from the screen."""
+"""Features of targets from the screen: genes that respond similarly to training perturbations."""
 
 from __future__ import annotations
 

@@ -11,7 +11,9 @@ import pandas as pd
 
 from txpert._constants import N_CELLS, PERTURBATION
 from txpert._types import BoolArray, FloatArray, IntArray
-from txpert.data import ConditionTable, canonical_label, parse_targets, weighted_group_means
+from txpert.data import ConditionTable
+from txpert.data._group_sums import weighted_group_means
+from txpert.data._tokens import canonical_label, parse_targets
 
 Unseen = Callable[[list[str]], FloatArray]
 
@@ -35,13 +37,29 @@ class Effects:
     n_cells: IntArray
 
     @classmethod
-    def of(cls, rows: ConditionTable) -> Effects:
-        """Average perturbed conditions over batches and cell lines."""
+    def of(cls, rows: ConditionTable, elsewhere: FloatArray | None = None) -> Effects:
+        """Average perturbed conditions over batches and cell lines.
+
+        Where a gene was not measured for a perturbation, Δ is its mean over the others.
+
+        Parameters
+        ----------
+        rows
+            The conditions.
+        elsewhere
+            Δ of genes that none of them measured, ``(n_genes,)``; by default 0.
+        """
         code, labels = pd.factorize(
             rows.obs[PERTURBATION].astype(str).map(canonical_label), sort=True
         )
         cells = rows.obs[N_CELLS].to_numpy()
         delta = weighted_group_means(rows.delta, code, cells)
+        missing = np.isnan(delta)
+        if missing.any():
+            zeros = np.zeros(len(delta), dtype=np.int64)
+            mean = weighted_group_means(delta, zeros, np.ones(len(delta)))[0]
+            rest = np.zeros_like(mean) if elsewhere is None else elsewhere
+            delta = np.where(missing, np.where(np.isnan(mean), rest, mean), delta)
         return cls(pd.Index(labels), delta, np.bincount(code, cells).astype(np.int64))
 
     @cached_property

@@ -10,16 +10,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from txpert._constants import CELL_LINE
+from txpert._constants import ALL, CELL_LINE, MODALITY
 from txpert._types import FloatArray
 from txpert.data import ConditionTable
+from txpert.data._tokens import parse_targets
 
+from ._contexts import Context
 from ._effects import Effects
 
 
 @dataclass(frozen=True)
 class LineEffects:
-    r"""Mean effects of perturbations in each cell line.
+    r"""Mean effects of perturbations in each cell line, modalities apart.
 
     In a line ℓ of training with the mean effect :math:`m_\ell`, a perturbation that was measured
     in other lines only has
@@ -32,79 +34,104 @@ class LineEffects:
 
     Attributes
     ----------
-    of_line
-        Effects by cell line.
+    of_context
+        Effects by cell line and modality.
     """
 
-    of_line: Mapping[str, Effects]
+    of_context: Mapping[Context, Effects]
 
     @classmethod
     def of(cls, rows: ConditionTable) -> LineEffects:
-        """Average perturbed conditions over the batches of each cell line."""
-        lines = rows.obs[CELL_LINE].astype(str).to_numpy()
-        return cls(
-            {str(line): Effects.of(rows.subset(lines == line)) for line in np.unique(lines)}
-        )
+        """Average perturbed conditions over the batches of each cell line.
 
-    def mean(self, cell_line: str) -> FloatArray:
-        """Return the mean effect of single targets in a line, ``(n_genes,)``."""
-        own = self.of_line.get(cell_line)
-        return self._mean if own is None else own.mean_single
+        A gene that a line did not measure has the mean effect over the others there.
+        """
+        contexts = contexts_of(rows.obs)
+        masks = {c: np.array([c == other for other in contexts]) for c in sorted(set(contexts))}
+        elsewhere = Effects.of(rows).mean_single if np.isnan(rows.mean).any() else None
+        return cls({c: Effects.of(rows.subset(mask), elsewhere) for c, mask in masks.items()})
+
+    def mean(self, context: Context) -> FloatArray:
+        """Return the mean effect of single targets in a context, ``(n_genes,)``.
+
+        That of an unseen line is the mean over the lines with that modality, else over all.
+        """
+        if context in self.of_context:
+            return self.of_context[context].mean_single
+        same = [e for c, e in self.of_context.items() if c.modality == context.modality]
+        found = same or [*self.of_context.values()]
+        return np.asarray(np.mean([effects.mean_single for effects in found], axis=0))
+
+    @property
+    def pooled_mean(self) -> FloatArray:
+        """Mean effect over the perturbations of all contexts, ``(n_genes,)``."""
+        number = [len(effects.labels) for effects in self.of_context.values()]
+        means = [effects.mean_single for effects in self.of_context.values()]
+        return np.asarray(np.average(means, axis=0, weights=number))
 
     @cached_property
-    def _mean(self) -> FloatArray:
-        return np.mean([effects.mean_single for effects in self.of_line.values()], axis=0)
+    def _deviations(self) -> dict[str, dict[str, FloatArray]]:
+        """By modality, each perturbation's deviation from the mean effect, averaged over lines."""
+        found: dict[str, dict[str, list[FloatArray]]] = {}
+        for context, effects in self.of_context.items():
+            of_label = found.setdefault(context.modality, {})
+            rows = zip(effects.labels, effects.targets, effects.delta, strict=True)
+            for label, targets, delta in rows:
+                deviation = delta - len(targets) * effects.mean_single
+                of_label.setdefault(label, []).append(deviation)
+        return {
+            modality: {label: np.mean(values, axis=0) for label, values in of_label.items()}
+            for modality, of_label in found.items()
+        }
 
-    @cached_property
-    def _deviations(self) -> dict[str, FloatArray]:
-        """Each perturbation's mean deviation from the mean effect, over the lines that have it."""
-        found: dict[str, list[FloatArray]] = {}
-        for effects in self.of_line.values():
-            for label, targets, delta in zip(
-                effects.labels, effects.targets, effects.delta, strict=True
-            ):
-                found.setdefault(label, []).append(delta - len(targets) * effects.mean_single)
-        return {label: np.mean(values, axis=0) for label, values in found.items()}
-
-    def general(self, labels: Sequence[str], cell_line: str) -> FloatArray:
-        """Return Δ of perturbations in a line, ``(n_labels, n_genes)``.
+    def general(self, labels: Sequence[str], context: Context) -> FloatArray:
+        """Return Δ of perturbations in a context, ``(n_labels, n_genes)``.
 
         Parameters
         ----------
         labels
             Perturbations in canonical spelling.
-        cell_line
-            Any cell line.
+        context
+            Any cell line and modality.
         """
-        own, mean = self.of_line.get(cell_line), self.mean(cell_line)
+        own, mean = self.of_context.get(context), self.mean(context)
         known = {} if own is None else dict(zip(own.labels, own.delta, strict=True))
-        for label, deviation in self._deviations.items():
+        for label, deviation in self._deviations.get(context.modality, {}).items():
             if label not in known:
-                known[label] = deviation + (label.count("+") + 1) * mean
-        effects = Effects(
-            pd.Index(known, dtype=object),
-            np.stack([*known.values()]),
-            np.ones(len(known), dtype=np.int64),
-        )
+                known[label] = deviation + len(parse_targets(label)) * mean
+        delta = np.stack([*known.values()]) if known else np.empty((0, len(mean)), np.float32)
+        effects = Effects(pd.Index(known, dtype=object), delta, np.ones(len(known), np.int64))
         return effects.general(labels, lambda new: np.tile(mean, (len(new), 1)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain arrays and strings, for saving."""
-        return {
-            line: {
+        states = [
+            {
+                "cell_line": context.cell_line,
+                "modality": context.modality,
                 "labels": effects.labels.to_numpy(dtype=str),
                 "delta": effects.delta,
                 "n_cells": effects.n_cells,
             }
-            for line, effects in self.of_line.items()
-        }
+            for context, effects in self.of_context.items()
+        ]
+        return {str(i): state for i, state in enumerate(states)}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> LineEffects:
         """Rebuild what :meth:`to_dict` returned."""
         return cls(
             {
-                line: Effects(pd.Index(of["labels"].astype(object)), of["delta"], of["n_cells"])
-                for line, of in state.items()
+                Context(of["cell_line"], of["modality"]): Effects(
+                    pd.Index(of["labels"].astype(object)), of["delta"], of["n_cells"]
+                )
+                for of in state.values()
             }
         )
+
+
+def contexts_of(obs: pd.DataFrame) -> list[Context]:
+    """Return cell line and modality of each condition; ``"all"`` where there is no modality."""
+    lines = obs[CELL_LINE].astype(str)
+    modality = obs[MODALITY].astype(str) if MODALITY in obs else pd.Series(ALL, obs.index)
+    return [Context(*pair) for pair in zip(lines, modality, strict=True)]

@@ -64,7 +64,7 @@ class Smoother:
     def loo_residuals(self, y: FloatArray, penalty: float) -> FloatArray:
         """Return y minus what the other rows predict for it, shape ``(n, n_genes)``.
 
-        The penalty stays the same; b is estimated anew without the row.
+        The penalty stays the same; b is estimated again without the row.
         """
         residual, leverage, _ = self._solve(y, penalty)
         return residual / (self.root * leverage)[:, None]

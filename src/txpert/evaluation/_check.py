@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from txpert._constants import CELL_LINE, TARGET_SUM
+from txpert._constants import TARGET_SUM
 from txpert._types import BoolArray, FloatArray
-from txpert.data import average_over_batches
-from txpert.metrics import check_scale
+from txpert.data._conditions import average_over_batches
+from txpert.metrics._delta import check_scale
 
 from ._metrics import score_names
-from ._scoring import HeldOut
+from ._scoring import HeldOut, contexts_of
 
 UNDEFINED = "undefined"
 
@@ -32,7 +32,7 @@ def check_prediction(delta: FloatArray, held_out: HeldOut) -> None:
     ValueError
         If all is NaN, a Δ is too large for log-normalized data, or more than 1% of the expression
         predicted, control plus Δ, is below −0.5: log-normalized expression has no negative values,
-        z-scores do.
+        z-scores do. Effects have no scale that could be checked.
     """
     known = np.isfinite(delta) & held_out.measured[0]
     if not np.isfinite(delta).any():
@@ -40,6 +40,8 @@ def check_prediction(delta: FloatArray, held_out: HeldOut) -> None:
             f"It predicts none of the {len(delta)} perturbations: all values are NaN. Are they "
             "named as in the data?"
         )
+    if held_out.controls.of_effects:
+        return  # of any sign and size
     finite = np.where(known, delta, np.nan)
     check_scale(finite)
     below = (finite + _control(held_out) < _LOWEST).sum() / max(known.sum(), 1)
@@ -116,11 +118,11 @@ def without_rounding(delta: FloatArray, measured: BoolArray | None = None) -> Fl
 
 def undefined_reasons(delta: FloatArray, held_out: HeldOut) -> list[str]:
     """Say for each perturbation × cell line why scores of it are undefined; empty if none is."""
-    lines = pd.concat([held_out.obs[CELL_LINE], held_out.reference_obs[CELL_LINE]]).astype(str)
-    n_in_line = lines.value_counts()
+    lines = contexts_of(held_out.obs)
+    n_in_line = pd.Series([*lines, *contexts_of(held_out.reference_obs)]).value_counts()
     reasons = []
     for line, predicted, observed, measured in zip(
-        held_out.obs[CELL_LINE].astype(str),
+        lines,
         delta,
         held_out.observed,
         held_out.measured[0],

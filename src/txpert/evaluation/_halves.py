@@ -1,3 +1,5 @@
+"""Δ of random halves of the cells, for ceilings."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -7,7 +9,7 @@ import pandas as pd
 
 from txpert._constants import CELL_LINE, PERTURBATION
 from txpert._types import FloatArray, IntArray, Matrix
-from txpert.data import group_sums
+from txpert.data._group_sums import group_sums
 
 from ._observations import Observations
 
@@ -40,7 +42,7 @@ def draw_halves(condition: IntArray, rng: np.random.Generator) -> IntArray:
 def split_half_deltas(
     X: Matrix, observations: Observations, condition: IntArray, *, n_repeats: int, seed: int
 ) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Yield the Δ of either half of the cells, halved anew in each repeat.
+    """Yield the Δ of either half of the cells, halved again in each repeat.
 
     Controls are halved too, so the two Δ share no cell. The cells are read once for as many
     repeats as fit into about 256 MB.
@@ -48,7 +50,7 @@ def split_half_deltas(
     Parameters
     ----------
     X
-        Log-normalised expression, cells × genes.
+        Log-normalized expression, cells × genes.
     observations
         What the cells are averaged into.
     condition

@@ -13,14 +13,13 @@ import pandas as pd
 from txpert._types import BoolArray, FloatArray
 from txpert.metrics import (
     centroid_accuracy,
-    correlation_with_truth,
     direction_accuracy,
     mse,
     pearson_delta,
     retrieval_scores,
-    spearman_brown,
     top_genes,
 )
+from txpert.metrics._reliability import correlation_with_truth, spearman_brown
 
 WITHOUT_TARGETS = "_without_targets"
 """Ends the name of a score that leaves the targets' own genes out."""

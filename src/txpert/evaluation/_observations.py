@@ -1,3 +1,5 @@
+"""Observed Δ to be scored, one row per perturbation and cell line."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,3 +1,5 @@
+"""Δ of data sets sampled from the pooled counts, for ceilings."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -7,7 +9,8 @@ import numpy as np
 from scipy import sparse
 
 from txpert._types import FloatArray, IntArray, Matrix
-from txpert.data import group_sums, iter_chunks
+from txpert.data._group_sums import group_sums
+from txpert.data._matrix import iter_chunks
 
 from ._observations import Observations
 
@@ -39,13 +42,13 @@ class CountModel:
     def fit(cls, counts: Matrix, X: Matrix, condition: IntArray, n_conditions: int) -> CountModel:
         """Pool the counts of each condition, in one pass over counts and one over ``X``.
 
-        A cell's scale is its normalised total, from ``X``, over its counts. So it is that of the
-        data even if genes were dropped after normalisation.
+        A cell's scale is its normalized total, from ``X``, over its counts. So it is that of the
+        data even if genes were dropped after normalization.
 
         Parameters
         ----------
         counts, X
-            Raw counts and log1p of normalised counts, cells × genes.
+            Raw counts and log1p of normalized counts, cells × genes.
         condition
             Condition of each cell, ``(n_cells,)``.
         n_conditions
@@ -61,7 +64,7 @@ class CountModel:
         return cls(pool, condition, library.round().astype(np.int64), scale)
 
     def sums(self, group: IntArray, n_groups: int, rng: np.random.Generator) -> FloatArray:
-        """Draw two data sets and add up their log-normalised cells, condition by condition.
+        """Draw two data sets and add up their log-normalized cells, condition by condition.
 
         Parameters
         ----------
@@ -93,7 +96,7 @@ class CountModel:
 
 
 def draw_counts(share: FloatArray, library: IntArray, rng: np.random.Generator) -> IntArray:
-    """Draw a multinomial for each cell, all with the same shares.
+    """Draw a multinomial for each cell, all with the same fractions.
 
     Molecules are drawn for all cells together and then dealt out at random to cells of given
     sizes, which has the same distribution and takes less than half the time.
@@ -101,7 +104,7 @@ def draw_counts(share: FloatArray, library: IntArray, rng: np.random.Generator) 
     Parameters
     ----------
     share
-        Share of each gene, adding up to 1, ``(n_genes,)``.
+        Fraction of each gene, adding up to 1, ``(n_genes,)``.
     library
         Molecules per cell, ``(n_cells,)``.
     rng
@@ -121,7 +124,7 @@ def draw_counts(share: FloatArray, library: IntArray, rng: np.random.Generator) 
 def sampled_deltas(
     model: CountModel, observations: Observations, *, n_repeats: int, seed: int
 ) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Yield the Δ of two data sets drawn from the model, drawn anew in each repeat.
+    """Yield the Δ of two data sets drawn from the model, drawn again in each repeat.
 
     Parameters
     ----------

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 from scipy import sparse
@@ -17,23 +18,21 @@ from txpert._constants import (
     CELL_LINE,
     CONTROL,
     DELTA,
+    MODALITY,
     N_CELLS,
     PERTURBATION,
     SPLIT,
     TRAIN,
 )
 from txpert._types import BoolArray, FloatArray, IntArray
-from txpert.data import (
-    ConditionTable,
-    ControlProfiles,
-    average_over_batches,
-    canonical_label,
-    measured_targets,
-)
+from txpert.data import ConditionTable
+from txpert.data._conditions import average_over_batches
+from txpert.data._controls import ControlProfiles
+from txpert.data._tokens import canonical_label, measured_targets
 
 from ._metrics import METRICS, WITHOUT_TARGETS, Rows, metric_of, score_names
 
-_CONDITION = [PERTURBATION, CELL_LINE, BATCH]
+_CONDITION = [PERTURBATION, CELL_LINE, BATCH, MODALITY]
 
 
 class SupportsPredict(Protocol):
@@ -54,11 +53,13 @@ class HeldOut:
     Attributes
     ----------
     conditions
-        perturbation, cell_line, batch and n_cells of each condition.
+        perturbation, cell_line, batch, n_cells and, where there are any, modality of each
+        condition.
     controls
         Mean control profile of each context.
     obs
-        perturbation, cell_line and n_cells of each observation: perturbation × cell line.
+        perturbation, cell_line, n_cells and modality of each observation: perturbation × cell
+        line × modality.
     observed
         Its Δ, shape ``(n_observations, n_genes)``; NaN where a gene was not measured.
     reference_obs, reference
@@ -88,7 +89,7 @@ class HeldOut:
         trained: frozenset[tuple[str, str]] = frozenset()
         if SPLIT in others.obs:
             trained = frozenset(pairs(others.obs[(others.obs[SPLIT] == TRAIN).to_numpy()]))
-        conditions = held_out.obs[[*_CONDITION, N_CELLS]]
+        conditions = held_out.obs[[*_named(held_out.obs), N_CELLS]]
         return cls(
             conditions,
             table.controls,
@@ -119,6 +120,19 @@ class HeldOut:
         )
 
 
+def _named(obs: pd.DataFrame) -> list[str]:
+    """Return the columns that name a condition, of those there are."""
+    return [column for column in _CONDITION if column in obs]
+
+
+def contexts_of(obs: pd.DataFrame) -> npt.NDArray[np.str_]:
+    """Name cell line and, if there is one, modality of each row: retrieval is among these."""
+    lines = obs[CELL_LINE].astype(str)
+    if MODALITY in obs:
+        lines = lines.str.cat(obs[MODALITY].astype(str), sep="|")
+    return lines.to_numpy(dtype=str)
+
+
 def pairs(obs: pd.DataFrame) -> list[tuple[str, str]]:
     """Return perturbation and cell line of each row."""
     return list(zip(obs[PERTURBATION].astype(str), obs[CELL_LINE].astype(str), strict=True))
@@ -134,21 +148,21 @@ def predicted_delta(
     predictor
         What is to be scored.
     conditions
-        perturbation, cell_line, batch and n_cells.
+        perturbation, cell_line, batch, n_cells and, if there is one, modality.
     controls
         Mean control profile of each context; its genes are those that count.
 
     Returns
     -------
     Δ of each perturbation × cell line, in the order of
-    :func:`txpert.data.average_over_batches`.
+    ``average_over_batches``.
 
     Raises
     ------
     ValueError
         If the prediction has no Δ, or lacks conditions or genes.
     """
-    predicted = predictor.predict(conditions[_CONDITION], controls=controls)
+    predicted = predictor.predict(conditions[_named(conditions)], controls=controls)
     if DELTA not in predicted.layers:
         raise ValueError(
             f"The prediction has no layers[{DELTA!r}]: predicted expression minus the mean of the "
@@ -158,7 +172,7 @@ def predicted_delta(
         f"A prediction of shape {predicted.shape} does not fit the {len(conditions)} conditions "
         f"and {len(controls.genes)} genes that were asked for"
     )
-    named = [column for column in _CONDITION if column in predicted.obs]
+    named = [column for column in _named(conditions) if column in predicted.obs]
     if not named and len(predicted) != len(conditions):
         raise ValueError(f"{start}, and its obs does not name them.")
     held, asked = _names(predicted.obs, named), _names(conditions, named)
@@ -186,7 +200,7 @@ def score(
     predicted, observed, reference
         Δ of what is scored, ``(n, n_genes)``, and of what retrieval compares with besides.
     obs, reference_obs
-        perturbation and cell_line of each row.
+        perturbation, cell_line and, if there is one, modality of each row.
     genes
         Names of the genes, by which targets are found.
     names
@@ -194,15 +208,16 @@ def score(
     measured
         From :func:`measured_genes`; found out by default.
     """
-    scores = obs.astype({PERTURBATION: object, CELL_LINE: object})
+    names_of = [name for name in (PERTURBATION, CELL_LINE, MODALITY) if name in obs]
+    scores = obs.astype(dict.fromkeys(names_of, object))
     scores[list(names)] = np.nan
     if measured is None:
         measured = measured_genes(observed, obs, reference, reference_obs)
     plain = [name for name in names if not name.endswith(WITHOUT_TARGETS)]
     without = [name for name in names if name.endswith(WITHOUT_TARGETS)]
-    for line in obs[CELL_LINE].unique():
-        here = (obs[CELL_LINE] == line).to_numpy()
-        there = (reference_obs[CELL_LINE] == line).to_numpy()
+    contexts, others = contexts_of(obs), contexts_of(reference_obs)
+    for context in np.unique(contexts):
+        here, there = contexts == context, others == context
         rows = Rows(
             predicted[here],
             observed[here],

@@ -15,7 +15,7 @@ from ._scoring import HeldOut, pairs
 
 _COPIED = 1e-5
 OBSERVED = "observed"
-"""Name under which the observed Δ stands beside predictions."""
+"""Name under which the observed Δ stands next to predictions."""
 
 
 def check_names(names: Iterable[Any], *, stored: bool = False) -> None:

@@ -1,10 +1,9 @@
 """Knowledge graphs over genes: builders, filters, reports, conversions."""
 
 from ._depmap import depmap
-from ._diffusion import diffusion_kernel
 from ._download import fetch
 from ._features import from_features
-from ._go import go, go_genes
+from ._go import go
 from ._interactions import biogrid, intact
 from ._interop import (
     from_hetero,
@@ -16,8 +15,8 @@ from ._interop import (
     to_pyg,
     to_scipy,
 )
-from ._joint import GraphUnion, share_nodes, union
-from ._knowledge_graph import Graphs, KnowledgeGraph, as_graphs
+from ._joint import union
+from ._knowledge_graph import KnowledgeGraph
 from ._names import map_genes
 from ._reports import coverage_table, overlap
 from ._screen import from_screen
@@ -27,14 +26,10 @@ from ._spectral import spectral_embedding
 from ._string import string
 
 __all__ = [
-    "GraphUnion",
-    "Graphs",
     "KnowledgeGraph",
-    "as_graphs",
     "biogrid",
     "coverage_table",
     "depmap",
-    "diffusion_kernel",
     "fetch",
     "from_features",
     "from_gmt",
@@ -44,13 +39,11 @@ __all__ = [
     "from_scipy",
     "from_screen",
     "go",
-    "go_genes",
     "intact",
     "map_genes",
     "overlap",
     "reactome",
     "register_source",
-    "share_nodes",
     "show",
     "spectral_embedding",
     "string",

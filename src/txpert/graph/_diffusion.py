@@ -36,7 +36,7 @@ class Diffusion:
         self._coefficients = _chebyshev(np.asarray(times, dtype=float))
 
     def blocks(self, start: IntArray) -> Iterator[tuple[slice, FloatArray]]:
-        """Walk from some of the nodes at a time.
+        """Diffuse from some of the nodes at a time.
 
         Parameters
         ----------
@@ -45,7 +45,7 @@ class Diffusion:
 
         Yields
         ------
-        Which of them, and where their walks end, ``(n_times, n_nodes, n_starts)``.
+        Which of them, and where the diffusion ends, ``(n_times, n_nodes, n_starts)``.
         """
         for first in range(0, len(start), _BLOCK):
             block = slice(first, first + _BLOCK)
@@ -77,7 +77,7 @@ def diffusion_kernel(
 
     .. math:: K = e^{-t (I - S)}
 
-    with the normalized adjacency S of :func:`spectral_embedding`: walks of all lengths count, long
+    with the normalized adjacency S of :func:`spectral_embedding`: paths of all lengths count, long
     ones less. Summed as Chebyshev polynomials of S, to nine decimals in exact arithmetic.
 
     Parameters

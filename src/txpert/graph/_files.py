@@ -36,7 +36,7 @@ def open_bytes(path: FilePath, *, member: str = "") -> Iterator[IO[bytes]]:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file breaks off early, is damaged, or is not the text that its reader expects.
+        If the file ends early, is damaged, or is not the text that its reader expects.
     """
     path = Path(path)
     if not path.is_file():

@@ -79,7 +79,7 @@ def biogrid(
 
     References
     ----------
-    Oughtred et al. (2021), doi 10.1002/pro.3978. https://thebiogrid.org, MIT licence.
+    Oughtred et al. (2021), doi 10.1002/pro.3978. https://thebiogrid.org, MIT license.
     """
     if system not in ("physical", "genetic", "all"):
         raise ValueError(f"system must be 'physical', 'genetic' or 'all', not {system!r}.")

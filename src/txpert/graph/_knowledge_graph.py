@@ -258,7 +258,7 @@ class KnowledgeGraph:
         return self.derive(edges, f"normalize(how={how!r})")
 
     def refine(self) -> KnowledgeGraph:
-        r"""Weigh edges by the neighbors that their ends share, and add likely ones.
+        r"""Weight edges by the neighbors that their ends share, and add likely ones.
 
         .. math:: w_{ij} = c_{ij}\,\big(A_{ij} + 0.3\, B_{ij}\big), \qquad
                   c_{ij} = \frac{\langle a_i, a_j \rangle}{\lVert a_i \rVert \lVert a_j \rVert}.

@@ -109,7 +109,7 @@ def likely_cause(names: Iterable[str]) -> str:
     """Return what unknown gene names look like and the remedy."""
     looks = pd.Series(list(names), dtype=object).astype(str)
     if looks.str.match(_MOUSE).mean() > 0.5:
-        return "They look like mouse genes; map them to their human orthologues first."
+        return "They look like mouse genes; map them to their human orthologs first."
     if looks.str.match(r"ENS[A-Z]*[GTP]\d").mean() > 0.5:
         return "They look like Ensembl ids of genes unknown here; use gene symbols."
     return "Give human gene symbols, Ensembl gene ids or Entrez ids."
@@ -122,7 +122,7 @@ def refuse_mouse(names: Iterable[str], where: str) -> None:
     if mouse.mean() > 0.5:
         raise ValueError(
             f"The genes of {where} look like those of a mouse, such as "
-            f"{looks[mouse].iloc[0]!r}; fetch the human file or map them to human orthologues."
+            f"{looks[mouse].iloc[0]!r}; fetch the human file or map them to human orthologs."
         )
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from txpert._types import BoolArray, FloatArray, IntArray
 
-from ._labelled import aligned
+from ._labeled import aligned
 
 RowScore = Callable[[FloatArray, FloatArray, BoolArray], FloatArray]
 
@@ -112,10 +112,10 @@ def standardize(values: FloatArray, mask: BoolArray) -> FloatArray:
     """Center each row over its mask and scale it to length 1; a constant row becomes NaN."""
     values = np.where(mask, values, 0)
     n_kept = mask.sum(axis=1, keepdims=True)
-    centred = np.where(mask, values - values.sum(axis=1, keepdims=True) / n_kept, 0)
-    length = np.linalg.norm(centred, axis=1, keepdims=True)
+    centered = np.where(mask, values - values.sum(axis=1, keepdims=True) / n_kept, 0)
+    length = np.linalg.norm(centered, axis=1, keepdims=True)
     noise = _ROUNDING * np.abs(values).max(axis=1, keepdims=True, initial=0)
-    return centred / np.where(length <= noise * np.sqrt(n_kept), np.nan, length)
+    return centered / np.where(length <= noise * np.sqrt(n_kept), np.nan, length)
 
 
 def normalize(values: FloatArray, mask: BoolArray) -> FloatArray:

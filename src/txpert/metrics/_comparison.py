@@ -11,7 +11,7 @@ from scipy.stats import wilcoxon
 from txpert._types import FloatArray
 
 from ._arrays import one_dimensional
-from ._labelled import aligned_series
+from ._labeled import aligned_series
 from ._summary import bootstrap_interval
 
 

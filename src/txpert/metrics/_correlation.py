@@ -96,7 +96,7 @@ def cosine_delta(
     .. math:: \cos_p = \frac{\langle \hat\Delta_p, \Delta_p \rangle}
               {\lVert \hat\Delta_p \rVert \, \lVert \Delta_p \rVert}
 
-    As :func:`pearson_delta` but without centring: a shift of all genes counts. Takes and raises
+    As :func:`pearson_delta` but without centering: a shift of all genes counts. Takes and raises
     what that does.
 
     Returns

@@ -9,7 +9,7 @@ from txpert._constants import TARGET_SUM
 from txpert._types import FloatArray
 
 from ._arrays import to_float
-from ._labelled import aligned_genes, aligned_series, as_frame, row_labels
+from ._labeled import aligned_genes, aligned_series, as_frame, row_labels
 
 
 def against_perturbed_mean(
@@ -17,8 +17,8 @@ def against_perturbed_mean(
 ) -> FloatArray:
     """Δ to the mean of perturbed cells rather than to controls.
 
-    What all perturbations do alike, such as stress, drops out, so a correlation of this Δ asks
-    for what is specific to a perturbation. Predicted and observed Δ take the same reference.
+    What all perturbations have in common, such as stress, drops out, so a correlation of this Δ
+    asks for what is specific to a perturbation. Predicted and observed Δ take the same reference.
 
     Parameters
     ----------
@@ -71,9 +71,9 @@ def against_perturbed_mean(
 
 
 def check_scale(delta: npt.ArrayLike, *, target_sum: float = TARGET_SUM) -> None:
-    r"""Refuse a Δ that no log-normalised data can have.
+    r"""Refuse a Δ that no log-normalized data can have.
 
-    :math:`\log(1 + x)` of counts normalised to :math:`T` per cell lies between 0 and
+    :math:`\log(1 + x)` of counts normalized to :math:`T` per cell lies between 0 and
     :math:`\log(1 + T)`, so no difference of two profiles is larger than that. Counts or counts per
     million break the bound as soon as some gene is highly expressed. What stays below it, such as
     moderate z-scores, is not found out.
@@ -83,7 +83,7 @@ def check_scale(delta: npt.ArrayLike, *, target_sum: float = TARGET_SUM) -> None
     delta
         Predicted or observed Δ, shape ``(n_conditions, n_genes)``.
     target_sum
-        Counts per cell after normalisation, :math:`T`.
+        Counts per cell after normalization, :math:`T`.
 
     Raises
     ------
@@ -92,12 +92,11 @@ def check_scale(delta: npt.ArrayLike, *, target_sum: float = TARGET_SUM) -> None
 
     Examples
     --------
-    >>> import txpert as tx
-    >>> tx.metrics.check_scale([[0.1, -0.4]])
-    >>> tx.metrics.check_scale([[0.1, 35.0]])
+    >>> check_scale([[0.1, -0.4]])
+    >>> check_scale([[0.1, 35.0]])
     Traceback (most recent call last):
     ...
-    ValueError: Δ is 35 in row 0, column 1, but log1p of counts normalised to 4000 per cell ...
+    ValueError: Δ is 35 in row 0, column 1, but log1p of counts normalized to 4000 per cell ...
     """
     values = np.asarray(as_frame(delta))
     if values.ndim != 2:
@@ -108,7 +107,7 @@ def check_scale(delta: npt.ArrayLike, *, target_sum: float = TARGET_SUM) -> None
         row, column = np.unravel_index(size.argmax(), size.shape)
         raise ValueError(
             f"Δ is {values[row, column]:g} in row {row}, column {column}, but log1p of counts "
-            f"normalised to {target_sum:g} per cell cannot differ by more than {bound:.3g}. "
-            "Predictions are on another scale (counts?): take log1p of normalised counts and "
+            f"normalized to {target_sum:g} per cell cannot differ by more than {bound:.3g}. "
+            "Predictions are on another scale (counts?): take log1p of normalized counts and "
             "subtract the controls, or give the target_sum of your data."
         )

@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 from txpert._types import BoolArray, FloatArray
 
 from ._arrays import row_blocks, score_rows, to_float
-from ._labelled import as_frame
+from ._labeled import as_frame
 
 
 def top_genes(scores: npt.ArrayLike, k: int) -> BoolArray:
@@ -146,7 +146,7 @@ def de_auprc(pred_delta: npt.ArrayLike, de_genes: npt.ArrayLike) -> FloatArray:
 
 
 def _de_mask(de_genes: npt.ArrayLike) -> Any:
-    """Return a mask as it is if labelled, else as an array; there is none by default."""
+    """Return a mask as it is if labeled, else as an array; there is none by default."""
     mask = as_frame(de_genes)
     return mask if isinstance(mask, pd.DataFrame) else np.asarray(mask)
 

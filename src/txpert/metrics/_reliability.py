@@ -37,8 +37,7 @@ def spearman_brown(correlation: npt.ArrayLike, factor: float = 2.0) -> FloatArra
 
     Examples
     --------
-    >>> import txpert as tx
-    >>> tx.metrics.spearman_brown([0.0, 0.5, 1.0]).round(3).tolist()
+    >>> spearman_brown([0.0, 0.5, 1.0]).round(3).tolist()
     [0.0, 0.667, 1.0]
     """
     if factor < 1:
@@ -69,8 +68,7 @@ def correlation_with_truth(correlation: npt.ArrayLike) -> FloatArray:
 
     Examples
     --------
-    >>> import txpert as tx
-    >>> tx.metrics.correlation_with_truth([0.25, 1.0]).tolist()
+    >>> correlation_with_truth([0.25, 1.0]).tolist()
     [0.5, 1.0]
     """
     r = np.asarray(correlation, dtype=np.float64)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from txpert._types import BoolArray, FloatArray
 
 from ._arrays import check_paired, gene_mask, normalize, row_blocks, standardize, to_float
-from ._labelled import aligned, aligned_genes
+from ._labeled import aligned, aligned_genes
 
 Similarity = Literal["pearson", "cosine"]
 Embed = Callable[[FloatArray, BoolArray], FloatArray]

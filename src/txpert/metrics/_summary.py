@@ -11,7 +11,7 @@ from scipy.special import ndtr, ndtri
 from txpert._types import FloatArray
 
 from ._arrays import one_dimensional, row_blocks, row_index
-from ._labelled import aligned_series
+from ._labeled import aligned_series
 
 
 class Interval(NamedTuple):
@@ -118,7 +118,7 @@ def mean_by_group(
     >>> pred, index = [[1.0, 0.0], [0.0, 2.0]], [0, 1, 1]
     >>> cells = [[1.0, 2.0], [0.0, 2.0], [0.0, 0.0]]
     >>> error = tx.metrics.mse(pred, cells, index=index)
-    >>> error.tolist(), tx.metrics.mean_by_group(error, index).tolist()
+    >>> error.tolist(), mean_by_group(error, index).tolist()
     ([2.0, 0.0, 2.0], [2.0, 1.0])
     """
     values, index = aligned_series(values, index)

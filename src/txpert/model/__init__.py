@@ -29,25 +29,14 @@ What a prediction is made of (``_prediction``):
 A component is added by one class with ``@register_component`` in a file of its own, imported here.
 """
 
-from ._components import COMPONENTS, Component, register_component, show
-from ._ensemble import Ensemble
-from ._held_out import across_lines
+from ._components import Component, register_component, show
 from ._model import TxPertModel
 from ._module import TxPertModule
-from ._plan import TxPertTrainingPlan
-from ._stacking import HeldOut, Weights, stack
 
 __all__ = [
-    "COMPONENTS",
     "Component",
-    "Ensemble",
-    "HeldOut",
     "TxPertModel",
     "TxPertModule",
-    "TxPertTrainingPlan",
-    "Weights",
-    "across_lines",
     "register_component",
     "show",
-    "stack",
 ]

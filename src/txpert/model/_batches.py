@@ -1,3 +1,5 @@
+"""Shuffled minibatches, distributed over processes."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ from torch.utils.data import Sampler
 class ShuffledBatches(Sampler[list[int]]):
     """Rows of each minibatch in random order, shared out among the processes of a training.
 
-    All processes walk through the same minibatches and each takes its part of every one, so that
+    All processes go through the same minibatches and each takes its part of every one, so that
     ``k`` processes make the steps of one. The order is drawn from torch's generator, that of the
     first process if there are several.
 

@@ -29,7 +29,7 @@ _APART = 20
 
 
 class Checkpoints:
-    """A folder in which a training can be taken up again, with a file for each of its fits.
+    """A folder in which a training can be resumed, with a file for each of its fits.
 
     ``start.pt`` holds the weights that training started from and what was trained; ``fit_0.pt``,
     ``fit_1.pt``, … the state of each fit, or its outcome once it came to its end. A model that
@@ -137,7 +137,7 @@ class FitCheckpoint(pl.Callback):
         return {"plugins": [*others, CheckpointIO()], "ckpt_path": self.resume_from}
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Put back random numbers and history of a fit that is taken up again."""
+        """Put back random numbers and history of a fit that is resumed."""
         if not self._loaded:
             return
         set_random_state(self._loaded["random"])
@@ -207,7 +207,7 @@ def write(state: Mapping[str, Any], path: Path) -> None:
         part.unlink(missing_ok=True)
         warnings.warn(
             f"The checkpoint {str(path)!r} could not be written ({error}). Training goes on; it "
-            "could be taken up from the last one written.",
+            "could be resumed from the last one written.",
             UserWarning,
             stacklevel=settings.warnings_stacklevel,
         )

@@ -11,17 +11,17 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 import pandas as pd
 
-from txpert._constants import BATCH, CELL_LINE, N_CELLS, PERTURBATION
+from txpert._constants import BATCH, CELL_LINE, MODALITY, N_CELLS, PERTURBATION
 from txpert._types import FloatArray, IntArray
-from txpert.data import ConditionTable, ControlProfiles, canonical_label, parse_targets
-from txpert.effects import (
-    GeneGaussianProcess,
-    GeneKernels,
-    LineEffects,
-    MeasuredEffects,
-    Posterior,
-    co_response,
-)
+from txpert.data import ConditionTable
+from txpert.data._controls import ControlProfiles
+from txpert.data._tokens import canonical_label, parse_targets
+from txpert.effects._co_response import co_response
+from txpert.effects._contexts import Context
+from txpert.effects._gene_kernels import GeneKernels
+from txpert.effects._gene_process import GeneGaussianProcess, Posterior
+from txpert.effects._line_effects import LineEffects, contexts_of
+from txpert.effects._measured_effects import MeasuredEffects
 
 from ._network import Network
 
@@ -34,7 +34,7 @@ MEASURED, ELSEWHERE, TRANSFERRED, COMPOSED, NEW = KINDS = (
     "composed",
     "new",
 )
-"""What training knows of a condition, see :class:`txpert.model.Ensemble`."""
+"""What training knows of a condition, see ``Ensemble``."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,14 @@ class Training:
 
     @cached_property
     def measured(self) -> MeasuredEffects:
-        """One row per perturbation and cell line."""
+        """One row per perturbation, cell line and modality."""
         obs = self.rows.obs
+        contexts = contexts_of(obs)
         return MeasuredEffects.of(
             [parse_targets(label) for label in obs[PERTURBATION].astype(str)],
             self.rows.delta,
-            cell_line=obs[CELL_LINE].astype(str).tolist(),
+            cell_line=[context.cell_line for context in contexts],
+            modality=[context.modality for context in contexts],
             n_cells=obs[N_CELLS].tolist(),
         )
 
@@ -224,20 +226,30 @@ def show() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["class", "reference", "description"], index=index)
 
 
-def by_line(
-    conditions: pd.DataFrame, predict: Callable[[list[str], str], FloatArray]
+def by_context(
+    conditions: pd.DataFrame, predict: Callable[[list[str], Context], FloatArray]
 ) -> FloatArray:
-    """Predict each distinct perturbation of a cell line once, line by line."""
+    """Predict each distinct perturbation of a context once, context by context."""
+    labels = conditions[PERTURBATION].to_numpy(dtype=object)
+    contexts = contexts_of(conditions)
     parts, order = [], []
-    for line, rows in conditions.reset_index(drop=True).groupby(CELL_LINE, observed=True):
-        code, labels = pd.factorize(rows[PERTURBATION].to_numpy(dtype=object))
-        parts.append(predict(labels.tolist(), str(line))[code])
-        order.append(rows.index.to_numpy())
+    for where in sorted(set(contexts)):
+        rows = np.flatnonzero([context == where for context in contexts])
+        code, names = pd.factorize(labels[rows])
+        parts.append(predict(names.tolist(), where)[code])
+        order.append(rows)
     return np.concatenate(parts)[np.argsort(np.concatenate(order))]
 
 
-def _context_columns(n_contexts: int) -> tuple[str, ...]:
-    return (PERTURBATION,) if n_contexts == 1 else (PERTURBATION, CELL_LINE)
+def _context_columns(contexts: Iterable[Context]) -> tuple[str, ...]:
+    """Return the columns of conditions that tell the contexts apart."""
+    distinct = set(contexts)
+    columns = [PERTURBATION]
+    if len({context.cell_line for context in distinct}) > 1:
+        columns.append(CELL_LINE)
+    if len({context.modality for context in distinct}) > 1:
+        columns.append(MODALITY)
+    return tuple(columns)
 
 
 @register_component(
@@ -245,7 +257,7 @@ def _context_columns(n_contexts: int) -> tuple[str, ...]:
 )
 @dataclass(frozen=True)
 class MeanComponent(Component):
-    """Mean effects by cell line (:class:`txpert.effects.LineEffects`)."""
+    """Mean effects by cell line (``LineEffects``)."""
 
     effects: LineEffects
 
@@ -257,17 +269,17 @@ class MeanComponent(Component):
     @property
     def reads(self) -> tuple[str, ...]:
         """The perturbation and, of several, the cell line."""
-        return _context_columns(len(self.effects.of_line))
+        return _context_columns(self.effects.of_context)
 
     def delta(
         self, conditions: pd.DataFrame, profiles: ControlProfiles, context: IntArray
     ) -> FloatArray:
         """Predict Δ by what was measured."""
 
-        def of_line(labels: list[str], line: str) -> FloatArray:
-            return self.effects.general([canonical_label(label) for label in labels], line)
+        def in_context(labels: list[str], where: Context) -> FloatArray:
+            return self.effects.general([canonical_label(label) for label in labels], where)
 
-        return by_line(conditions, of_line)
+        return by_context(conditions, in_context)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the effects."""
@@ -290,7 +302,7 @@ class GaussianProcessComponent(Component):
     process: GeneGaussianProcess
     kernels: GeneKernels
     response: pd.DataFrame
-    """Coordinates of genes by their responses (:func:`txpert.effects.co_response`)."""
+    """Coordinates of genes by their responses (``co_response``)."""
 
     @classmethod
     def fit(cls, training: Training, sources: Sources) -> GaussianProcessComponent:
@@ -302,7 +314,7 @@ class GaussianProcessComponent(Component):
     @property
     def reads(self) -> tuple[str, ...]:
         """The perturbation and, of several, the cell line."""
-        return _context_columns(len(self.process.rows.contexts.contexts))
+        return _context_columns(self.process.rows.contexts.contexts)
 
     @property
     def explained(self) -> float:
@@ -317,10 +329,12 @@ class GaussianProcessComponent(Component):
         return_specific: bool = False,
     ) -> Posterior:
         """Return the posterior of conditions, see :meth:`GeneGaussianProcess.predict`."""
+        contexts = contexts_of(conditions)
         return self.process.predict(
             [parse_targets(label) for label in conditions[PERTURBATION]],
             self.kernels,
-            cell_line=conditions[CELL_LINE].astype(str).tolist(),
+            cell_line=[context.cell_line for context in contexts],
+            modality=[context.modality for context in contexts],
             return_std=return_std,
             return_specific=return_specific,
         )
@@ -366,26 +380,24 @@ class NetworkComponent(Component):
     """Expected weight for unseen perturbations, once so many of them were held out."""
 
     network: Network
-    offsets: Mapping[str, FloatArray] = field(default_factory=dict)
-    """Mean effect of each cell line relative to that of all; none if the network sees the line."""
+    offsets: Mapping[Context, FloatArray] = field(default_factory=dict)
+    """Mean effect of each context less that of all; none if the network sees the cell line."""
 
     @classmethod
     def fit(cls, training: Training, sources: Sources) -> NetworkComponent:
         """Hand on the network, which minibatches train on all lines together."""
         effects = training.line_effects
-        if sources.network.module.reads != "none" or len(effects.of_line) == 1:
+        if sources.network.module.reads != "none" or len(effects.of_context) == 1:
             return cls(sources.network)
-        lines = training.rows.obs[CELL_LINE].astype(str).value_counts()
-        means = {line: effects.mean(line) for line in lines.index}
-        pooled = np.average([*means.values()], axis=0, weights=lines.to_numpy())
-        return cls(sources.network, {line: mean - pooled for line, mean in means.items()})
+        pooled = effects.pooled_mean
+        return cls(sources.network, {c: effects.mean(c) - pooled for c in effects.of_context})
 
     @property
     def reads(self) -> tuple[str, ...]:
         """Only the perturbation, if there is one line and no basal encoder."""
         if self.network.module.reads != "none":
             return PERTURBATION, CELL_LINE, BATCH
-        return _context_columns(len(self.offsets) or 1)
+        return _context_columns(self.offsets)
 
     def in_batches(self, size: int) -> NetworkComponent:
         """Return the component that decodes so many conditions at once."""
@@ -397,20 +409,27 @@ class NetworkComponent(Component):
         """Decode the conditions, and add the mean effect of the line relative to that of all."""
         delta = self.network.delta(conditions, profiles, context)
         if self.offsets:
-            order = conditions[PERTURBATION].map(lambda label: len(parse_targets(label)))
-            for line, offset in self.offsets.items():
-                rows = (conditions[CELL_LINE].astype(str) == line).to_numpy()
-                delta[rows] += np.outer(order.to_numpy()[rows], offset)
+            contexts = contexts_of(conditions)
+            order = np.array([len(parse_targets(label)) for label in conditions[PERTURBATION]])
+            for where, offset in self.offsets.items():
+                rows = np.flatnonzero([context == where for context in contexts])
+                delta[rows] += np.outer(order[rows], offset)
         return delta
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the lines' offsets: the weights are saved with the module."""
-        return dict(self.offsets)
+        """Return the offsets of contexts: the weights are saved with the module."""
+        if not self.offsets:
+            return {}
+        contexts = np.array([*self.offsets], dtype=str)
+        return {"contexts": contexts, "offsets": np.stack([*self.offsets.values()])}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any], sources: Sources) -> NetworkComponent:
         """Take the model's network."""
-        return cls(sources.network, dict(state))
+        if not state:
+            return cls(sources.network)
+        contexts = [Context(*pair) for pair in state["contexts"].tolist()]
+        return cls(sources.network, dict(zip(contexts, state["offsets"], strict=True)))
 
     def claim(self, kind: str, n_held_out: int, explained: float) -> float:
         """Claim as much as graphs explain of effects, and as the network could be tested."""

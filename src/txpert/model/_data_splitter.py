@@ -13,7 +13,11 @@ from torch.utils.data import BatchSampler, DataLoader, Sampler, SequentialSample
 
 from txpert._constants import CONTROL, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
 from txpert._types import BoolArray, IntArray
-from txpert.data import ConditionTable, Matching, Screen, encode_targets, parse_targets
+from txpert.data import ConditionTable
+from txpert.data._controls import Matching
+from txpert.data._group_sums import weighted_group_means
+from txpert.data._screen import Screen
+from txpert.data._tokens import encode_targets, parse_targets
 
 from ._batches import ShuffledBatches
 from ._torch_datasets import CellDataset, ConditionDataset, Controls
@@ -26,7 +30,7 @@ class PerturbationSplitter(pl.LightningDataModule):
 
     Controls belong to no split and are trained on. Validation runs on pseudobulk conditions
     whatever the training unit, so that its score always means the same. Where several processes
-    train together they share out the rows of each training minibatch, and each validates all.
+    train together they divide the rows of each training minibatch, and each validates all.
 
     Parameters
     ----------
@@ -99,9 +103,15 @@ class PerturbationSplitter(pl.LightningDataModule):
     def training_effects(self) -> Tensor:
         """Return Δ of the training perturbations of one gene, or of all if there are none.
 
-        One row per cell line and perturbation, ``(n, n_genes)``.
+        One row per cell line and perturbation, ``(n, n_genes)``. A gene that was not measured has
+        its mean over the others.
         """
         labels, delta = self._perturbed.obs[PERTURBATION].astype(str), self._perturbed.delta
+        missing = np.isnan(delta)
+        if missing.any():
+            everywhere = np.zeros(len(delta), dtype=np.int64)
+            mean = weighted_group_means(delta, everywhere, np.ones(len(delta)))
+            delta = np.where(missing, np.nan_to_num(mean), delta)
         order = np.array([len(parse_targets(label)) for label in labels])
         return torch.from_numpy(delta[order == 1] if (order == 1).any() else delta)
 
@@ -161,5 +171,5 @@ def _conditions(table: ConditionTable, nodes: pd.Index, matching: Matching) -> C
 def _loader(
     dataset: ConditionDataset | CellDataset, batches: Sampler[list[int]]
 ) -> DataLoader[dict[str, Tensor]]:
-    """Hand out whole minibatches: one indexing per batch instead of one per row."""
+    """Yield whole minibatches: one indexing per batch instead of one per row."""
     return DataLoader(dataset, sampler=batches, batch_size=None)

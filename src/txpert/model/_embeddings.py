@@ -1,3 +1,5 @@
+"""Embeddings of control cells that a basal encoder reads."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
@@ -11,7 +13,9 @@ from mudata import MuData
 
 from txpert._constants import BATCH, CELL_LINE
 from txpert._types import FloatArray, IntArray
-from txpert.data import ConditionTable, ControlProfiles, Embed, Screen
+from txpert.data import ConditionTable
+from txpert.data._controls import ControlProfiles, Embed
+from txpert.data._screen import Screen
 
 
 class LatentModel(Protocol):

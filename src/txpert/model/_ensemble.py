@@ -13,10 +13,14 @@ import numpy.typing as npt
 import pandas as pd
 from scvi import settings
 
-from txpert._constants import CELL_LINE, PERTURBATION
+from txpert._constants import PERTURBATION
 from txpert._types import FloatArray, IntArray
-from txpert.data import ConditionTable, ControlProfiles, canonical_label, parse_targets
-from txpert.effects import TargetEffect
+from txpert.data import ConditionTable
+from txpert.data._controls import ControlProfiles
+from txpert.data._tokens import canonical_label, parse_targets
+from txpert.effects._contexts import Context
+from txpert.effects._line_effects import contexts_of
+from txpert.effects._target_effect import TargetEffect
 
 from ._components import (
     COMPONENTS,
@@ -43,7 +47,7 @@ class Ensemble:
     .. math:: \hat\Delta = T + s\,\Big(D^{(0)} + \sum_c w_c\,(D^{(c)} - D^{(0)})\Big),
               \qquad w_c, s \ge 0,
 
-    with the effect T on the targets themselves (:class:`txpert.effects.TargetEffect`) and the
+    with the effect T on the targets themselves (``TargetEffect``) and the
     components D in the order of :func:`txpert.model.show`: by default the mean effect, a Gaussian
     process and the network. The weights are fitted by :func:`stack` for each kind of condition by
     itself: "measured" (in training, in this cell line), "measured elsewhere" (in other lines, and
@@ -56,7 +60,7 @@ class Ensemble:
     target
         Effect on the targets; components predict what perturbations do besides.
     labels
-        Perturbations in training, by cell line.
+        Perturbations in training, by cell line and modality.
     components
         By name.
     weights
@@ -64,7 +68,7 @@ class Ensemble:
     """
 
     target: TargetEffect
-    labels: Mapping[str, frozenset[str]]
+    labels: Mapping[Context, frozenset[str]]
     components: Mapping[str, Component]
     weights: Mapping[str, Weights] = field(default_factory=dict)
 
@@ -75,9 +79,10 @@ class Ensemble:
         data = Training(target.removed_from(training))
         components = {name: COMPONENTS[name].cls.fit(data, sources) for name in names}
         labels = training.obs[PERTURBATION].astype(str).map(canonical_label)
-        lines = training.obs[CELL_LINE].astype(str)
-        of_line = {line: frozenset(labels[lines == line]) for line in lines.unique()}
-        return cls(target, of_line, components)
+        of_context: dict[Context, set[str]] = {}
+        for context, label in zip(contexts_of(training.obs), labels, strict=True):
+            of_context.setdefault(context, set()).add(label)
+        return cls(target, {c: frozenset(of) for c, of in of_context.items()}, components)
 
     @classmethod
     def of_network(cls, sources: Sources) -> Ensemble:
@@ -125,18 +130,31 @@ class Ensemble:
         return list(dict.fromkeys(columns))
 
     def kinds(self, conditions: pd.DataFrame) -> npt.NDArray[np.str_]:
-        """Return the kind of each condition (perturbation and cell_line), ``(n_conditions,)``."""
-        columns = (conditions[name].astype(str) for name in (PERTURBATION, CELL_LINE))
-        return np.array([self._kind(*pair) for pair in zip(*columns, strict=True)], dtype=str)
+        """Return the kind of each condition, ``(n_conditions,)``.
 
-    def _kind(self, label: str, line: str) -> str:
-        label = canonical_label(label)
-        if label in self._anywhere:
-            if line not in self.labels:
+        Parameters
+        ----------
+        conditions
+            perturbation, cell_line and, if there are several, modality.
+        """
+        pairs = zip(conditions[PERTURBATION].astype(str), contexts_of(conditions), strict=True)
+        return np.array([self._kind(*pair) for pair in pairs], dtype=str)
+
+    def _kind(self, label: str, context: Context) -> str:
+        label, known = canonical_label(label), self._of_modality.get(context.modality, frozenset())
+        if label in known:
+            if context not in self.labels:
                 return TRANSFERRED
-            return MEASURED if label in self.labels[line] else ELSEWHERE
-        known = [target in self._anywhere for target in parse_targets(label)]
-        return COMPOSED if all(known) else NEW
+            return MEASURED if label in self.labels[context] else ELSEWHERE
+        return COMPOSED if all(target in known for target in parse_targets(label)) else NEW
+
+    @cached_property
+    def _of_modality(self) -> dict[str, frozenset[str]]:
+        """Perturbations in training by modality, over all cell lines."""
+        found: dict[str, frozenset[str]] = {}
+        for context, labels in self.labels.items():
+            found[context.modality] = found.get(context.modality, frozenset()) | labels
+        return found
 
     def expected(self, kind: str, n_held_out: int = 0) -> Weights:
         """Return the weights to start from, which few held-out perturbations hardly move.
@@ -222,8 +240,9 @@ class Ensemble:
     def to_dict(self) -> dict[str, Any]:
         """Return plain arrays, numbers and strings, for saving."""
         return {
-            "target": self.target.size,
-            "labels": {line: np.array(sorted(of), dtype=str) for line, of in self.labels.items()},
+            "target": self.target.to_dict(),
+            "contexts": np.array([*self.labels], dtype=str).reshape(-1, 2),
+            "labels": [np.array(sorted(of), dtype=str) for of in self.labels.values()],
             "targets": np.array(self.targets, dtype=str),
             "components": {name: c.to_dict() for name, c in self.components.items()},
             "weights": {kind: weights.to_dict() for kind, weights in self.weights.items()},
@@ -233,8 +252,11 @@ class Ensemble:
     def from_dict(cls, state: Mapping[str, Any], sources: Sources) -> Ensemble:
         """Rebuild what :meth:`to_dict` returned."""
         return cls(
-            TargetEffect(state["target"]),
-            {line: frozenset(of.tolist()) for line, of in state["labels"].items()},
+            TargetEffect(**state["target"]),
+            {
+                Context(*pair): frozenset(of.tolist())
+                for pair, of in zip(state["contexts"].tolist(), state["labels"], strict=True)
+            },
             {
                 name: COMPONENTS[name].cls.from_dict(of, sources)
                 for name, of in state["components"].items()

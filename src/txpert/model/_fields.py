@@ -1,3 +1,5 @@
+"""scvi-tools fields of obs columns with an open vocabulary."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -10,7 +12,7 @@ from scvi.data import AnnDataManager
 from scvi.data.fields import MuDataWrapper
 
 from txpert._compat import BaseDataFrameField
-from txpert.data import obs_columns
+from txpert.data._keys import obs_columns
 
 
 class OpenObsField(BaseDataFrameField):
@@ -65,7 +67,9 @@ class OpenObsField(BaseDataFrameField):
         return {f"n_{self.registry_key}": len(state_registry.get(self.CATEGORIES, ()))}
 
     def view_state_registry(self, state_registry: dict[str, Any]) -> rich.table.Table | None:
-        """List the values."""
+        """List the values; ``None`` where the data have no such column."""
+        if self.CATEGORIES not in state_registry:
+            return None
         table = rich.table.Table(title=f"{self.registry_key} State Registry")
         table.add_column("Source Location", style="dodger_blue1")
         table.add_column("Categories", style="green")

@@ -132,7 +132,7 @@ def fit_network(
         data_splitter=splitter,
         max_epochs=max_epochs,
         callbacks=callbacks,
-        use_distributed_sampler=False,  # the splitter shares out the rows
+        use_distributed_sampler=False,  # the splitter divides the rows
         **{"check_val_every_n_epoch": 1, "log_every_n_steps": 1, **trainer_kwargs},
     )
     refuse_subprocesses(runner.trainer)

@@ -12,8 +12,12 @@ from scvi import settings
 
 from txpert._constants import BATCH, CELL_LINE, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
 from txpert._types import BoolArray
-from txpert.data import ConditionTable, Matching, Screen, average_over_batches, parse_targets
-from txpert.splits import hold_out, split_by_fold
+from txpert.data import ConditionTable
+from txpert.data._conditions import average_over_batches
+from txpert.data._controls import Matching
+from txpert.data._screen import Screen
+from txpert.data._tokens import parse_targets
+from txpert.splits._assignment import hold_out, split_by_fold
 
 from ._components import COMPONENTS, TRANSFERRED, Sources
 from ._ensemble import Ensemble
@@ -54,7 +58,7 @@ class TrainingData:
         Parameters
         ----------
         part
-            What :func:`txpert.splits.split_by_fold` returned.
+            What ``split_by_fold`` returned.
         """
         return self._resplit(lambda split, perturbation: hold_out(split, perturbation, part))
 
@@ -125,8 +129,10 @@ class TrainingData:
             delta = component.delta(conditions, profiles, context)
             predicted[name], obs = average_over_batches(delta, rows.obs)
         observed, obs = average_over_batches(ensemble.target.removed_from(rows).delta, rows.obs)
-        kinds = ensemble.kinds(obs)
-        return HeldOut(kinds, obs[CELL_LINE].to_numpy(dtype=str), predicted, observed)
+        held_out = HeldOut(
+            ensemble.kinds(obs), obs[CELL_LINE].to_numpy(dtype=str), predicted, observed
+        )
+        return held_out.over_measured()
 
     def _resplit(self, change: Callable[[Any, Any], pd.Categorical[Any]]) -> TrainingData:
         """Return the data with a split made of split and perturbation of each cell or row."""
@@ -184,7 +190,7 @@ def across_lines(
         }
         predicted = {name: found.get(name, found[ensemble.first]) for name in names}
         held = np.repeat(line, known.sum())
-        parts.append(HeldOut(kinds[known], held, predicted, observed[known]))
+        parts.append(HeldOut(kinds[known], held, predicted, observed[known]).over_measured())
     return parts
 
 

@@ -147,7 +147,7 @@ def feature_genes(node_inputs: Sequence[str | Mapping[str, Any]]) -> list[str]:
 
 
 def make_nodes(node_inputs: Sequence[str | Mapping[str, Any]], nodes: pd.Index) -> Nodes:
-    """Line features up with the nodes: centred, scaled as a whole, 0 where unknown."""
+    """Line features up with the nodes: centered, scaled as a whole, 0 where unknown."""
     tables = []
     for item in node_inputs:
         if isinstance(item, str):

@@ -18,11 +18,15 @@ from scvi import settings
 from scvi.model.base import BaseModelClass
 
 from txpert._constants import N_CELLS, PERTURBATION
-from txpert.data import ConditionTable, Embed, Matching, Screen, parse_targets, read_split
-from txpert.effects import GeneKernels
-from txpert.graph import Graphs, as_graphs
-from txpert.nn import CombinationName, EncoderConfig
-from txpert.splits import draw_split
+from txpert.data import ConditionTable
+from txpert.data._controls import Embed, Matching
+from txpert.data._screen import Screen, read_split
+from txpert.data._tokens import parse_targets
+from txpert.effects._gene_kernels import GeneKernels
+from txpert.graph._knowledge_graph import Graphs, as_graphs
+from txpert.nn import EncoderConfig
+from txpert.nn._combination import CombinationName
+from txpert.splits._assignment import draw_split
 
 from ._components import GAUSSIAN_PROCESS, MEAN, NETWORK, Sources, check_components
 from ._embeddings import ControlEmbedding, LatentModel, obsm_embedding
@@ -60,7 +64,7 @@ class TxPertModel(SetupMixin, TrainingMixin, PredictionMixin, SavingMixin, BaseM
         Knowledge graphs over genes. Their nodes, and the targets of the screen, are the genes
         whose perturbation can be predicted.
     encoder
-        Perturbation encoder: one of :data:`txpert.nn.ENCODERS` by name, such as ``"gat"``,
+        Perturbation encoder: one of ``ENCODERS`` by name, such as ``"gat"``,
         ``"exphormer"`` or ``"free"``, or with options, such as
         ``tx.nn.EncoderConfig("gat", {"n_layers": 2})``.
     node_inputs
@@ -79,7 +83,7 @@ class TxPertModel(SetupMixin, TrainingMixin, PredictionMixin, SavingMixin, BaseM
         whole ``"cell_line"``. Observed Δ is always against the same batch.
     combination
         Targets of a combination act as a ``"sum"``, with an ``"interaction"`` term for pairs, or
-        one after the other (``"sequential"``); see :class:`txpert.nn.SequentialCombination`.
+        one after the other (``"sequential"``); see ``SequentialCombination``.
     decoding
         ``"low_rank"`` predicts the change by a few directions learned from the training
         perturbations and adds it to the control profile; ``"delta"`` predicts the change by an
@@ -87,7 +91,7 @@ class TxPertModel(SetupMixin, TrainingMixin, PredictionMixin, SavingMixin, BaseM
     components
         What a prediction is made of: some of ``"mean"``, ``"gaussian_process"`` and
         ``"network"`` (:func:`txpert.model.show`), weighted on held-out perturbations
-        (:class:`txpert.model.Ensemble`). ``"network"`` alone is the paper's way.
+        (``Ensemble``). ``"network"`` alone is the paper's way.
     n_latent
         Dimensionality of the latent space.
     n_hidden
@@ -210,7 +214,7 @@ class TxPertModel(SetupMixin, TrainingMixin, PredictionMixin, SavingMixin, BaseM
         return obsm_embedding(arguments.get("embedding_key"), modality)
 
     def _mean_control(self) -> torch.Tensor:
-        controls = self.conditions.controls
+        controls = self.conditions.controls.filled()
         weights = controls.obs[N_CELLS].to_numpy()
         return torch.from_numpy(np.average(controls.mean, axis=0, weights=weights)).float()
 

@@ -1,3 +1,5 @@
+"""The network: basal encoder, perturbation encoder and decoder."""
+
 from __future__ import annotations
 
 import inspect
@@ -9,25 +11,23 @@ from scvi.module.base import BaseModuleClass, LossOutput, auto_move_data
 from torch import Tensor
 from torch.nn import functional as F
 
-from txpert.data import Matching
-from txpert.nn import (
-    BasalMLP,
-    CombinationName,
-    Decoder,
-    EncoderConfig,
-    GraphTensors,
-    Nodes,
-    Similarity,
-    delta_similarity,
-    find_decoder,
-    join_edges,
-    make_combination,
-    make_decoder,
-    make_encoder,
-    reachable,
-)
+from txpert.data._controls import Matching
+from txpert.nn import Decoder, EncoderConfig, GraphTensors, Nodes
+from txpert.nn._combination import CombinationName, make_combination
+from txpert.nn._decoder import find_decoder, make_decoder
+from txpert.nn._edges import join_edges, reachable
+from txpert.nn._mlp import BasalMLP
+from txpert.nn._registry import make_encoder
+from txpert.nn._similarity import Similarity, delta_similarity
 
-from ._torch_datasets import CONTROL_EMBEDDING, CONTROL_PROFILE, EXPRESSION, PERTURBATION, WEIGHT
+from ._torch_datasets import (
+    CONTROL_EMBEDDING,
+    CONTROL_PROFILE,
+    EXPRESSION,
+    MEASURED,
+    PERTURBATION,
+    WEIGHT,
+)
 
 Decoding = Literal["low_rank", "delta", "direct"]
 Basal = Literal["mlp", "embedding", "none"]
@@ -45,7 +45,7 @@ class TxPertModule(BaseModuleClass):
         \hat y = \bar x + g\Big(\sum_{p \in P} z_p\Big) \quad\text{("delta")},
 
     with an MLP as decoder :math:`g`; "low_rank" is as "delta", with
-    :class:`txpert.nn.LowRankDecoder`.
+    ``LowRankDecoder``.
 
     A node about which training said nothing (an isolated one that was no training target, say)
     has the mean embedding of the training targets in evaluation mode.
@@ -69,7 +69,7 @@ class TxPertModule(BaseModuleClass):
     decoding
         ``"low_rank"``, ``"delta"`` or ``"direct"``.
     combination
-        How several targets act together, see :func:`txpert.nn.make_combination`.
+        How several targets act together, see ``make_combination``.
     n_latent, n_hidden, dropout
         Sizes of the latent space and the hidden layers, and their dropout.
     mean_control
@@ -244,8 +244,14 @@ class TxPertModule(BaseModuleClass):
         their prediction, so :math:`\sum_i \lVert y_i - \hat y \rVert^2 = n \lVert \bar y - \hat y
         \rVert^2` + constant, and the gradient is that of training on the cells. With
         ``similarity``, the perturbed rows add :math:`\lambda n (1 - r(\hat\Delta, \Delta))`.
+        Genes that were not measured in a row have no part in either.
         """
         expression, observed = generative_outputs["expression"], tensors[EXPRESSION]
+        measured = tensors.get(MEASURED)
+        if measured is not None:
+            # What is predicted there is no error, and has no gradient.
+            expression = torch.where(measured, expression, tensors[CONTROL_PROFILE])
+            observed = torch.where(measured, observed, tensors[CONTROL_PROFILE])
         error = F.mse_loss(expression, observed, reduction="none").mean(dim=1)
         weight = tensors[WEIGHT]
         cost = error

@@ -10,7 +10,8 @@ import torch
 
 from txpert._constants import PERTURBATION
 from txpert._types import FloatArray, IntArray
-from txpert.data import ControlProfiles, encode_targets
+from txpert.data._controls import ControlProfiles
+from txpert.data._tokens import encode_targets
 
 from ._module import TxPertModule
 from ._torch_datasets import control_tensors
@@ -49,7 +50,7 @@ class Network:
         context
             Position of each condition's controls among them.
         """
-        module = self.module
+        module, profiles = self.module, profiles.filled()
         positions = torch.from_numpy(encode_targets(conditions[PERTURBATION], self.nodes))
         module.eval()
         embeddings = module.embed()

@@ -11,8 +11,9 @@ import torch
 from scvi.train import TrainingPlan
 from torch import Tensor
 
+from txpert._types import FloatArray
 from txpert.metrics import pearson_delta
-from txpert.nn import Similarity
+from txpert.nn._similarity import Similarity
 
 from ._module import TxPertModule
 from ._torch_datasets import CONTROL_PROFILE, GROUP, PERTURBATION, WEIGHT
@@ -115,7 +116,10 @@ class TxPertTrainingPlan(TrainingPlan):
     def on_validation_epoch_end(self) -> None:
         """Log the mean Pearson Δ over the validation perturbations."""
         predicted = (self._delta_sum / self._n_cells[:, None]).cpu().numpy()
-        score = np.nanmean(pearson_delta(predicted, self.validation_delta))
+        observed = self.validation_delta
+        if np.isnan(observed).any():
+            predicted, observed = _over_measured(predicted, observed)
+        score = np.nanmean(pearson_delta(predicted, observed))
         self.log(MONITOR, float(score), prog_bar=True, sync_dist=self.use_sync_dist)
         del self._embeddings, self._delta_sum, self._n_cells
 
@@ -126,6 +130,18 @@ class TxPertTrainingPlan(TrainingPlan):
             config["optimizer"], WarmUp(self.warmup_steps)
         )
         return config | {"lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def _over_measured(predicted: FloatArray, observed: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Give genes not measured (NaN) the mean of their row: they have no part in a correlation."""
+    measured = np.isfinite(observed)
+    number = np.maximum(measured.sum(axis=1, keepdims=True), 1)
+
+    def level(values: FloatArray) -> FloatArray:
+        mean = np.where(measured, values, 0).sum(axis=1, keepdims=True) / number
+        return np.where(measured, values, mean)
+
+    return level(predicted), level(observed)
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,11 @@ from anndata import AnnData
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION
 from txpert._types import FloatArray, IntArray
-from txpert.data import ConditionTable, ControlProfiles, Matching, Screen, encode_targets
-from txpert.effects import Posterior
+from txpert.data import ConditionTable
+from txpert.data._controls import ControlProfiles, Matching
+from txpert.data._screen import Screen
+from txpert.data._tokens import encode_targets
+from txpert.effects._gene_process import Posterior
 
 from ._components import NETWORK, Sources
 from ._embeddings import ControlEmbedding
@@ -136,7 +139,7 @@ class PredictionMixin:
         delta, sizes = delta[code], sizes.iloc[code].reset_index(drop=True)
         if self.ensemble_ is None:
             return delta, pd.DataFrame(index=obs.index)
-        row, column, change = ensemble.target.entries(obs[PERTURBATION], profiles, context)
+        row, column, change = ensemble.target.entries(obs, profiles, context)
         delta[row, column] += change
         sizes["target"] = np.sqrt(np.bincount(row, change**2, minlength=len(obs)))
         return delta, sizes

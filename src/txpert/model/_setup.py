@@ -12,23 +12,19 @@ from scvi import REGISTRY_KEYS
 from scvi.data import AnnDataManager
 from scvi.data.fields import LayerField, MuDataLayerField, MuDataObsmField, ObsmField
 
-from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT
-from txpert.data import (
-    ObsKeys,
-    Screen,
-    check_log_normalised,
-    expression_matrix,
-    log_normalised,
-    obs_columns,
-    place,
-    resolve_key,
-)
+from txpert._constants import BATCH, CELL_LINE, CONTROL, MODALITY, PERTURBATION, SPLIT
+from txpert.data import ObsKeys
+from txpert.data._keys import obs_columns, resolve_key
+from txpert.data._log_normalized import log_normalized
+from txpert.data._matrix import expression_matrix, place
+from txpert.data._modality import warn_of_mixed_modalities
+from txpert.data._screen import Screen
 
 from ._embeddings import read_embedding
 from ._fields import MuDataOpenObsField, OpenObsField, obs_column
 
 EMBEDDING = "embedding"
-_FIELDS = (PERTURBATION, CONTROL, BATCH, CELL_LINE, SPLIT)
+_FIELDS = (PERTURBATION, CONTROL, BATCH, CELL_LINE, SPLIT, MODALITY)
 _EXPRESSION_OPTIONS: dict[str, Any] = {"is_count_data": False, "correct_data_format": False}
 
 
@@ -47,6 +43,7 @@ class SetupMixin:
         batch_key: str | None = BATCH,
         cell_line_key: str | None = CELL_LINE,
         split_key: str | None = SPLIT,
+        modality_key: str | None = MODALITY,
         layer: str | None = None,
         embedding_key: str | None = None,
         target_sum: float | None = None,
@@ -58,7 +55,9 @@ class SetupMixin:
         ----------
         adata
             Cells × genes, log1p of library-size-normalized counts, in memory, backed (h5ad, zarr)
-            or lazy (:func:`anndata.experimental.read_lazy`).
+            or lazy (:func:`anndata.experimental.read_lazy`); or effects
+            (:func:`txpert.pp.from_effects`). A gene that a cell line and batch did not measure is
+            NaN in all its cells, or marked by :func:`txpert.pp.mark_unmeasured`.
         perturbation_key
             obs column of what was done to each cell: ``"A"``, ``"A+B"`` or ``"control"``.
         control_key
@@ -68,6 +67,10 @@ class SetupMixin:
             Under their default names they are used where they exist; ``None`` ignores them.
             A split written later is read when a model is made or trained; without one, validation
             perturbations are drawn when a model is made.
+        modality_key
+            obs column of how each cell was perturbed (CRISPRi, CRISPRa, knockout), used as
+            ``batch_key``. A control belongs to its cell line and batch, whatever its modality:
+            where modalities have controls of their own, name their batches apart.
         layer
             Layer of the expression values; ``None`` takes ``X``.
         embedding_key
@@ -86,8 +89,21 @@ class SetupMixin:
             If a column, the layer or the embedding does not exist.
         ValueError
             If the annotation or the values are unusable; the message says which and the remedy.
+
+        Warns
+        -----
+        UserWarning
+            If a column that is not used says that cells were perturbed in several ways.
         """
-        keys = _keys(perturbation_key, control_key, batch_key, cell_line_key, split_key)
+        columns = (
+            perturbation_key,
+            control_key,
+            batch_key,
+            cell_line_key,
+            split_key,
+            modality_key,
+        )
+        keys = _keys(*columns)
         resolved = cls._check(adata, adata, layer, keys, dict.fromkeys(keys), target_sum)
         fields = [
             LayerField(REGISTRY_KEYS.X_KEY, layer, **_EXPRESSION_OPTIONS),
@@ -103,7 +119,7 @@ class SetupMixin:
         manager = AnnDataManager(fields=fields, setup_method_args=method)
         manager.register_fields(adata, **kwargs)
         cls.register_manager(manager)
-        ObsKeys(perturbation_key, control_key, batch_key, cell_line_key, split_key).register(adata)
+        ObsKeys(*columns).register(adata)
 
     @classmethod
     def setup_mudata(
@@ -114,6 +130,7 @@ class SetupMixin:
         batch_key: str | None = BATCH,
         cell_line_key: str | None = CELL_LINE,
         split_key: str | None = SPLIT,
+        modality_key: str | None = MODALITY,
         layer: str | None = None,
         embedding_key: str | None = None,
         target_sum: float | None = None,
@@ -126,7 +143,7 @@ class SetupMixin:
         ----------
         mdata
             Multimodal data; one modality holds log-normalized expression.
-        perturbation_key, control_key, batch_key, cell_line_key, split_key
+        perturbation_key, control_key, batch_key, cell_line_key, split_key, modality_key
             As in :meth:`setup_anndata`.
         layer, embedding_key, target_sum
             As in :meth:`setup_anndata`.
@@ -152,7 +169,9 @@ class SetupMixin:
                     f"{', '.join(mdata.mod)}."
                 )
         _check_order(mdata, modalities)
-        keys = _keys(perturbation_key, control_key, batch_key, cell_line_key, split_key)
+        keys = _keys(
+            perturbation_key, control_key, batch_key, cell_line_key, split_key, modality_key
+        )
         places = {name: modalities.get(f"{name}_key") for name in keys}
         expression = mdata.mod[modalities["layer"]]
         resolved = cls._check(mdata, expression, layer, keys, places, target_sum)
@@ -206,10 +225,12 @@ class SetupMixin:
             resolved[name] = resolve_key(name, key, obs, where)
             columns |= obs_columns(obs, {name: resolved[name]})
         matrix = expression_matrix(expression, layer)
-        Screen.from_columns(matrix, expression.var_names, columns)
+        screen = Screen.from_columns(matrix, expression.var_names, columns)
         if target_sum is None:
-            check_log_normalised(matrix, place(layer))
-        log_normalised(matrix, target_sum, place(layer))
+            screen.check_values(place(layer))
+        log_normalized(matrix, target_sum, place(layer))
+        if resolved[MODALITY] is None:
+            warn_of_mixed_modalities(data.obs, screen.control)
         return resolved
 
 
@@ -218,16 +239,19 @@ def read_screen(manager: AnnDataManager) -> Screen:
     columns = {name: obs_column(manager, name) for name in _FIELDS if name != SPLIT}
     columns[SPLIT] = split_column(manager)
     arguments = manager.registry["setup_args"]
-    matrix = log_normalised(
+    matrix = log_normalized(
         manager.get_from_registry(REGISTRY_KEYS.X_KEY),
         arguments.get("target_sum"),
         place(arguments["layer"]),
     )
-    return Screen.from_columns(
+    screen = Screen.from_columns(
         matrix,
         registered_genes(manager.registry),
         {name: column for name, column in columns.items() if column is not None},
     )
+    modality = (arguments.get("modalities") or {}).get("layer")
+    data = manager.adata
+    return screen.with_context(data if modality is None else data.mod[modality], data.obs)
 
 
 def split_column(manager: AnnDataManager) -> pd.Series[Any] | None:

@@ -45,6 +45,21 @@ class HeldOut:
             np.concatenate([part.observed for part in parts]),
         )
 
+    def over_measured(self) -> HeldOut:
+        """Return the same with no change, predicted or observed, of genes that were not measured.
+
+        They then have no part in squared errors, and next to none in correlations. What was not
+        measured is NaN in ``observed``.
+        """
+        missing = np.isnan(self.observed)
+        if not missing.any():
+            return self
+        predicted = {
+            name: np.where(missing, np.float32(0), delta) for name, delta in self.predicted.items()
+        }
+        observed = np.where(missing, np.float32(0), self.observed)
+        return replace(self, predicted=predicted, observed=observed)
+
     def of_kind(self, kind: str) -> HeldOut:
         """Return the perturbations of one kind."""
         return self._rows(np.flatnonzero(self.kinds == kind))

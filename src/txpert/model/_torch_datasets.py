@@ -1,3 +1,5 @@
+"""Minibatches of pseudobulk conditions or of cells, with their matched controls."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -10,16 +12,13 @@ from torch.utils.data import Dataset
 
 from txpert._constants import CELL_LINE, N_CELLS
 from txpert._constants import PERTURBATION as PERTURBATION_COLUMN
-from txpert._types import IntArray
-from txpert.data import (
-    ConditionTable,
-    ControlProfiles,
-    Matching,
-    Screen,
-    average_over_batches,
-    read_rows,
-    refuse_dask,
-)
+from txpert._types import BoolArray, FloatArray, IntArray
+from txpert.data import ConditionTable
+from txpert.data._conditions import average_over_batches
+from txpert.data._controls import ControlProfiles, Matching
+from txpert.data._matrix import read_rows
+from txpert.data._screen import Screen
+from txpert.data._storage import refuse_dask
 
 EXPRESSION = "X"
 CONTROL_PROFILE = "control_profile"
@@ -27,17 +26,32 @@ CONTROL_EMBEDDING = "control_embedding"
 PERTURBATION = "perturbation"
 WEIGHT = "n_cells"
 GROUP = "group"
-"""Keys of a minibatch: what is predicted, from what, and how much a row counts."""
+MEASURED = "measured"
+"""Keys of a minibatch: what is predicted, from what, how much a row counts, which genes do."""
 
 Controls = Literal["averaged", "sampled"]
 
 
 def control_tensors(controls: ControlProfiles, context: IntArray) -> dict[str, Tensor]:
-    """Return what a prediction starts from: profiles and, if there are any, embeddings."""
-    tensors = {CONTROL_PROFILE: torch.from_numpy(controls.mean[context])}
+    """Return what a prediction starts from: profiles and, if there are any, embeddings.
+
+    Genes that a context did not measure are filled, see :meth:`ControlProfiles.filled`.
+    """
+    tensors = {CONTROL_PROFILE: torch.from_numpy(controls.filled().mean[context])}
     if controls.embedding is not None:
         tensors[CONTROL_EMBEDDING] = torch.from_numpy(controls.embedding[context])
     return tensors
+
+
+def observed_tensors(observed: FloatArray, measured: BoolArray) -> dict[str, Tensor]:
+    """Return what is to be predicted and, if genes were not measured, which were.
+
+    A gene that was not has no part in the loss.
+    """
+    if measured.all():
+        return {EXPRESSION: torch.from_numpy(observed)}
+    filled = np.where(measured, observed, np.float32(0))
+    return {EXPRESSION: torch.from_numpy(filled), MEASURED: torch.from_numpy(measured)}
 
 
 class ConditionDataset(Dataset[dict[str, Tensor]]):
@@ -58,7 +72,9 @@ class ConditionDataset(Dataset[dict[str, Tensor]]):
     ) -> None:
         self.table = table
         self.positions = positions
-        self.controls = table.controls.pooled(matching)
+        pooled = table.controls.pooled(matching)
+        self.measured = pooled.measured()
+        self.controls = pooled.filled()
         groups = table.obs.groupby([CELL_LINE, PERTURBATION_COLUMN], observed=True)
         self.group = groups.ngroup().to_numpy(dtype=np.int64)
         self.n_cells = table.obs[N_CELLS].to_numpy(dtype=np.float32)
@@ -67,9 +83,11 @@ class ConditionDataset(Dataset[dict[str, Tensor]]):
         return len(self.table.obs)
 
     def __getitem__(self, rows: Sequence[int]) -> dict[str, Tensor]:
+        context, mean = self.table.context[rows], self.table.mean[rows]
+        measured = np.isfinite(mean) & self.measured[context]
         return {
-            EXPRESSION: torch.from_numpy(self.table.mean[rows]),
-            **control_tensors(self.controls, self.table.context[rows]),
+            **observed_tensors(mean, measured),
+            **control_tensors(self.controls, context),
             PERTURBATION: torch.from_numpy(self.positions[rows]),
             WEIGHT: torch.from_numpy(self.n_cells[rows]),
             GROUP: torch.from_numpy(self.group[rows]),
@@ -98,7 +116,7 @@ class CellDataset(Dataset[dict[str, Tensor]]):
         Encoded targets of each category of ``screen.perturbation``, ``(n_categories, order)``.
     controls
         ``"averaged"``, or ``"sampled"``: one of the control cells, drawn from torch's generator
-        anew each time.
+        again each time.
     matching
         Whether controls are those of the same ``"batch"`` or of the whole ``"cell_line"``.
     """
@@ -117,7 +135,9 @@ class CellDataset(Dataset[dict[str, Tensor]]):
         self.cells = cells
         self.positions = positions
         self.controls = controls
-        self.profiles = table.controls.pooled(matching)
+        pooled = table.controls.pooled(matching)
+        self.measured = table.controls.measured() & pooled.measured()
+        self.profiles = pooled.filled()
         if (
             controls == "sampled"
             and self.profiles.embedding is not None
@@ -141,8 +161,10 @@ class CellDataset(Dataset[dict[str, Tensor]]):
     def __getitem__(self, rows: Sequence[int]) -> dict[str, Tensor]:
         cells = self.cells[rows]
         codes = self.screen.perturbation.codes[cells]
+        observed = read_rows(self.screen.X, cells)
+        measured = np.isfinite(observed) & self.measured[self.context[cells]]
         return {
-            EXPRESSION: torch.from_numpy(read_rows(self.screen.X, cells)),
+            **observed_tensors(observed, measured),
             **self._control_tensors(cells),
             PERTURBATION: torch.from_numpy(self.positions[codes]),
             WEIGHT: torch.ones(len(cells)),
@@ -155,7 +177,11 @@ class CellDataset(Dataset[dict[str, Tensor]]):
         draw = torch.rand(len(pool), dtype=torch.float64).numpy()
         chosen = self.first_control[pool] + (draw * self.n_controls[pool]).astype(np.int64)
         drawn = self.control_cells[chosen]
-        tensors = {CONTROL_PROFILE: torch.from_numpy(read_rows(self.screen.X, drawn))}
+        values = read_rows(self.screen.X, drawn)
+        known = np.isfinite(values) & self.measured[self.context[drawn]]
+        if not known.all():
+            values = np.where(known, values, self.profiles.mean[self.context[drawn]])
+        tensors = {CONTROL_PROFILE: torch.from_numpy(values)}
         if self.screen.embedding is not None:
             tensors[CONTROL_EMBEDDING] = torch.from_numpy(self.screen.embedding[drawn])
         return tensors

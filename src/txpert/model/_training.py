@@ -14,7 +14,9 @@ from scvi import settings
 from scvi.train import TrainRunner
 
 from txpert._constants import TEST, TRAIN, VALIDATION
-from txpert.data import ConditionTable, Matching, Screen
+from txpert.data import ConditionTable
+from txpert.data._controls import Matching
+from txpert.data._screen import Screen
 
 from ._checkpoints import Checkpoints, describe
 from ._components import NETWORK, Sources
@@ -73,7 +75,7 @@ class TrainingMixin:
         """Train on the training perturbations and all controls.
 
         Validation perturbations choose the number of epochs (that of the best validation
-        Pearson Δ) and the weights of the components (:func:`txpert.model.stack`). Then, with
+        Pearson Δ) and the weights of the components (``stack``). Then, with
         ``refit``, everything is trained again on training and validation perturbations together,
         the network for the number of epochs chosen. With fewer than 100 perturbations, or without
         validation perturbations, a fifth of them is held out to choose, in turn if they are
@@ -118,10 +120,10 @@ class TrainingMixin:
             broken off, of the same model with the same data and arguments, this is taken up where
             it was last written, and ends as it would have; one that ended is not repeated.
         accelerator, devices
-            As in Lightning. Several devices share out the rows of each minibatch, and their
+            As in Lightning. Several devices divide the rows of each minibatch, and their
             gradient is that of the whole of it.
         plan_kwargs
-            Further arguments of :class:`~txpert.model.TxPertTrainingPlan`, such as
+            Further arguments of ``TxPertTrainingPlan``, such as
             ``weight_decay``.
         **trainer_kwargs
             Further arguments of :class:`scvi.train.Trainer`, such as ``precision``.

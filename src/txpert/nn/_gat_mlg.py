@@ -18,7 +18,7 @@ def supra_edges(graphs: Sequence[GraphTensors], n_nodes: int) -> Tensor:
     """Return the edges of the supra-graph, ``(2, n_edges)``.
 
     Node ``g * n_nodes + i`` is the copy of gene ``i`` in graph ``g``. Edges of a graph join its
-    own copies; all copies of a gene are joined with one another.
+    own copies; all copies of a gene are connected.
     """
     within = [graph.edges + g * n_nodes for g, graph in enumerate(graphs)]
     copies = torch.arange(len(graphs) * n_nodes).view(len(graphs), n_nodes)

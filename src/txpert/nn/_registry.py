@@ -75,7 +75,7 @@ def register_encoder(
     ...
     ...     def forward(self):
     ...         return self.project(self.degree.log1p())
-    >>> tx.nn.make_encoder("degree", [], tx.nn.Nodes(3), n_latent=2)().shape
+    >>> make_encoder("degree", [], tx.nn.Nodes(3), n_latent=2)().shape
     torch.Size([3, 2])
     """
 

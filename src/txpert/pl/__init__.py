@@ -1,3 +1,5 @@
+"""Figures: scores, Δ, benchmarks, training history and graphs."""
+
 from ._benchmark import benchmark_bars, benchmark_ranks, benchmark_strips
 from ._delta import delta
 from ._graph import graph_coverage, graph_overlap

@@ -1,3 +1,5 @@
+"""Figures of a benchmark: means with intervals, perturbations one by one, and ranks."""
+
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
@@ -7,7 +9,7 @@ from matplotlib.axes import Axes
 
 from txpert._benchmark import BenchmarkResult
 from txpert._constants import CELL_LINE, PERTURBATION
-from txpert.evaluation import metric_of, score_label, score_names
+from txpert.evaluation._metrics import metric_of, score_label, score_names
 
 from ._labels import shown
 from ._results import one_of
@@ -153,7 +155,7 @@ def benchmark_ranks(
     ax.set_yticks(
         np.arange(len(mean)), [f"{shown(name)} ({rank:.1f})" for name, rank in mean.items()]
     )
-    ax.set(xlim=(0, 1), xlabel="share of perturbations")
+    ax.set(xlim=(0, 1), xlabel="fraction of perturbations")
     ax.legend(title="rank", frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
     ax.set_title(f"{score_label(metric)}, rank (mean rank)", fontsize=10)
     return ax

@@ -1,3 +1,5 @@
+"""Predicted against observed Δ of one perturbation."""
+
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
@@ -8,7 +10,7 @@ from matplotlib.axes import Axes
 from mudata import MuData
 
 from txpert._constants import CELL_LINE, PERTURBATION, UNS_KEY
-from txpert.data import canonical_label, parse_targets
+from txpert.data._tokens import canonical_label, parse_targets
 
 from ._labels import label_points, shown
 from ._results import OBSERVED, evaluation, one_of

@@ -1,3 +1,5 @@
+"""Coverage and overlap of knowledge graphs."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +16,7 @@ from ._labels import shown
 def graph_coverage(
     graphs: Sequence[KnowledgeGraph], genes: Iterable[str], *, ax: Axes | None = None
 ) -> Axes:
-    """Share of a set of genes that each graph joins, holds without an edge, or lacks.
+    """Fraction of a set of genes that each graph connects, holds without an edge, or lacks.
 
     Parameters
     ----------
@@ -40,18 +42,18 @@ def graph_coverage(
     joined = (table > 0).fillna(False).mean()
     alone = table.notna().mean() - joined
     shares = {
-        "has neighbours": (joined, "tab:blue"),
+        "has neighbors": (joined, "tab:blue"),
         "node without incoming edge": (alone, "tab:orange"),
         "not in the graph": (1 - joined - alone, "0.85"),
     }
     ax = plt.subplots(figsize=(5, 0.8 + 0.4 * table.shape[1]))[1] if ax is None else ax
     rows, left = np.arange(table.shape[1]), np.zeros(table.shape[1])
-    for label, (share, colour) in shares.items():
-        ax.barh(rows, share, left=left, color=colour, label=label)
+    for label, (share, color) in shares.items():
+        ax.barh(rows, share, left=left, color=color, label=label)
         left += share.to_numpy(dtype=float)
     ax.set_yticks(rows, [shown(name) for name in table.columns])
     ax.invert_yaxis()
-    ax.set(xlim=(0, 1), xlabel=f"share of {len(table):,} genes")
+    ax.set(xlim=(0, 1), xlabel=f"fraction of {len(table):,} genes")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=7, frameon=False)
     return ax
 
@@ -84,7 +86,7 @@ def graph_overlap(graphs: Sequence[KnowledgeGraph], *, ax: Axes | None = None) -
     ax.set_yticks(range(size), names)
     for row, column in np.ndindex(size, size):
         value = shares[row, column]
-        colour = "white" if value > 0.6 else "black"
-        ax.text(column, row, f"{value:.2g}", ha="center", va="center", color=colour, fontsize=8)
+        color = "white" if value > 0.6 else "black"
+        ax.text(column, row, f"{value:.2g}", ha="center", va="center", color=color, fontsize=8)
     ax.set_title("shared edges (Jaccard)", fontsize=10)
     return ax

@@ -1,3 +1,5 @@
+"""Loss and validation score by epoch."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,3 +1,5 @@
+"""Scores of a model against those of a baseline."""
+
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
@@ -7,7 +9,7 @@ from matplotlib.axes import Axes
 from mudata import MuData
 
 from txpert._constants import CELL_LINE, PERTURBATION, UNS_KEY
-from txpert.evaluation import score_label, score_names
+from txpert.evaluation._metrics import score_label, score_names
 
 from ._labels import label_points, shown
 from ._results import evaluation, one_of

@@ -9,31 +9,18 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT
-from txpert.data import (
-    BATCH_KEY,
-    CELL_LINE_KEY,
-    CONTROL_KEY,
-    PERTURBATION_KEY,
-    SPLIT_KEY,
-    ObsKeys,
-    expression_matrix,
-)
-from txpert.graph import KnowledgeGraph, as_graphs
-from txpert.splits import (
-    Problem,
-    Task,
-    by_gene,
-    identical_cells,
-    make_task,
-    mixed_conditions,
-    perturbed_conditions,
-    read_cells,
-    record_key,
-    repeated_names,
-    seen_held_out,
-    shorten,
-    split_hash,
-)
+from txpert.data import ObsKeys
+from txpert.data._keys import BATCH_KEY, CELL_LINE_KEY, CONTROL_KEY, PERTURBATION_KEY, SPLIT_KEY
+from txpert.data._matrix import expression_matrix
+from txpert.graph import KnowledgeGraph
+from txpert.graph._knowledge_graph import as_graphs
+from txpert.splits import Task
+from txpert.splits._cells import by_gene, perturbed_conditions, read_cells
+from txpert.splits._duplicates import identical_cells, repeated_names
+from txpert.splits._hash import split_hash
+from txpert.splits._leaks import Problem, mixed_conditions, seen_held_out, shorten
+from txpert.splits._perturbations import record_key
+from txpert.splits._task import make_task
 
 from ._highly_variable import GENES_KEY
 

@@ -12,16 +12,12 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import N_CELLS, PERTURBATION
-from txpert.data import (
-    CELL_LINE_KEY,
-    CONTROL_KEY,
-    PERTURBATION_KEY,
-    ObsKeys,
-    check_log_normalised,
-    expression_matrix,
-    parse_targets,
-)
-from txpert.splits import Perturbations
+from txpert.data import ObsKeys
+from txpert.data._keys import CELL_LINE_KEY, CONTROL_KEY, PERTURBATION_KEY
+from txpert.data._matrix import expression_matrix
+from txpert.data._tokens import parse_targets
+from txpert.data._values import check_log_normalized
+from txpert.splits._perturbations import Perturbations
 
 from ._measure import N_DE_GENES, TARGET_EXPRESSION, measure_effects
 
@@ -53,15 +49,15 @@ def filter_perturbations(
     Parameters
     ----------
     adata
-        Cells × genes, log-normalised; ``obs[key_added]`` is written.
+        Cells × genes, log-normalized; ``obs[key_added]`` is written.
     min_cells
         Least number of cells. Defaults are those of the paper; ``None`` switches a filter off.
     min_de_genes
         Least number of genes that differ from the controls of the cell line, by an adjusted
         p-value below 0.05 of :func:`scanpy.tl.rank_genes_groups`. This takes most of the time.
     max_target_expression
-        Expression of the target as a share of that in the controls of the cell line (means of
-        normalised counts) must be below this, where the target is measured; of a combination,
+        Expression of the target as a fraction of that in the controls of the cell line (means of
+        normalized counts) must be below this, where the target is measured; of a combination,
         that of every target. For CRISPRi; with CRISPRa take ``None``.
     method
         Test for differential expression; ``"wilcoxon"`` takes far longer than ``"t-test"``.
@@ -110,7 +106,7 @@ def filter_perturbations(
     table[[N_DE_GENES, TARGET_EXPRESSION]] = np.nan
     if min_de_genes is not None or max_target_expression is not None:
         matrix = expression_matrix(adata, layer)
-        check_log_normalised(matrix, "adata.X" if layer is None else f"adata.layers[{layer!r}]")
+        check_log_normalized(matrix, "adata.X" if layer is None else f"adata.layers[{layer!r}]")
         test = None if min_de_genes is None else method
         table[[N_DE_GENES, TARGET_EXPRESSION]] = measure_effects(perturbations, matrix, test)
     if max_target_expression is not None:

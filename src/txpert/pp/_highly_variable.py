@@ -13,23 +13,13 @@ from anndata import AnnData
 
 from txpert._constants import CELL_LINE, CONTROL, PERTURBATION, SPLIT, TRAIN
 from txpert._types import BoolArray
-from txpert.data import (
-    CELL_LINE_KEY,
-    CONTROL_KEY,
-    PERTURBATION_KEY,
-    SPLIT_KEY,
-    ObsKeys,
-    expression_matrix,
-    group_sums,
-    parse_targets,
-)
-from txpert.splits import (
-    names_by_line,
-    perturbed_conditions,
-    read_cells,
-    record_key,
-    trained_on,
-)
+from txpert.data import ObsKeys
+from txpert.data._group_sums import group_sums
+from txpert.data._keys import CELL_LINE_KEY, CONTROL_KEY, PERTURBATION_KEY, SPLIT_KEY
+from txpert.data._matrix import expression_matrix
+from txpert.data._tokens import parse_targets
+from txpert.splits._cells import names_by_line, perturbed_conditions, read_cells, trained_on
+from txpert.splits._perturbations import record_key
 
 logger = logging.getLogger("txpert")
 
@@ -63,7 +53,7 @@ def highly_variable_genes(
     Parameters
     ----------
     adata
-        Cells × genes with a split, log-normalised unless ``flavor`` asks for counts. Written are
+        Cells × genes with a split, log-normalized unless ``flavor`` asks for counts. Written are
         ``var["highly_variable"]``, scanpy's statistics, and ``uns["txpert_genes"]``,
         by which :func:`check_split` can tell which perturbations were used. To drop the other
         genes: ``adata = adata[:, adata.var["highly_variable"]].copy()``.

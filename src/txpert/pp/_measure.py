@@ -13,8 +13,10 @@ from tqdm.auto import tqdm
 
 from txpert._constants import CELL_LINE, CONTROL, PERTURBATION
 from txpert._types import FloatArray, IntArray
-from txpert.data import ValueCheck, parse_targets, read_cells_of
-from txpert.splits import Perturbations
+from txpert.data._matrix import read_cells_of
+from txpert.data._tokens import parse_targets
+from txpert.data._values import ValueCheck
+from txpert.splits._perturbations import Perturbations
 
 N_DE_GENES = "n_de_genes"
 TARGET_EXPRESSION = "target_expression"
@@ -33,7 +35,7 @@ def measure_effects(perturbations: Perturbations, matrix: Any, method: str | Non
     perturbations
         What each cell has been given.
     matrix
-        Log-normalised expression, cells × genes.
+        Log-normalized expression, cells × genes.
     method
         Test that scanpy is to use; ``None`` for no test.
 
@@ -86,7 +88,7 @@ def _read(matrix: Any, cells: IntArray, check: ValueCheck) -> sparse.csr_matrix:
 
 
 def _remaining(cells: sparse.csr_matrix, before: FloatArray) -> float:
-    """Return the highest share of control expression that a target still has."""
+    """Return the highest fraction of control expression that a target still has."""
     after = np.expm1(cells.toarray()).mean(axis=0)
     shares = after[before > 0] / before[before > 0]
     return float(shares.max()) if len(shares) else np.nan

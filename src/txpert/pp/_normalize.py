@@ -7,19 +7,15 @@ from anndata import AnnData
 
 from txpert._constants import TARGET_SUM
 from txpert._types import Matrix
-from txpert.data import (
-    ValueCheck,
-    check_counts,
-    check_target_sum,
-    expression_matrix,
-    iter_chunks,
-)
+from txpert.data._log_normalized import check_target_sum
+from txpert.data._matrix import expression_matrix, iter_chunks
+from txpert.data._values import ValueCheck, check_counts
 
 
 def normalize(
     adata: AnnData, *, target_sum: float = TARGET_SUM, counts_layer: str = "counts"
 ) -> None:
-    """Normalise library sizes and take log1p; the counts are kept in a layer.
+    """Normalize library sizes and take log1p; the counts are kept in a layer.
 
     :func:`scanpy.pp.normalize_total` to ``target_sum`` and :func:`scanpy.pp.log1p`, as the
     paper prepares its screens.
@@ -27,10 +23,10 @@ def normalize(
     Parameters
     ----------
     adata
-        Cells × genes with raw counts in ``X``. Changed in place: ``X`` becomes log-normalised,
+        Cells × genes with raw counts in ``X``. Changed in place: ``X`` becomes log-normalized,
         ``layers[counts_layer]`` the counts.
     target_sum
-        Counts per cell after normalisation.
+        Counts per cell after normalization.
     counts_layer
         Layer that keeps the counts.
 
@@ -61,7 +57,7 @@ def normalize(
         kind, remedy = ("backed", "to_memory") if adata.isbacked else ("a view", "copy")
         raise ValueError(
             f"adata is {kind} and cannot be changed in place. Run adata = adata.{remedy}() first, "
-            f"or leave it and normalise as cells are read: target_sum={TARGET_SUM:g} in "
+            f"or leave it and normalize as cells are read: target_sum={TARGET_SUM:g} in "
             "tx.pp.pseudobulk and TxPertModel.setup_anndata."
         )
     check_target_sum(target_sum)

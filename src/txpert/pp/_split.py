@@ -7,8 +7,13 @@ from collections.abc import Sequence
 from anndata import AnnData
 
 from txpert._constants import PERTURBATION, SPLIT
-from txpert.data import CELL_LINE_KEY, CONTROL_KEY, PERTURBATION_KEY, ObsKeys
-from txpert.splits import Perturbations, Stratify, Task, make_task, split_by_fold
+from txpert.data import ObsKeys
+from txpert.data._keys import CELL_LINE_KEY, CONTROL_KEY, PERTURBATION_KEY
+from txpert.splits import Task
+from txpert.splits._assignment import split_by_fold
+from txpert.splits._perturbations import Perturbations
+from txpert.splits._strata import Stratify
+from txpert.splits._task import make_task
 
 
 def split(
@@ -63,7 +68,7 @@ def split(
     stratify
         Give train, val and test similar distributions of a number per perturbation: a series from
         label to number, or ``"effect_size"``, the norm of Δ against the controls of the cell
-        line, of the log-normalised ``X``.
+        line, of the log-normalized ``X``.
     test_cell_line, val_cell_line
         Cell lines held out, for the tasks about cell lines.
     measured

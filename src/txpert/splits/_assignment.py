@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from txpert._constants import TEST, TRAIN, VALIDATION
-from txpert.data import Screen, parse_targets, read_labels
+from txpert.data._reading import read_labels
+from txpert.data._screen import Screen
+from txpert.data._tokens import parse_targets
 
 from ._draw import Fractions, check_fractions, deal, target_values, targets_of
 

@@ -7,7 +7,9 @@ from anndata import AnnData
 
 from txpert._constants import ALL, BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT, TRAIN
 from txpert._types import BoolArray
-from txpert.data import ObsKeys, Screen, read_labels
+from txpert.data import ObsKeys
+from txpert.data._reading import read_labels
+from txpert.data._screen import Screen
 
 
 def read_cells(adata: AnnData, keys: ObsKeys) -> pd.DataFrame:
@@ -75,7 +77,7 @@ def by_gene(conditions: pd.DataFrame, genes: pd.Index) -> pd.DataFrame:
     conditions
         Has a column perturbation.
     genes
-        Var names of the data; see :func:`txpert.data.read_labels`.
+        Var names of the data; see ``read_labels``.
     """
     reading = read_labels(conditions[PERTURBATION], genes)
     return conditions.assign(**{PERTURBATION: conditions[PERTURBATION].map(reading.label)})

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from txpert._constants import TEST, TRAIN, VALIDATION
-from txpert.data import parse_targets
+from txpert.data._tokens import parse_targets
 
 from ._assignment import FRACTIONS, split_by_target
 from ._draw import check_fractions, deal

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from txpert._types import FloatArray
-from txpert.data import parse_targets
+from txpert.data._tokens import parse_targets
 
 Fractions = FloatArray
 

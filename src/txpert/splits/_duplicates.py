@@ -12,7 +12,7 @@ import pandas as pd
 
 from txpert._constants import CELL_LINE, CONTROL, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
 from txpert._types import IntArray
-from txpert.data import row_digests
+from txpert.data._matrix import row_digests
 
 from ._leaks import Problem
 

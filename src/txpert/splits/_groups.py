@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from txpert._constants import PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
-from txpert.data import parse_targets
+from txpert.data._tokens import parse_targets
 
 UNSEEN_SINGLE = "unseen_single"
 

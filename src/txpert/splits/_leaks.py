@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from txpert._constants import ALL, CELL_LINE, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
-from txpert.data import parse_targets
+from txpert.data._tokens import parse_targets
 
 _NAMES = {TRAIN: "training", VALIDATION: "validation"}
 

@@ -20,7 +20,8 @@ from txpert._constants import (
     VALIDATION,
 )
 from txpert._types import IntArray
-from txpert.data import ObsKeys, Screen
+from txpert.data import ObsKeys
+from txpert.data._screen import Screen
 
 from ._cells import by_gene
 from ._hash import split_hash

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from txpert._constants import CONTROL, PERTURBATION
-from txpert.data import ConditionTable, Screen, canonical_label, check_log_normalised
+from txpert.data import ConditionTable
+from txpert.data._screen import Screen
+from txpert.data._tokens import canonical_label
 
 Stratify = Literal["effect_size"] | pd.Series
 
@@ -19,7 +21,7 @@ def stratum_values(screen: Screen, stratify: Stratify) -> dict[str, float]:
     Raises
     ------
     ValueError
-        If a perturbation has none, or expression is not log-normalised.
+        If a perturbation has none, or expression is not log-normalized.
     """
     if isinstance(stratify, pd.Series):
         return _from_series(screen, stratify)
@@ -28,7 +30,7 @@ def stratum_values(screen: Screen, stratify: Stratify) -> dict[str, float]:
             "stratify takes 'effect_size' or a pandas series from perturbation to number, not "
             f"{stratify!r}."
         )
-    check_log_normalised(screen.X, "adata.X")
+    screen.check_values("adata.X")
     table = ConditionTable.from_screen(screen)
     rows = ~table.obs[CONTROL].to_numpy()
     sizes = pd.Series(np.linalg.norm(table.delta[rows], axis=1).astype(float))

@@ -3,4 +3,7 @@
 from ._encoder import check_encoder
 from ._predictor import check_predictor
 
-__all__ = ["check_encoder", "check_predictor"]
+__all__ = [
+    "check_encoder",
+    "check_predictor",
+]

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from txpert.nn import ENCODERS, EncoderConfig, GraphTensors, Nodes
+from txpert.nn import EncoderConfig, GraphTensors, Nodes
+from txpert.nn._registry import ENCODERS
 
 _N_NODES, _N_LINKED, _N_LATENT = 43, 37, 5
 """No other size in an encoder should be the number of nodes; those from 37 on are isolated."""
@@ -296,7 +297,7 @@ def _graphs(case: _Case) -> None:
         case.require(
             not torch.equal(case.output(moved), whole),
             "multi_graph",
-            "an edge counts the same in whichever graph it is, so graphs are not told apart",
+            "an edge counts the same in whichever graph it is, so graphs are not distinguished",
         )
 
 

@@ -11,7 +11,9 @@ from anndata import AnnData
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, DELTA, PERTURBATION, SPLIT, TRAIN
 from txpert._types import FloatArray
-from txpert.data import ConditionTable, ControlProfiles, parse_targets
+from txpert.data import ConditionTable
+from txpert.data._controls import ControlProfiles
+from txpert.data._tokens import parse_targets
 from txpert.datasets import toy
 from txpert.pp import split
 

@@ -1,6 +1,14 @@
+"""Prediction and evaluation on an AnnData: scores, ceilings, predictions per cell, recipes."""
+
 from ._ceiling import ceiling
 from ._evaluate import evaluate
 from ._fit import fit_baseline, fit_txpert
 from ._predict import predict
 
-__all__ = ["ceiling", "evaluate", "fit_baseline", "fit_txpert", "predict"]
+__all__ = [
+    "ceiling",
+    "evaluate",
+    "fit_baseline",
+    "fit_txpert",
+    "predict",
+]

@@ -1,3 +1,5 @@
+"""``tl.ceiling``: how well an experiment reproduces itself."""
+
 from __future__ import annotations
 
 import warnings
@@ -20,29 +22,16 @@ from txpert._constants import (
 )
 from txpert._layers import named_layers
 from txpert._types import BoolArray, IntArray
-from txpert.data import (
-    BATCH_KEY,
-    CELL_LINE_KEY,
-    CONTROL_KEY,
-    PERTURBATION_KEY,
-    SPLIT_KEY,
-    ObsKeys,
-    Screen,
-    check_counts,
-    check_log_normalised,
-    conditions_of,
-    expression_matrix,
-)
-from txpert.evaluation import (
-    CountModel,
-    Observations,
-    mean_over_repeats,
-    sampled_deltas,
-    score_pairs,
-    split_half_deltas,
-    summarize,
-    with_estimates,
-)
+from txpert.data import ObsKeys
+from txpert.data._conditions import conditions_of
+from txpert.data._keys import BATCH_KEY, CELL_LINE_KEY, CONTROL_KEY, PERTURBATION_KEY, SPLIT_KEY
+from txpert.data._matrix import expression_matrix, place
+from txpert.data._screen import Screen
+from txpert.data._values import check_counts
+from txpert.evaluation._halves import split_half_deltas
+from txpert.evaluation._observations import Observations
+from txpert.evaluation._repeats import mean_over_repeats, score_pairs, summarize, with_estimates
+from txpert.evaluation._sampled import CountModel, sampled_deltas
 
 Ceiling = Literal["split_half", "sampled"]
 
@@ -77,26 +66,26 @@ def ceiling(
         can reach. An odd or only cell goes to either half by chance.
     ``full_size``
         Two experiments of full size, estimated from the halves. The Spearman-Brown formula
-        :math:`r_\text{full} = 2r / (1 + r)` (:func:`txpert.metrics.spearman_brown`) is applied
+        :math:`r_\text{full} = 2r / (1 + r)` (``spearman_brown``) is applied
         to the Pearson Δ of each perturbation, averaged over repeats; the mean squared error is
         half of that between the halves. There is no such formula for retrieval.
     ``noise_free``
         The truth against one experiment of full size: what a perfect prediction would score.
-        :math:`\sqrt{r_\text{full}}` (:func:`txpert.metrics.correlation_with_truth`), undefined
+        :math:`\sqrt{r_\text{full}}` (``correlation_with_truth``), undefined
         where the halves correlate negatively, so that its mean is too high where many do; a
         quarter of the mean squared error of the halves.
     ``sampled``
-        The counts of each condition are pooled to shares of genes, from which two data sets of
+        The counts of each condition are pooled to fractions of genes, from which two data sets of
         the original size are drawn, each cell with its own number of counts (multinomial), then
-        normalised as the data are. This is noise of counting alone: the cells of a condition do
-        not differ, and the noise in the pooled shares counts as signal. So it is an upper bound,
+        normalized as the data are. This is noise of counting alone: the cells of a condition do
+        not differ, and the noise in the pooled counts passes for signal. So it is an upper bound,
         loose for conditions of few cells: a perturbation without effect has a Pearson Δ of about
         0.5 here, and of 0 between halves.
 
     Parameters
     ----------
     adata
-        Cells × genes, log-normalised, in memory or backed; ``uns[key_added]["ceiling"]`` is
+        Cells × genes, log-normalized, in memory or backed; ``uns[key_added]["ceiling"]`` is
         written: ``params``, ``summary``, ``perturbations`` (means over repeats, one row per kind,
         perturbation and cell line) and ``repeats`` (the same for each repeat).
     kind
@@ -155,7 +144,7 @@ def ceiling(
         control_label=control_label,
     )
     screen = Screen.from_anndata(adata, keys, layer)
-    check_log_normalised(screen.X, "adata.X" if layer is None else f"adata.layers[{layer!r}]")
+    screen.check_values(place(layer))
     counts = _counts(adata, counts_layer) if "sampled" in kinds else None
     conditions, condition = conditions_of(screen)
     scored, splits = _scored(conditions, split)

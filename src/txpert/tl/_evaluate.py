@@ -11,13 +11,11 @@ from mudata import MuData
 
 from txpert._constants import SPLIT, TEST, TRAIN, UNS_KEY
 from txpert.baselines import GeneralBaseline
-from txpert.evaluation import (
-    HeldOut,
-    SupportsPredict,
+from txpert.evaluation._check import score_prediction
+from txpert.evaluation._metrics import score_names
+from txpert.evaluation._scoring import HeldOut, SupportsPredict, predicted_delta
+from txpert.evaluation._warnings import (
     check_names,
-    predicted_delta,
-    score_names,
-    score_prediction,
     warn_of_copies,
     warn_of_leak,
     warn_of_unmeasured,

@@ -9,9 +9,11 @@ from typing import Any
 from anndata import AnnData
 
 from txpert._constants import PERTURBATION, UNS_KEY
-from txpert.baselines import Baseline, make_baseline
-from txpert.data import parse_targets
-from txpert.graph import KnowledgeGraph, as_graphs
+from txpert.baselines import Baseline
+from txpert.baselines._registry import make_baseline
+from txpert.data._tokens import parse_targets
+from txpert.graph import KnowledgeGraph
+from txpert.graph._knowledge_graph import as_graphs
 from txpert.model import TxPertModel
 
 BENCHMARK_KEY = f"{UNS_KEY}_benchmark"

@@ -1,3 +1,5 @@
+"""``tl.predict``: predicted expression of every cell."""
+
 from __future__ import annotations
 
 import numpy as np

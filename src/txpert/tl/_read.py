@@ -10,7 +10,10 @@ from anndata import AnnData
 from mudata import MuData
 
 from txpert._constants import CONTROL, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
-from txpert.data import ConditionTable, Screen, check_log_normalised, conditions_of, obs_columns
+from txpert.data import ConditionTable
+from txpert.data._conditions import conditions_of
+from txpert.data._keys import obs_columns
+from txpert.data._screen import Screen
 from txpert.model import TxPertModel
 
 
@@ -25,7 +28,7 @@ def read_now(model: TxPertModel, adata: AnnData | MuData) -> tuple[Screen, Condi
     """
     screen, table = model.read(adata)
     if adata is not model.adata:
-        check_log_normalised(screen.X, "The expression of the data to be compared with")
+        screen.check_values("The expression of the data to be compared with")
     column = _split_column(model, adata)
     if column is None:
         return screen, table

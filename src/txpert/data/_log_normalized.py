@@ -1,4 +1,4 @@
-"""Counts that are log-normalised whenever they are read."""
+"""Counts that are log-normalized whenever they are read."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from scipy import sparse
 from txpert._constants import TARGET_SUM
 from txpert._types import IntArray, Matrix
 
-from ._formats import plain_block, plain_matrix
+from ._formats import UnusableValuesError, plain_block, plain_matrix
 from ._storage import is_dask
-from ._values import UnusableValuesError, check_counts, values_of
+from ._values import check_counts, values_of
 
 
-class LogNormalised:
-    """Counts that are normalised whenever rows of them are read.
+class LogNormalized:
+    """Counts that are normalized whenever rows of them are read.
 
     Parameters
     ----------
     counts
         Raw counts, in memory or on disk, ``(n_cells, n_genes)``.
     target_sum
-        Counts per cell after normalisation.
+        Counts per cell after normalization.
     """
 
     def __init__(self, counts: Matrix, target_sum: float) -> None:
@@ -35,19 +35,19 @@ class LogNormalised:
         self.shape = counts.shape
 
     def __getitem__(self, rows: slice | IntArray) -> Matrix:
-        """Return log1p of the normalised counts of some rows."""
-        return log_normalise_rows(self.counts[rows], self.target_sum)
+        """Return log1p of the normalized counts of some rows."""
+        return log_normalize_rows(self.counts[rows], self.target_sum)
 
 
-def log_normalised(counts: Matrix, target_sum: float | None, where: str) -> Matrix:
-    """Return a matrix whose rows are normalised when they are read; nothing is read but a sample.
+def log_normalized(counts: Matrix, target_sum: float | None, where: str) -> Matrix:
+    """Return a matrix whose rows are normalized when they are read; nothing is read but a sample.
 
     Parameters
     ----------
     counts
         Raw counts; a dask array stays one.
     target_sum
-        Counts per cell after normalisation; ``None`` returns the matrix as it is.
+        Counts per cell after normalization; ``None`` returns the matrix as it is.
     where
         How error messages call the matrix.
 
@@ -62,10 +62,10 @@ def log_normalised(counts: Matrix, target_sum: float | None, where: str) -> Matr
     check_target_sum(target_sum)
     check_counts(counts, where)
     if not is_dask(counts):
-        return LogNormalised(counts, target_sum)
+        return LogNormalized(counts, target_sum)
     whole_rows = counts.rechunk({1: -1})
-    meta = log_normalise_rows(whole_rows._meta, target_sum)
-    return whole_rows.map_blocks(log_normalise_rows, target_sum, dtype=np.float32, meta=meta)
+    meta = log_normalize_rows(whole_rows._meta, target_sum)
+    return whole_rows.map_blocks(log_normalize_rows, target_sum, dtype=np.float32, meta=meta)
 
 
 def check_target_sum(target_sum: float) -> None:
@@ -86,8 +86,8 @@ def check_target_sum(target_sum: float) -> None:
         raise ValueError(f"target_sum must be a positive number of counts, not {target_sum!r}.")
 
 
-def log_normalise_rows(block: Any, target_sum: float) -> Any:
-    """Normalise the rows of a block to a sum and take log1p; rows of zeros stay zeros."""
+def log_normalize_rows(block: Any, target_sum: float) -> Any:
+    """Normalize the rows of a block to a sum and take log1p; rows of zeros stay zeros."""
     is_sparse = sparse.issparse(block)
     block = plain_block(block)
     _refuse_fractions(block)
@@ -108,6 +108,6 @@ def _refuse_fractions(block: Any) -> None:
     broken = (values != np.floor(values)) & np.isfinite(values)
     if broken.any():
         raise UnusableValuesError(
-            f"The counts to normalise (target_sum=) have the value {values[broken][0]:g}, which "
+            f"The counts to normalize (target_sum=) have the value {values[broken][0]:g}, which "
             "is no whole number. Name the layer that holds raw counts by layer=."
         )

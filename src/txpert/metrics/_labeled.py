@@ -36,16 +36,16 @@ def aligned(
     Parameters
     ----------
     pred, true
-        Δ; where both are labelled, labels decide, else positions.
+        Δ; where both are labeled, labels decide, else positions.
     genes
-        A mask of genes, labelled or not, or ``None``.
+        A mask of genes, labeled or not, or ``None``.
     rows
         Whether rows of both are the same conditions.
 
     Raises
     ------
     ValueError
-        If both are labelled and differ in what they name, a label occurs twice, or a mask without
+        If both are labeled and differ in what they name, a label occurs twice, or a mask without
         labels is given for values in different orders.
     """
     pred, true = as_frame(pred), as_frame(true)

@@ -1,0 +1,40 @@
+"""The public names: few enough to read, each told apart from the others, each with a home."""
+
+import importlib
+import pkgutil
+import types
+
+import txpert
+
+ROOMS = ["txpert"] + [
+    f"txpert.{room.name}"
+    for room in pkgutil.iter_modules(txpert.__path__)
+    if room.ispkg and not room.name.startswith("_")
+]
+MOST = 120
+
+
+def public_names():
+    """Qualified name and object of whatever is public, rooms and dunders apart."""
+    for room in ROOMS:
+        module = importlib.import_module(room)
+        for name in module.__all__:
+            value = getattr(module, name)
+            if not isinstance(value, types.ModuleType) and not name.startswith("__"):
+                yield f"{room}.{name}", value
+
+
+def test_there_are_at_most_120_public_names():
+    names = [name for name, _ in public_names() if name != "txpert.model.TxPertModel"]
+    assert len(names) <= MOST, f"{len(names)} public names: what do users never need?"
+
+
+def test_no_two_public_names_differ_in_case_only():
+    names = {name for name, _ in public_names()}
+    assert len({name.casefold() for name in names}) == len(names)
+
+
+def test_every_room_is_reached_from_the_package():
+    rooms = {room.removeprefix("txpert.") for room in ROOMS[1:]}
+    assert rooms == {name for name in rooms if hasattr(txpert, name)}
+    assert rooms - set(txpert.__all__) == set()
