@@ -107,12 +107,14 @@ def test_other_data_or_options_are_run_anew(adata, bench, tmp_path, graph):
 
 def test_results_are_saved_and_read(adata, bench, tmp_path):
     labels = adata.obs["perturbation"].astype(str)
-    adata.obs["perturbation"] = labels.replace(labels[adata.obs["split"] == "test"].iloc[0], "NA")
+    adata.obs["perturbation"] = labels.replace(
+        labels[adata.obs["split"] == "test"].iloc[0], "TRUE"
+    )
     result = bench(adata, {"zero": "no_change"}, folder=tmp_path, ceiling_repeats=1)
     back = tx.BenchmarkResult.load(tmp_path)
     same(back, result)
     pd.testing.assert_frame_equal(back.runs, result.runs)
-    assert "NA" in set(back.scores["perturbation"])
+    assert "TRUE" in set(back.scores["perturbation"])
     assert (back.task, back.baseline) == (None, "general")
     pd.testing.assert_frame_equal(back.summary(), result.summary())
     bench(adata, folder=tmp_path)

@@ -54,7 +54,7 @@ def scored(bench: Bench, run: Run, answer: Answer) -> tuple[dict[str, Any], pd.D
 
 
 def _without_scores(held_out: HeldOut, reason: str) -> pd.DataFrame:
-    table = held_out.obs.astype({PERTURBATION: object, CELL_LINE: object})
+    table = held_out.obs.astype({PERTURBATION: str, CELL_LINE: str})
     table[score_names()] = np.nan
     return table.assign(**{UNDEFINED: f"the run failed: {reason}"})
 

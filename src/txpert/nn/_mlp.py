@@ -86,4 +86,6 @@ class BasalMLP(nn.Module):
 
     def forward(self, control: Tensor) -> Tensor:
         """Map controls ``(n, n_input)`` to basal states ``(n, n_latent)``."""
-        return self.layers(control)
+        # Controls differ by less than half precision resolves.
+        with torch.autocast(control.device.type, enabled=False):
+            return self.layers(control.float())
