@@ -88,7 +88,7 @@ class ConditionTable:
         check = ValueCheck("Expression", screen.names, screen.batch, effects=effects, missing=True)
         mean = group_sums(screen.X, condition, len(obs), dtype=np.float32, check=check)
         mean /= np.bincount(condition, minlength=len(obs))[:, None].astype(np.float32)
-        check_panel(mean, obs, screen.genes, check)
+        check_panel(mean, obs, condition, screen.genes, check)
         check.conclude()
         mean[unmeasured_entries(screen.measured, obs, screen.genes)] = np.nan
         if not effects:

@@ -235,6 +235,8 @@ class ControlProfiles:
         check = ValueCheck(where, cells.obs_names, effects=effects, missing=effects)
         sums = group_sums(matrix, context, len(obs), check=check)
         check.conclude()
+        if not effects:
+            check.refuse_partly_missing(context, len(obs))
         mean = sums[:, column] / obs[[N_CELLS]].to_numpy()
         if embedding is not None:
             embedding = weighted_group_means(embedding, context, np.ones(len(context)))

@@ -75,8 +75,10 @@ def unmeasured_entries(
     return mask
 
 
-def check_panel(mean: FloatArray, obs: pd.DataFrame, genes: pd.Index, check: ValueCheck) -> None:
-    """Refuse expression that is infinite, or NaN in some conditions of a context only.
+def check_panel(
+    mean: FloatArray, obs: pd.DataFrame, condition: IntArray, genes: pd.Index, check: ValueCheck
+) -> None:
+    """Refuse expression that is infinite, or NaN in some cells of a context only.
 
     A gene that was not measured is NaN in all cells of a cell line × batch. Effects are not
     asked: a table of them may lack single entries.
@@ -87,6 +89,8 @@ def check_panel(mean: FloatArray, obs: pd.DataFrame, genes: pd.Index, check: Val
         Mean profile of each condition, ``(n_conditions, n_genes)``.
     obs
         The conditions.
+    condition
+        Condition of each cell, ``(n_cells,)``.
     genes
         Names of the genes.
     check
@@ -102,6 +106,7 @@ def check_panel(mean: FloatArray, obs: pd.DataFrame, genes: pd.Index, check: Val
     broken = np.isinf(mean)
     if not check.effects:
         missing = np.isnan(mean)
+        broken |= missing & check.partly_missing(condition, len(obs))[:, None]
         context = obs.groupby([CELL_LINE, BATCH], observed=True).ngroup().to_numpy()
         for number in np.unique(context):
             rows = context == number

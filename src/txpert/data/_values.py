@@ -173,6 +173,24 @@ class ValueCheck:
             if len(rows):
                 raise UnusableValuesError(self._message(fault, rows))
 
+    def partly_missing(self, group: IntArray, n_groups: int) -> BoolArray:
+        """Return of which groups of cells some have NaN and others have none."""
+        lacking = np.bincount(group[self.cells(MISSING)], minlength=n_groups)
+        return (lacking > 0) & (lacking < np.bincount(group, minlength=n_groups))
+
+    def refuse_partly_missing(self, group: IntArray, n_groups: int) -> None:
+        """Raise an error if some cells of a group have NaN and others have none.
+
+        Raises
+        ------
+        UnusableValuesError
+            The message names the first cell and counts them.
+        """
+        rows = self.cells(MISSING)
+        rows = rows[self.partly_missing(group, n_groups)[group[rows]]]
+        if len(rows):
+            raise UnusableValuesError(self._message(MISSING, rows))
+
     def conclude(self) -> None:
         """Raise an error as :meth:`refuse` does, and warn of empty cells."""
         self.refuse()
