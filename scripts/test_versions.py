@@ -3,7 +3,7 @@
 Makes a virtual environment with the package and its test tools, and calls pytest in it::
 
     python3.12 scripts/test_versions.py newest
-    python3.11 scripts/test_versions.py lowest --environment /tmp/lowest tests/data tests/pp
+    python3.11 scripts/test_versions.py lowest --environment lowest-env tests/data tests/pp
 
 Torch is a download of up to 3 GB. An environment that exists is used as it is.
 """
