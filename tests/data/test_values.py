@@ -8,8 +8,8 @@ from txpert.data._values import (
     EMPTY,
     FINE,
     FRACTION,
+    MISSING,
     NEGATIVE,
-    NOT_FINITE,
     TOO_LARGE,
     WHOLE,
     ValueCheck,
@@ -18,7 +18,7 @@ from txpert.data._values import (
 )  # fmt: skip
 
 ROWS = np.array(
-    [[0.5, 0, 1.25], [np.nan, 1, 2], [-0.5, 1.5, 0], [3, 0, 2], [20.5, 1, 0], [0, 0, 0]],
+    [[0.5, 0, 1.25], [np.nan, 0.5, 2], [-0.5, 1.5, 0], [3, 0, 2], [20.5, 1, 0], [0, 0, 0]],
     dtype=np.float32,
 )
 
@@ -26,9 +26,9 @@ ROWS = np.array(
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix, sparse.csc_matrix])
 def test_rows_are_judged_one_by_one(kind):
     faults = row_faults(kind(ROWS))
-    assert faults.tolist() == [FINE, NOT_FINITE, NEGATIVE, WHOLE, TOO_LARGE, EMPTY]
+    assert faults.tolist() == [FINE, MISSING, NEGATIVE, WHOLE, TOO_LARGE, EMPTY]
     counts = row_faults(kind(ROWS), counts=True)
-    assert counts.tolist() == [FRACTION, NOT_FINITE, NEGATIVE, FINE, FRACTION, EMPTY]
+    assert counts.tolist() == [FRACTION, FRACTION, NEGATIVE, FINE, FRACTION, EMPTY]
 
 
 def test_the_first_bad_cell_is_named_with_its_batch():

@@ -6,6 +6,7 @@ from scipy import sparse
 
 from txpert import metrics
 from txpert.metrics import _arrays as arrays
+from txpert.metrics._retrieval import retrieval_scores
 
 ROW_METRICS = [
     metrics.pearson_delta,
@@ -16,7 +17,7 @@ ROW_METRICS = [
     metrics.mae,
     metrics.direction_accuracy,
 ]
-PAIRED = [*ROW_METRICS, metrics.retrieval, metrics.retrieval_scores, metrics.centroid_accuracy]
+PAIRED = [*ROW_METRICS, metrics.retrieval, retrieval_scores, metrics.centroid_accuracy]
 parametrize = pytest.mark.parametrize("metric", ROW_METRICS)
 
 

@@ -221,7 +221,7 @@ class ControlProfiles:
         _check_controls(cells, keys[CONTROL])
         matrix = expression_matrix(cells, layer)
         if not effects:
-            check_log_normalized(matrix, "The control cells' expression", missing=True)
+            check_log_normalized(matrix, "The control cells' expression")
         column = _columns(cells.var_names, genes)
         columns = {
             name: read_names(cells.obs[key]) if (key := keys[name]) in cells.obs else ALL
@@ -232,7 +232,7 @@ class ControlProfiles:
         obs = grouped.size().rename(N_CELLS).reset_index()
         context = grouped.ngroup().to_numpy()
         where = "The control cells' expression"
-        check = ValueCheck(where, cells.obs_names, effects=effects, missing=True)
+        check = ValueCheck(where, cells.obs_names, effects=effects, missing=effects)
         sums = group_sums(matrix, context, len(obs), check=check)
         check.conclude()
         if not effects:

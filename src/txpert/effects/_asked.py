@@ -55,9 +55,8 @@ class Asked:
         distinct = sorted(set(contexts))
         position = {context: i for i, context in enumerate(distinct)}
         members = membership(targets, genes)
-        known = genes.get_indexer(rows.targets)
-        among = members[:, np.where(known >= 0, known, 0)] * (known >= 0)
-        shared = (sparse.csr_array(among) @ rows.members.T).tocoo()
+        among = membership(targets, rows.targets)
+        shared = sparse.csr_array(among @ rows.members.T).tocoo()
         factors = rows.contexts.between(distinct)
         return cls(
             rows, members, shared, factors, np.array([position[c] for c in contexts]), distinct

@@ -241,8 +241,12 @@ class Rows:
 
 
 def membership(targets: Sequence[tuple[str, ...]], genes: pd.Index) -> sparse.csr_array:
-    """Return how often each perturbation has a gene as target, ``(n, n_genes)``."""
+    """Return how often each perturbation has a gene as target, ``(n, n_genes)``.
+
+    Targets that are not among the genes are left out.
+    """
     row = np.repeat(np.arange(len(targets)), [len(names) for names in targets])
     column = genes.get_indexer(pd.Index([t for names in targets for t in names], dtype=object))
+    row, column = row[column >= 0], column[column >= 0]
     shape = len(targets), len(genes)
     return sparse.csr_array((np.ones(len(row), np.float32), (row, column)), shape=shape)

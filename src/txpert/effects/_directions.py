@@ -58,6 +58,8 @@ class Directions:
 
     def join(self, blocks: Sequence[FloatArray]) -> FloatArray:
         """Return effects from what :meth:`split` returns."""
+        if len(blocks) == 1:
+            return np.asarray(blocks[0])
         return np.concatenate(blocks[:-1], axis=1) @ self.axes + blocks[-1]
 
 

@@ -108,7 +108,7 @@ def check_split(
     >>> tx.pp.split(adata)
     >>> problems = tx.pp.check_split(adata, graphs=tx.datasets.toy_graph())
     No problems found in the split 'split' of 12 perturbations.
-    >>> adata.obs["split"] = adata.obs["split"].replace("val", "train")
+    >>> adata.obs["split"] = adata.obs["split"].astype(str).replace({"val": "train", "nan": None})
     >>> tx.pp.check_split(adata)["kind"].tolist()
     ['stale_hash']
     """
