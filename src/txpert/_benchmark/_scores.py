@@ -40,7 +40,8 @@ def scored(bench: Bench, run: Run, answer: Answer) -> tuple[dict[str, Any], pd.D
     names: dict[str, Any] = {"model": run.model, "seed": run.fold.seed, "fold": run.fold.name}
     for name, value in (names | {GROUP: _groups(bench, run.fold, held_out)}).items():
         table[name] = value
-    table = table[[*_HEAD, *score_names(), UNDEFINED]]
+    # As in a stored run: whatever type pandas gives to text.
+    table = table[[*_HEAD, *score_names(), UNDEFINED]].astype({PERTURBATION: str, CELL_LINE: str})
     record = names | {
         "status": "failed" if answer.delta is None else "done",
         "reason": answer.reason,
@@ -54,7 +55,7 @@ def scored(bench: Bench, run: Run, answer: Answer) -> tuple[dict[str, Any], pd.D
 
 
 def _without_scores(held_out: HeldOut, reason: str) -> pd.DataFrame:
-    table = held_out.obs.astype({PERTURBATION: str, CELL_LINE: str})
+    table = held_out.obs.copy()
     table[score_names()] = np.nan
     return table.assign(**{UNDEFINED: f"the run failed: {reason}"})
 
