@@ -408,3 +408,28 @@ def test_unknown_components(adata, graph, components):
 def test_fitting_looks_at_training_conditions_only(adata, graph):
     (labels,) = fitted(adata, graph).labels.values()
     assert labels == set(adata.obs.loc[adata.obs["split"] == "train", "perturbation"])
+
+
+def test_a_line_is_predicted_the_same_in_any_company(graph):
+    """Trained on one line, the model knows less of another: rows of the two are not merged."""
+    adata = tx.datasets.simulate(30, 60, 20, n_batches=1, n_cell_lines=2, seed=3)
+    tx.pp.normalize(adata)
+    lines = sorted(adata.obs["cell_line"].unique())
+    tx.pp.split(adata, task="unseen_cell_line", test_cell_line=lines[1])
+    tx.TxPertModel.setup_anndata(adata)
+    graphs = [tx.datasets.simulated_graph(adata)]
+    model = tx.TxPertModel(adata, graphs, components=("mean", "gaussian_process"))
+    model.train(enable_progress_bar=False)
+    label = model.trained_on_[0][0]
+    together = model.predict(label).to_df("delta")
+    alone = [model.predict(label, cell_line=line).to_df("delta") for line in lines]
+    pd.testing.assert_frame_equal(together, pd.concat(alone).loc[together.index])
+
+
+def test_kernels_of_training_targets_do_not_depend_on_other_anchors(graph, monkeypatch):
+    monkeypatch.setattr("txpert.effects._gene_kernels._MOST_DIRECT", 10)
+    many, few = pd.Index(graph.nodes[:12]), pd.Index(graph.nodes[:6])
+    some, alone = GeneKernels([graph], {}, many).among(few), GeneKernels([graph], {}, few)
+    assert some.names == alone.names
+    for one, other in zip(some.between(many, few), alone.between(many, few), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)

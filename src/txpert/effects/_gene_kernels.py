@@ -67,18 +67,22 @@ class GeneKernels:
         features: Mapping[str, pd.DataFrame],
         anchors: pd.Index,
     ) -> None:
+        self._graphs = [_weighted(graph) for graph in graphs if graph.n_edges]
+        self._diffusions = [_Diffusion(graph.top_k(_WIDTH), anchors) for graph in self._graphs]
+        self._tables = dict(features)
+        self._compare_with(anchors)
+
+    def _compare_with(self, anchors: pd.Index) -> None:
+        """Make what depends on the anchors, which are among those of the diffusions."""
         self.anchors = anchors
-        used = [_weighted(graph) for graph in graphs if graph.n_edges]
         direct = len(anchors) <= _MOST_DIRECT
-        self._direct = [_Direct(graph, anchors) for graph in used] if direct else []
-        self._diffusions = [_Diffusion(graph.top_k(_WIDTH), anchors) for graph in used]
-        self._features = [_Features(frame, anchors) for frame in features.values()]
+        self._direct = [_Direct(graph, anchors) for graph in self._graphs] if direct else []
+        self._features = [_Features(frame, anchors) for frame in self._tables.values()]
         self.names = [
-            *(f"{graph.name}, direct" for graph in used if direct),
-            *(f"{graph.name}, diffusion {time:g}" for graph in used for time in TIMES),
-            *features,
+            *(f"{graph.name}, direct" for graph in self._graphs if direct),
+            *(f"{graph.name}, diffusion {time:g}" for graph in self._graphs for time in TIMES),
+            *self._tables,
         ]
-        self._n_graphs, self._n_features = len(used), len(features)
         self.prior = self._prior()
 
     def _prior(self) -> FloatArray:
@@ -90,8 +94,8 @@ class GeneKernels:
         of_time = (1 - direct) / len(TIMES)
         return np.array(
             [direct] * len(self._direct)
-            + [of_time] * (len(TIMES) * self._n_graphs)
-            + [0.5] * self._n_features
+            + [of_time] * (len(TIMES) * len(self._graphs))
+            + [0.5] * len(self._tables)
         )
 
     def among(self, anchors: pd.Index) -> GeneKernels:
@@ -101,10 +105,7 @@ class GeneKernels:
         training targets stay the same whatever else is looked at.
         """
         some = copy(self)
-        some.anchors = anchors
-        some._direct = [direct.among(anchors) for direct in self._direct]
-        some._features = [features.among(anchors) for features in self._features]
-        some.prior = some._prior()
+        some._compare_with(anchors)
         return some
 
     def between(self, left: pd.Index, right: pd.Index) -> Iterator[FloatArray]:
@@ -171,11 +172,6 @@ class _Direct:
         links = sparse.csr_array((weight, (graph.target, graph.source)), shape=size)
         self._links = sparse.csr_array(links.maximum(links.T))
         self._fix(anchors)
-
-    def among(self, anchors: pd.Index) -> _Direct:
-        some = copy(self)
-        some._fix(anchors)
-        return some
 
     def _fix(self, anchors: pd.Index) -> None:
         """Make the kernel between anchors positive semidefinite.
@@ -250,13 +246,9 @@ class _Features:
     """Inner products of features."""
 
     def __init__(self, frame: pd.DataFrame, anchors: pd.Index) -> None:
-        self._given = frame
         centered = frame - frame.mean()
         size = (centered.reindex(anchors).dropna() ** 2).sum(axis=1).mean()
         self._frame = (centered / np.sqrt(size if size > 0 else 1.0)).astype(np.float32)
-
-    def among(self, anchors: pd.Index) -> _Features:
-        return _Features(self._given, anchors)
 
     def knows(self, genes: pd.Index) -> npt.NDArray[np.bool_]:
         return np.asarray(genes.isin(self._frame.index))

@@ -126,8 +126,11 @@ class Component(ABC):
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Columns of the conditions that Δ depends on."""
-        return (PERTURBATION,)
+        """Columns of the conditions that Δ depends on.
+
+        The cell line is one of them even if training has but one: of others less is known.
+        """
+        return PERTURBATION, CELL_LINE, MODALITY
 
     def in_batches(self, size: int) -> Component:
         """Return the component that predicts so many conditions at once, if it does so at all."""
@@ -239,17 +242,6 @@ def by_context(
     return np.concatenate(parts)[np.argsort(np.concatenate(order))]
 
 
-def _context_columns(contexts: Iterable[Context]) -> tuple[str, ...]:
-    """Return the columns of conditions that tell the contexts apart."""
-    distinct = set(contexts)
-    columns = [PERTURBATION]
-    if len({context.cell_line for context in distinct}) > 1:
-        columns.append(CELL_LINE)
-    if len({context.modality for context in distinct}) > 1:
-        columns.append(MODALITY)
-    return tuple(columns)
-
-
 @register_component(
     MEAN, description="Own effect, else the sum of the targets' effects, else the line's mean"
 )
@@ -263,11 +255,6 @@ class MeanComponent(Component):
     def fit(cls, training: Training, sources: Sources) -> MeanComponent:
         """Average the effects of each perturbation in each line."""
         return cls(training.line_effects)
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """The perturbation and, of several, the cell line."""
-        return _context_columns(self.effects.of_context)
 
     def delta(
         self, conditions: pd.DataFrame, profiles: ControlProfiles, context: IntArray
@@ -306,11 +293,6 @@ class GaussianProcessComponent(Component):
         targets = {target for names in training.measured.targets for target in names}
         kernels = sources.kernels.among(pd.Index(sorted(targets), dtype=object))
         return cls(GeneGaussianProcess.fit(training.measured, kernels), kernels)
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """The perturbation and, of several, the cell line."""
-        return _context_columns(self.process.rows.contexts.contexts)
 
     @property
     def explained(self) -> float:
@@ -385,10 +367,9 @@ class NetworkComponent(Component):
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Only the perturbation, if there is one line and no basal encoder."""
-        if self.network.module.reads != "none":
-            return PERTURBATION, CELL_LINE, BATCH
-        return _context_columns(self.offsets)
+        """The batch, too, if there is a basal encoder."""
+        batch = () if self.network.module.reads == "none" else (BATCH,)
+        return *super().reads, *batch
 
     def in_batches(self, size: int) -> NetworkComponent:
         """Return the component that decodes so many conditions at once."""

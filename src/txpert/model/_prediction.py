@@ -212,5 +212,6 @@ class PredictionMixin:
 
 def _groups(obs: pd.DataFrame, columns: list[str]) -> tuple[IntArray, IntArray]:
     """Return the group of each condition by some columns, and the first condition of each."""
-    code = obs.groupby(columns, sort=True, observed=True).ngroup().to_numpy(dtype=np.int64)
+    known = [column for column in columns if column in obs]
+    code = obs.groupby(known, sort=True, observed=True).ngroup().to_numpy(dtype=np.int64)
     return code, np.unique(code, return_index=True)[1]
