@@ -3,7 +3,7 @@
 from ._depmap import depmap
 from ._download import fetch
 from ._features import from_features
-from ._go import go
+from ._go import go, go_genes
 from ._interactions import biogrid, intact
 from ._interop import (
     from_hetero,
@@ -39,6 +39,7 @@ __all__ = [
     "from_scipy",
     "from_screen",
     "go",
+    "go_genes",
     "intact",
     "map_genes",
     "overlap",
