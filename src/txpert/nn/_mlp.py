@@ -88,4 +88,4 @@ class BasalMLP(nn.Module):
         """Map controls ``(n, n_input)`` to basal states ``(n, n_latent)``."""
         # Controls differ by less than half precision resolves.
         with torch.autocast(control.device.type, enabled=False):
-            return self.layers(control.float())
+            return self.layers(control.to(next(self.parameters()).dtype))
