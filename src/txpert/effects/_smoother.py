@@ -1,4 +1,4 @@
-"""Kernel ridge regression of many genes at once, and how much to smooth, in closed form."""
+"""Ridge regression of many genes at once, with its leave-one-out error, in closed form."""
 
 from __future__ import annotations
 
@@ -44,13 +44,6 @@ class Smoother:
         vectors, singular, _ = np.linalg.svd(root[:, None] * features, full_matrices=False)
         return cls(vectors, singular**2, root, root * trend)
 
-    @classmethod
-    def from_kernel(cls, kernel: FloatArray, weight: FloatArray, trend: FloatArray) -> Smoother:
-        """Use a kernel matrix, shape ``(n, n)``."""
-        root = np.sqrt(weight)
-        values, vectors = np.linalg.eigh(root[:, None] * kernel * root)
-        return cls(vectors, values.clip(0), root, root * trend)
-
     @property
     def scale(self) -> float:
         """Mean variance of f in units of the mean noise at λ = 1; what a grid of λ starts from."""
@@ -72,23 +65,6 @@ class Smoother:
     def loo_error(self, y: FloatArray, penalty: float) -> float:
         """Return the sum of the squared leave-one-out residuals."""
         return float((self.loo_residuals(y, penalty) ** 2).sum())
-
-    def deviance(self, y: FloatArray, penalties: FloatArray) -> FloatArray:
-        """Return −2 × the restricted log-likelihood per gene of each penalty, up to a constant.
-
-        All genes share one scale, which is set to its best value.
-        """
-        right = self.root[:, None] * y
-        inner, along = self.vectors.T @ right, self.vectors.T @ self.trend
-        n, rank = self.vectors.shape
-        gain = 1 / (self.values + penalties[:, None]) - 1 / penalties[:, None]
-        squares = gain @ (inner**2).sum(axis=1) + (right**2).sum() / penalties
-        cross = gain @ (along[:, None] * inner) + np.outer(1 / penalties, self.trend @ right)
-        precision = gain @ along**2 + self.trend @ self.trend / penalties
-        log_det = np.log(self.values + penalties[:, None]).sum(axis=1)
-        log_det += (n - rank) * np.log(penalties)
-        fit = squares - (cross**2).sum(axis=1) / precision
-        return (n - 1) * np.log(fit) + log_det + np.log(precision)
 
     def _solve(self, y: FloatArray, penalty: float) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return the weighted residual operator applied to y, its diagonal, and b."""

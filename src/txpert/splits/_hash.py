@@ -1,4 +1,4 @@
-"""A fingerprint of a split, and whether the data still have it."""
+"""A fingerprint of a split."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import hashlib
 import pandas as pd
 from anndata import AnnData
 
-from txpert._constants import CELL_LINE, CONTROL, PERTURBATION, SPLIT
-from txpert.data import ConditionTable, ObsKeys
+from txpert._constants import CELL_LINE, PERTURBATION, SPLIT
+from txpert.data import ObsKeys
 
 from ._cells import perturbed_conditions, read_cells
 
@@ -46,12 +46,3 @@ def current_hash(adata: AnnData, keys: ObsKeys) -> str | None:
     if keys.split is None or keys.split not in adata.obs:
         return None
     return split_hash(perturbed_conditions(read_cells(adata, keys)))
-
-
-def is_current(table: ConditionTable, adata: AnnData, keys: ObsKeys) -> bool:
-    """Whether the cells still have the split that a table was made with, or still have none.
-
-    A split column written or changed since then would otherwise be ignored.
-    """
-    known = split_hash(table.obs[~table.obs[CONTROL]]) if SPLIT in table.obs else None
-    return known == current_hash(adata, keys)
