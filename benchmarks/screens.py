@@ -1,13 +1,14 @@
-"""The Gaussian process on real screens: unseen perturbations, a line measured in part, modalities.
+"""Real screens: unseen perturbations, a line measured in part, modalities, the network's part.
 
-python benchmarks/screens.py --data FOLDER [--only unseen few_shot yeast] [--seeds 0 1 2]
-    [--results FOLDER]
+python benchmarks/screens.py --data FOLDER [--only unseen few_shot yeast components]
+    [--seeds 0 1 2] [--results FOLDER]
 
 unseen: K562 and RPE1 (Replogle 2022), 5 folds per seed, for several sets of graphs. few_shot: K562
 whole and 0, 10, 50 or 75% of RPE1; a quarter of RPE1 is predicted. yeast: deletion and induction
 of yeast transcription factors (Kemmeren 2014, Hackett 2020), alone and both together, 5 folds.
-All variances are fitted to training perturbations. Finished cases are kept in screens.json; a
-second call goes on where the first stopped.
+These three fit the Gaussian process alone. components: the folds of "unseen" by a trained model,
+whole and by component. Whatever is fitted is fitted to training perturbations. Finished cases are
+kept in screens.json; a second call goes on where the first stopped.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 import anndata as ad
 import numpy as np
 import pandas as pd
+import scvi
 
 import txpert as tx
 from txpert.effects._gene_kernels import GeneKernels
@@ -59,6 +61,7 @@ class Screen:
 
     def __init__(self, adata: ad.AnnData, graphs: dict[str, KnowledgeGraph], gene: str) -> None:
         self.delta = np.asarray(adata.X.toarray() if hasattr(adata.X, "toarray") else adata.X)
+        self.genes = adata.var_names
         self.name = adata.obs[gene].astype(str).to_numpy()
         self.line = adata.obs["cell_line"].astype(str).to_numpy()
         missing = "modality" not in adata.obs
@@ -86,6 +89,29 @@ class Screen:
         asked = [(name,) for name in self.name[test]]
         context = {"cell_line": self.line[test].tolist(), "modality": self.modality[test].tolist()}
         return process.predict(asked, kernels, **context).mean
+
+    def train(
+        self, train: np.ndarray, test: np.ndarray, graphs: tuple[str, ...]
+    ) -> dict[str, np.ndarray]:
+        """Return Δ of test rows by a trained model, whole and by component."""
+        rows = np.r_[train, test]
+        effects = pd.DataFrame(self.delta[rows], index=self.name[rows], columns=self.genes)
+        adata = tx.pp.from_effects(effects, cell_line=self.line[test[0]])
+        held_out = adata.obs["perturbation"].isin(self.name[test])
+        split = np.where(held_out, "test", "train").astype(object)
+        adata.obs["split"] = np.where(adata.obs["control"], None, split)
+        tx.TxPertModel.setup_anndata(adata)
+        model = tx.TxPertModel(adata, graphs=[self.graphs[name] for name in graphs])
+        model.train(enable_progress_bar=False)
+        asked = adata.obs.loc[held_out, ["perturbation", "cell_line", "batch"]]
+        asked = asked.set_index("perturbation", drop=False).loc[self.name[test]].astype(str)
+        profiles, ensemble = model.control_profiles, model._ensemble()
+        conditions, context = profiles.conditions(asked)
+        parts = {
+            name: component.delta(conditions, profiles, context)
+            for name, component in ensemble.components.items()
+        }
+        return parts | {"ensemble": ensemble.delta(conditions, profiles, context)[0]}
 
 
 def human(folder: Path) -> Screen:
@@ -177,7 +203,27 @@ def modalities(screen: Screen, seed: int) -> Iterator[Case]:
             yield f"yeast/{modality}/string/{seed}.{k}", case
 
 
-TASKS = {"unseen": (human, unseen), "few_shot": (human, few_shot), "yeast": (yeast, modalities)}
+def components(screen: Screen, seed: int) -> Iterator[Case]:
+    for line in ("K562", "RPE1"):
+        rows = np.flatnonzero(screen.line == line)
+        fold = folds(screen.name[rows], seed)
+        for k in range(5):
+            train, test = rows[fold != k], rows[fold == k]
+
+            def case(train=train, test=test) -> dict[str, Scores]:
+                scvi.settings.seed = seed
+                found = screen.train(train, test, ("string 20", "go"))
+                return {name: score(delta, screen.delta[test]) for name, delta in found.items()}
+
+            yield f"components/{line}/string 20 + go/{seed}.{k}", case
+
+
+TASKS = {
+    "unseen": (human, unseen),
+    "few_shot": (human, few_shot),
+    "yeast": (yeast, modalities),
+    "components": (human, components),
+}
 
 
 def tabulate(done: dict[str, dict[str, Scores]]) -> str:

@@ -1,9 +1,13 @@
 """The Gaussian process against dense algebra, and what it makes of lines and missing genes."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from txpert.effects._contexts import Context
+from txpert.effects._covariance import Layout, Rows
 from txpert.effects._gene_kernels import GeneKernels
 from txpert.effects._gene_process import GeneGaussianProcess
 from txpert.effects._measured_effects import MeasuredEffects
@@ -208,3 +212,19 @@ def test_a_target_that_is_no_anchor(truth, graph):
     kernels = GeneKernels([graph], {}, pd.Index(GENES[:3], dtype=object))
     with pytest.raises(KeyError, match="anchors"):
         GeneGaussianProcess.fit(measured(truth, GENES[:5]), kernels)
+
+
+def test_derivatives_of_the_covariance(kernels):
+    contexts = [Context(*pair) for pair in product(["K", "R"], ["CRISPRi", "CRISPRa"])] * 3
+    targets = [(GENES[i], GENES[(5 * i) % 7]) if i % 4 == 3 else (GENES[i],) for i in range(12)]
+    rows = Rows.of(targets, contexts, np.arange(1.0, 13.0))
+    between = [rows.of_rows(k) for k in kernels.between(rows.targets, rows.targets)]
+    layout = Layout(len(between), len(rows.factors), len(rows.contexts.contexts))
+    covariance = rows.parametrized(layout, between)
+    rng = np.random.default_rng(0)
+    x = 0.3 * rng.normal(size=len(layout.prior(kernels.prior, rows.contexts).center))
+    slope = rng.normal(size=(12, 12))
+    slope += slope.T
+    step = 1e-5 * np.eye(len(x))
+    numeric = [np.vdot(slope, covariance(x + e)[0] - covariance(x - e)[0]) / 2e-5 for e in step]
+    np.testing.assert_allclose(covariance(x)[1](slope), numeric, rtol=1e-5, atol=1e-6)

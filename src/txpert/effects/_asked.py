@@ -76,6 +76,9 @@ class Asked:
         covariance[row, column] += (
             self.shared.data * own[self.context[row], self.rows.context[column]]
         )
+        covariance *= self.amplitude(variances)[:, None]
+        of_rows = self.rows.contexts.amplitude(variances.noise)
+        covariance *= of_rows[self.rows.context].astype(np.float32)
         return covariance
 
     def general(self, variances: Variances) -> FloatArray:
@@ -86,18 +89,24 @@ class Asked:
     def prior(self, variances: Variances) -> FloatArray:
         """Return the variance of kernels and own parts; kernels are 1 on the diagonal."""
         one = variances.kernels.sum() * variances.context.sum() + variances.own.sum()
-        return self.order * np.float32(one)
+        return self.order * np.float32(one) * self.amplitude(variances) ** 2
 
     def prior_of_mean(self, variances: Variances) -> FloatArray:
         """Return the variance of mean effects of contexts."""
         return self.order**2 * np.float32(variances.mean.sum())
 
     def noise(self, variances: Variances) -> FloatArray:
-        """Return the variance of the noise, in an unseen context that of the others' mean."""
-        known = dict(zip(self.rows.contexts.contexts, variances.noise, strict=True))
-        mean = float(np.mean(variances.noise))
-        noise = np.array([known.get(context, mean) for context in self.contexts], np.float32)
-        return noise[self.context]
+        """Return the variance of the noise, in an unseen context the geometric mean: 1."""
+        return self._of_context(variances.noise)
+
+    def amplitude(self, variances: Variances) -> FloatArray:
+        """Return the size of effects, in an unseen context the geometric mean of others: 1."""
+        return self._of_context(self.rows.contexts.amplitude(variances.noise))
+
+    def _of_context(self, values: FloatArray) -> FloatArray:
+        known = dict(zip(self.rows.contexts.contexts, values, strict=True))
+        of_distinct = np.array([known.get(context, 1.0) for context in self.contexts], np.float32)
+        return of_distinct[self.context]
 
     def _expand(self, of_factor: FloatArray) -> FloatArray:
         between = np.tensordot(of_factor, self.factors, axes=1).astype(np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -68,6 +69,25 @@ class ContextFactors:
     def fixed(self) -> list[int]:
         """Positions of factors that training contexts do not tell apart."""
         return [1] if len({context.cell_line for context in self.contexts}) == 1 else []
+
+    @cached_property
+    def over_lines(self) -> FloatArray:
+        """Weights that average over the contexts of a line, ``(n_contexts, n_contexts)``."""
+        lines = np.array([context.cell_line for context in self.contexts])
+        same = (lines[:, None] == lines).astype(float)
+        return np.asarray(same / same.sum(axis=1, keepdims=True))
+
+    def amplitude(self, noise: FloatArray) -> FloatArray:
+        """Return the size of effects by context, in proportion to the line's noise.
+
+        A cell line that responds half as much in some directions also varies half as much there.
+
+        Parameters
+        ----------
+        noise
+            Variance by context, with a geometric mean of 1.
+        """
+        return np.asarray(np.exp(self.over_lines @ np.log(noise) / 2))
 
     def between(self, asked: Sequence[Context]) -> FloatArray:
         """Return ``(n_factors, n_asked, n_contexts)``."""

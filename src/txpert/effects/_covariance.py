@@ -181,6 +181,9 @@ class Rows:
         row, column = own.coords
         by_context = np.tensordot(variances.own, factors, axes=1)
         total[row, column] += own.data * by_context[self.context[row], self.context[column]]
+        amplitude = self.contexts.amplitude(variances.noise)[self.context].astype(total.dtype)
+        total *= amplitude[:, None]
+        total *= amplitude
         if variances.mean.any():
             by_mean = self.expand(np.tensordot(variances.mean, factors, axes=1))
             total += by_mean * np.outer(self.order, self.order)
@@ -203,6 +206,7 @@ class Rows:
         n, factors = len(self), self.factors
         own, pairs = (self.members @ self.members.T).toarray(), np.outer(self.order, self.order)
         in_context = np.eye(layout.n_contexts)[self.context]
+        over_lines = self.contexts.over_lines
         diagonal = np.diag_indices(n)
 
         def by_context(matrix: FloatArray) -> FloatArray:
@@ -210,26 +214,30 @@ class Rows:
 
         def covariance(x: FloatArray) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
             v = layout.read(x)
-            factor = self.expand(np.tensordot(v.context, factors, axes=1))
+            amplitude = self.contexts.amplitude(v.noise)[self.context]
+            scale = np.outer(amplitude, amplitude)
+            factor = self.expand(np.tensordot(v.context, factors, axes=1)) * scale
             mixed = np.zeros((n, n)) if stack is None else (v.kernels @ stack).reshape(n, n)
-            total = mixed * factor
-            total += own * self.expand(np.tensordot(v.own, factors, axes=1))
+            signal = mixed * factor
+            signal += own * self.expand(np.tensordot(v.own, factors, axes=1)) * scale
+            noise = self.noise * v.noise[self.context]
+            total = signal.copy()
             if layout.n_factors > 1:
                 total += pairs * self.expand(np.tensordot(v.mean, factors, axes=1))
-            noise = self.noise * v.noise[self.context]
             total[diagonal] += noise
 
             def gradient(slope: FloatArray) -> FloatArray:
                 each = np.zeros(0)
                 if stack is not None:
                     each = v.kernels * (stack @ (slope * factor).ravel())
-                context = v.context * by_context(slope * mixed)
-                of_own = v.own * by_context(slope * own)
+                context = v.context * by_context(slope * mixed * scale)
+                of_own = v.own * by_context(slope * own * scale)
                 mean = v.mean * by_context(slope * pairs) if layout.n_factors > 1 else np.zeros(1)
                 whole = context.sum() + of_own.sum()
                 of_noise: FloatArray = np.zeros(0)
                 if layout.n_contexts > 1:
                     of_noise = in_context.T @ (np.diagonal(slope) * noise)
+                    of_noise += over_lines.T @ in_context.T @ (slope * signal).sum(axis=1)
                     of_noise -= of_noise.mean()
                 return np.r_[
                     whole, each, context[1:], of_own.sum(), of_own[1:], mean[1:], of_noise

@@ -55,7 +55,8 @@ class Posterior(NamedTuple):
 class GeneGaussianProcess:
     r"""A Gaussian process: perturbations of similar genes have similar effects.
 
-    .. math:: \Delta_{P,c} = \sum_{t \in P} (b + b_c + f_{t,c} + g_{t,c}) + \varepsilon_{P,c},
+    .. math:: \Delta_{P,c} = \sum_{t \in P} (b + b_c + a_c f_{t,c} + a_c g_{t,c})
+              + \varepsilon_{P,c},
               \quad
               \operatorname{Cov}(f_{p,c}, f_{q,c'}) = \sigma^2 \sum_k v_k K^{(k)}_{pq}
               \sum_j r_j F^{(j)}_{cc'}
@@ -63,7 +64,9 @@ class GeneGaussianProcess:
     in context c, a cell line and modality, with the kernels :class:`GeneKernels` and factors
     :class:`ContextFactors`; a gene's own part g likewise with 1[p = q] for the kernels, and the
     deviation of a context's mean effect, :math:`b_c`, with the factors alone. The noise has
-    variance :math:`\sigma^2 s_c \tilde n / n_P`. Each block of principal components of the
+    variance :math:`\sigma^2 s_c \tilde n / n_P`, and :math:`a_c^2` is the geometric mean of s over
+    the contexts of a cell line: a line that responds less in some directions varies less there.
+    Each block of principal components of the
     training effects (:class:`Directions`) has variances of its own, fitted by penalized REML.
 
     Attributes
