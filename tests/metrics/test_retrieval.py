@@ -156,3 +156,15 @@ def test_input_that_does_not_fit(random_deltas):
         retrieval_scores(pred, truth, n_sampled=-1)
     with pytest.raises(ValueError, match="by must be 'pearson' or 'cosine', not 'l2'"):
         retrieval(pred, truth, by="l2")
+
+
+def test_as_the_published_implementation_counts():
+    truth = np.random.default_rng(0).normal(size=(20, 8))
+    np.testing.assert_allclose(retrieval(truth, truth, as_published=True), 19 / 20)
+    pred = np.where(np.arange(20)[:, None] == 3, 1.0, truth)  # a constant: undefined
+    found = retrieval(pred, truth, as_published=True)
+    assert found[3] == 0
+    assert np.delete(found, 3) == pytest.approx(19 / 20)
+    some = retrieval(truth, truth, as_published=True, n_sampled=5)
+    assert sorted(set(some.round(6))) == [0.8, 1.0]  # 0.8 where the query itself was drawn
+    assert (some == 0.8).sum() == 5

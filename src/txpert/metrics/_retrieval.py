@@ -27,6 +27,7 @@ def retrieval(
     seed: int = 0,
     genes: npt.ArrayLike | None = None,
     reference_genes: npt.ArrayLike | None = None,
+    as_published: bool = False,
 ) -> FloatArray:
     r"""How well a prediction singles out its own perturbation from the others.
 
@@ -54,6 +55,10 @@ def retrieval(
         Genes that count in each condition and each reference: a boolean mask of the shape of
         ``pred_delta`` (or ``reference``) or ``(n_genes,)``. Others take the mean of those that
         count, in predicted and observed Δ alike, so that they say nothing.
+    as_published
+        Count as the authors' implementation is known to: divide by the number of perturbations
+        compared with the prediction's own included, so that a perfect prediction has
+        :math:`(N - 1) / N`; 0 where it is undefined; with ``n_sampled`` the same sample for all.
 
     Returns
     -------
@@ -77,7 +82,8 @@ def retrieval(
     [1.0, 0.5, 1.0]
     """
     blocks = _similarity_blocks(pred_delta, true_delta, reference, by, genes, reference_genes)
-    return _fractions(blocks, [_check_sample(n_sampled)], seed)[0]
+    n = _check_sample(n_sampled)
+    return _as_published(blocks, n, seed) if as_published else _fractions(blocks, [n], seed)[0]
 
 
 def retrieval_scores(
@@ -226,6 +232,21 @@ def _fractions(
                 fraction = (hits & compared).sum(axis=1) / compared.sum(axis=1)
             part.append(np.where(np.isfinite(own[:, 0]), fraction, np.nan))
     return [np.concatenate(part) for part in found]
+
+
+def _as_published(
+    blocks: Iterator[tuple[FloatArray, FloatArray]], n_sampled: int | None, seed: int
+) -> FloatArray:
+    """Fraction of the sample, the prediction's own perturbation included, less like it."""
+    found, chosen = [np.empty(0)], None
+    for own, similarity in blocks:
+        if chosen is None:
+            n = similarity.shape[1]
+            chosen = np.random.default_rng(seed).permutation(n)[: n_sampled or n]
+        others = similarity[:, chosen]
+        hits = (own[:, None] >= others) & np.isfinite(others)
+        found.append(hits.sum(axis=1) / len(chosen))
+    return np.concatenate(found)
 
 
 def _sample_columns(allowed: BoolArray, n: int, rng: np.random.Generator) -> BoolArray:

@@ -44,13 +44,16 @@ from ._inputs import (
 )
 from ._module import Basal, Decoding, TxPertModule
 from ._network import Network
+from ._paper import PaperMixin
 from ._prediction import PredictionMixin
 from ._saving import SavingMixin
 from ._setup import SetupMixin, read_screen, registered_genes, split_column
 from ._training import TrainingMixin
 
 
-class TxPertModel(SetupMixin, TrainingMixin, PredictionMixin, SavingMixin, BaseModelClass):
+class TxPertModel(
+    SetupMixin, PaperMixin, TrainingMixin, PredictionMixin, SavingMixin, BaseModelClass
+):
     """Predict transcriptional responses to unseen genetic perturbations.
 
     An independent implementation of TxPert (Wenkel, Tu et al., Nature Biotechnology 2026,
@@ -98,6 +101,8 @@ class TxPertModel(SetupMixin, TrainingMixin, PredictionMixin, SavingMixin, BaseM
         Number of nodes per hidden layer.
     dropout
         Dropout rate.
+    control_node
+        Add a learned embedding to the latent state of every cell, as the published network does.
     extra_nodes
         Genes that are nodes besides the graphs' own; by default the screen's targets and those
         with features.
@@ -140,6 +145,7 @@ class TxPertModel(SetupMixin, TrainingMixin, PredictionMixin, SavingMixin, BaseM
         n_latent: int = 64,
         n_hidden: int = 512,
         dropout: float = 0.2,
+        control_node: bool = False,
         extra_nodes: Sequence[str] | None = None,
         registry: dict[str, Any] | None = None,
     ) -> None:
@@ -193,6 +199,7 @@ class TxPertModel(SetupMixin, TrainingMixin, PredictionMixin, SavingMixin, BaseM
             n_latent=n_latent,
             n_hidden=n_hidden,
             dropout=dropout,
+            control_node=control_node,
             mean_control=None if adata is None else self._mean_control(),
         )
         self._model_summary_string = (

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import torch
 from scvi.module.base import BaseModuleClass, LossOutput, auto_move_data
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from txpert.data._controls import Matching
@@ -72,6 +72,8 @@ class TxPertModule(BaseModuleClass):
         How several targets act together, see ``make_combination``.
     n_latent, n_hidden, dropout
         Sizes of the latent space and the hidden layers, and their dropout.
+    control_node
+        Add a learned embedding of "control" to every row, perturbed or not.
     mean_control
         Mean control profile, ``(n_genes,)``. Direct decoding starts from it, which saves the
         epochs that learning the level of each gene would take.
@@ -91,6 +93,7 @@ class TxPertModule(BaseModuleClass):
         n_latent: int = 64,
         n_hidden: int = 512,
         dropout: float = 0.2,
+        control_node: bool = False,
         mean_control: Tensor | None = None,
     ) -> None:
         super().__init__()
@@ -101,6 +104,7 @@ class TxPertModule(BaseModuleClass):
         self.basal = (
             BasalMLP(n_input, n_latent, n_hidden=n_hidden, dropout=dropout) if n_input else None
         )
+        self.control_node = nn.Parameter(torch.zeros(n_latent)) if control_node else None
         self.encoder = make_encoder(encoder, graphs, nodes, n_latent)
         self.combination = make_combination(combination, n_latent)
         self.decoder: Decoder = make_decoder(
@@ -226,8 +230,10 @@ class TxPertModule(BaseModuleClass):
     ) -> Tensor:
         """Return the basal states that controls stand for, ``(n, n_latent)``."""
         if self.basal is None:
-            return control_profile.new_zeros(len(control_profile), self.n_latent)
-        return self.basal(control_profile if self.reads == "mlp" else control_embedding)
+            state = control_profile.new_zeros(len(control_profile), self.n_latent)
+        else:
+            state = self.basal(control_profile if self.reads == "mlp" else control_embedding)
+        return state if self.control_node is None else state + self.control_node
 
     def loss(
         self,

@@ -26,7 +26,7 @@ from ._edges import (
     neighbor_sums,
     require_graphs,
 )
-from ._mlp import node_mlp, reset_layers
+from ._mlp import activated, node_mlp, reset_layers
 from ._nodes import Nodes
 from ._registry import register_encoder
 
@@ -81,6 +81,8 @@ class BMPEncoder(nn.Module):
         Dropout rate of the hidden layer.
     refined
         Refine the edges, scale by degree, and add self-loops and the gene's own features.
+    activate_output
+        Apply activation and dropout to the embeddings, as the published implementation does.
     """
 
     incoming: Tensor
@@ -96,6 +98,7 @@ class BMPEncoder(nn.Module):
         n_hidden: int = 128,
         dropout: float = 0.1,
         refined: bool = True,
+        activate_output: bool = False,
     ) -> None:
         super().__init__()
         if not refined:
@@ -107,6 +110,7 @@ class BMPEncoder(nn.Module):
         self.targets = nodes.embedding(n_input)
         self.own = nodes.features_only().embedding(n_input) if refined and nodes.features else None
         self.mlp = node_mlp(n_input, n_hidden, n_latent, dropout)
+        self.output = activated(dropout, activate_output)
 
     def reset_parameters(self) -> None:
         """Reset all learnable parameters."""
@@ -121,7 +125,7 @@ class BMPEncoder(nn.Module):
         into = neighbor_sums(self.incoming, self.sources, wanted)
         out_of = neighbor_sums(self.outgoing, self.targets, wanted)
         own = 0 if self.own is None else self.own(wanted)
-        return self.mlp(into + out_of + own)
+        return self.output(self.mlp(into + out_of + own))
 
 
 def _as_given(graphs: Sequence[GraphTensors], n_nodes: int) -> tuple[Tensor, Tensor]:

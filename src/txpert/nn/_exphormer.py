@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ._edge_attention import EdgeAttention
 from ._edges import GraphTensors, TargetSortedEdges, both_ways, join_edges, log_weights
 from ._gatv2 import GATv2Layer
-from ._mlp import node_mlp, reset_layers
+from ._mlp import activated, node_mlp, reset_layers
 from ._nodes import Nodes
 from ._provenance import ProvenanceEdges
 from ._registry import register_encoder
@@ -103,6 +103,8 @@ class ExphormerEncoder(nn.Module):
         Add GATv2 message passing over the graphs' own edges.
     edge_weights
         Let attention follow the weights of the edges, to a learned degree.
+    activate_output
+        Apply activation and dropout to the embeddings, as the published implementation does.
     """
 
     _paths: Tensor
@@ -121,6 +123,7 @@ class ExphormerEncoder(nn.Module):
         seed: int = 0,
         local: bool = False,
         edge_weights: bool = False,
+        activate_output: bool = False,
     ) -> None:
         super().__init__()
         self.edges = ProvenanceEdges(
@@ -144,6 +147,7 @@ class ExphormerEncoder(nn.Module):
             for _ in range(n_layers)
         )
         self.project = nn.Linear(n_heads * n_channels, n_latent)
+        self.output = activated(dropout, activate_output)
 
     def reset_parameters(self) -> None:
         """Reset all learnable parameters."""
@@ -161,4 +165,4 @@ class ExphormerEncoder(nn.Module):
         h = self.nodes()
         for layer in self.layers:
             h = layer(h, self.edges, self.graph_edges)
-        return self.project(h)
+        return self.output(self.project(h))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ._edges import GraphTensors, TargetSortedEdges, join_edges, log_weights
 from ._gat_stack import GATStack
+from ._mlp import activated
 from ._nodes import Nodes
 from ._registry import register_encoder
 
@@ -44,6 +45,9 @@ class GATEncoder(nn.Module):
         Dropout rate of a layer's input.
     edge_weights
         Let attention follow the weights of the edges, to a learned degree.
+    activate_output
+        Apply activation and dropout to the whole output of each layer, its skip path included,
+        and to the embeddings, as the published implementation does.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class GATEncoder(nn.Module):
         n_channels: int = 128,
         dropout: float = 0.2,
         edge_weights: bool = False,
+        activate_output: bool = False,
     ) -> None:
         super().__init__()
         log_weight = log_weights(graphs) if edge_weights else None
@@ -70,8 +75,10 @@ class GATEncoder(nn.Module):
             n_channels=n_channels,
             dropout=dropout,
             weighted=edge_weights,
+            activate_output=activate_output,
         )
         self.project = nn.Linear(self.stack.n_output, n_latent)
+        self.output = activated(dropout, activate_output)
 
     def reset_parameters(self) -> None:
         """Reset all learnable parameters."""
@@ -80,4 +87,4 @@ class GATEncoder(nn.Module):
 
     def forward(self, wanted: Tensor | None = None) -> Tensor:
         """Return the embeddings of all nodes, or of those wanted, ``(n_nodes, n_latent)``."""
-        return self.project(self.stack(self.nodes(), self.edges, wanted))
+        return self.output(self.project(self.stack(self.nodes(), self.edges, wanted)))

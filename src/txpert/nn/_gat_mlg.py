@@ -10,6 +10,7 @@ from torch_geometric.utils import scatter
 
 from ._edges import GraphTensors, TargetSortedEdges, log_weights, require_graphs
 from ._gat_stack import GATStack
+from ._mlp import activated
 from ._nodes import Nodes
 from ._registry import register_encoder
 
@@ -78,6 +79,9 @@ class GATMLGEncoder(nn.Module):
         Dropout rate of a layer's input.
     edge_weights
         Let attention follow the weights of the edges, to a learned degree.
+    activate_output
+        Apply activation and dropout to the whole output of each layer, its skip path included,
+        and to the embeddings, as the published implementation does.
     """
 
     structure: Tensor
@@ -94,6 +98,7 @@ class GATMLGEncoder(nn.Module):
         n_channels: int = 128,
         dropout: float = 0.2,
         edge_weights: bool = False,
+        activate_output: bool = False,
     ) -> None:
         super().__init__()
         require_graphs(graphs, "gat_mlg")
@@ -119,8 +124,10 @@ class GATMLGEncoder(nn.Module):
             n_channels=n_channels,
             dropout=dropout,
             weighted=edge_weights,
+            activate_output=activate_output,
         )
         self.project = nn.Linear(self.stack.n_output, n_latent)
+        self.output = activated(dropout, activate_output)
         self.describe = nn.Linear(structure.shape[1], n_latent)
         self.gate = nn.Linear(2 * n_latent, n_latent)
         self.reset_parameters()
@@ -140,4 +147,4 @@ class GATMLGEncoder(nn.Module):
         attended = self.project(self.stack(h, self.edges, reference))
         described = self.describe(self.structure[reference])
         gate = torch.sigmoid(self.gate(torch.cat([attended, described], dim=1)))
-        return torch.lerp(described, attended, gate)
+        return self.output(torch.lerp(described, attended, gate))

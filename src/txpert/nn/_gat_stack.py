@@ -29,6 +29,8 @@ class GATStack(nn.Module):
         Dropout rate of a layer's input.
     weighted
         Use the weights of the edges.
+    activate_output
+        Apply activation and dropout to the whole output of a layer, its skip path included.
 
     Attributes
     ----------
@@ -45,8 +47,10 @@ class GATStack(nn.Module):
         n_channels: int,
         dropout: float,
         weighted: bool,
+        activate_output: bool = False,
     ) -> None:
         super().__init__()
+        self.activate_output = activate_output
         width = n_heads * n_channels
         self.layers = nn.ModuleList(
             GATv2Layer(n_input + i * width, n_channels, n_heads, weighted=weighted)
@@ -75,7 +79,9 @@ class GATStack(nn.Module):
         start = hops[0].needed if hops else wanted
         h = h if start is None else h[start]
         for layer, hop in zip(self.layers, hops, strict=True):
-            message = F.leaky_relu(layer(self.dropout(h), hop))
             own = h if hop.needed is None else h.index_select(0, hop.own)
-            h = torch.cat([own, message], dim=1)
+            if self.activate_output:
+                h = self.dropout(F.leaky_relu(torch.cat([own, layer(h, hop)], dim=1)))
+            else:
+                h = torch.cat([own, F.leaky_relu(layer(self.dropout(h), hop))], dim=1)
         return h

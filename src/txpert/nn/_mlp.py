@@ -51,6 +51,11 @@ def node_mlp(n_in: int, n_hidden: int, n_out: int, dropout: float) -> nn.Sequent
     )
 
 
+def activated(dropout: float, active: bool) -> nn.Module:
+    """Return LeakyReLU → Dropout, or what leaves its input as it is."""
+    return nn.Sequential(nn.LeakyReLU(), nn.Dropout(dropout)) if active else nn.Identity()
+
+
 def reset_layers(module: nn.Module) -> None:
     """Reset the learnable parameters of all layers within a module."""
     for layer in module.children():
