@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from threading import RLock
 from typing import Any
 
@@ -12,19 +13,22 @@ import pandas as pd
 import torch
 from anndata import AnnData
 
-from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION
+from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, UNS_KEY
 from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable
 from txpert.data._controls import ControlProfiles, Matching
+from txpert.data._layout import lay_out
 from txpert.data._screen import Screen
 from txpert.data._tokens import encode_targets
 from txpert.effects._gene_process import Posterior
+from txpert.graph import KnowledgeGraph
 
 from ._components import NETWORK, Sources
 from ._embeddings import ControlEmbedding
 from ._ensemble import Ensemble
 from ._fit import check_whole
 from ._module import TxPertModule
+from ._record import record, settings_of
 
 
 class PredictionMixin:
@@ -34,7 +38,12 @@ class PredictionMixin:
     nodes: pd.Index
     matching: Matching
     components: tuple[str, ...]
+    graphs: list[KnowledgeGraph]
+    adata: Any
+    init_params_: dict[str, Any]
     controls_: dict[str, Any]
+    trained_on_: list[tuple[str, str]]
+    training_: dict[str, Any]
     ensemble_: dict[str, Any] | None
     registry: dict[str, Any]
     _embedding: ControlEmbedding | None
@@ -64,6 +73,8 @@ class PredictionMixin:
         controls: AnnData | ControlProfiles | None = None,
         batch_size: int = 1_024,
         return_std: bool = False,
+        by_batch: bool = False,
+        clip: bool = True,
     ) -> AnnData:
         """Predict the expression of perturbed cells.
 
@@ -71,8 +82,8 @@ class PredictionMixin:
         ----------
         perturbations
             Labels such as ``"KLF1"`` or ``"KLF1+BAK1"``, of any order, each predicted in every
-            context; or a frame with the columns perturbation, cell_line and batch, one condition
-            per row.
+            cell line; or a frame with the columns perturbation, cell_line and batch (left out, or
+            ``"all"``: the whole line), one condition per row.
         cell_line, batch
             Only contexts of these.
         controls
@@ -85,11 +96,19 @@ class PredictionMixin:
             Whether to add ``layers["std"]``: the standard deviation of a measurement of Δ, with
             the median number of cells, around the prediction, by the posterior of the Gaussian
             process.
+        by_batch
+            Predict labels in every batch from its controls, instead of once per cell line from
+            all of them.
+        clip
+            Set predicted expression below zero to zero, which log-normalized values never are;
+            Δ stays as predicted, and so do effects (:func:`txpert.pp.from_effects`).
 
         Returns
         -------
         Conditions × genes: predicted expression in ``X``, minus the matched control mean in
-        ``layers["delta"]``, and perturbation, cell_line and batch in ``obs``. The prediction of
+        ``layers["delta"]``, and perturbation, cell_line and batch in ``obs``; ``var`` is that of
+        the data, if they are attached, and ``uns["txpert"]`` says how the model was made and
+        trained (settings, versions, graphs, seed, hash of the split). The prediction of
         an ensemble has ``fraction_mean``, ``fraction_gaussian_process``, ``fraction_network`` and
         ``fraction_target`` in ``obs``: what each component contributes. ``obs["specific"]`` is the
         fraction of the variance of effects specific to a perturbation that the Gaussian process
@@ -111,14 +130,21 @@ class PredictionMixin:
         keys = {name: arguments[f"{name}_key"] for name in (CONTROL, CELL_LINE, BATCH)}
         embed = None if self._embedding is None else self._embedding.embed
         profiles = self.control_profiles.given(controls, keys, arguments["layer"], embed)
-        profiles = profiles.pooled(self.matching)
-        obs, context = profiles.conditions(perturbations, cell_line=cell_line, batch=batch)
+        clip = clip and not profiles.of_effects
+        profiles, obs, context = lay_out(
+            profiles.pooled(self.matching),
+            perturbations,
+            cell_line=cell_line,
+            batch=batch,
+            by_batch=by_batch,
+        )
         # Refuses unknown targets, whatever the components.
         encode_targets(obs[PERTURBATION].unique(), self.nodes)
         with self._lock:  # module and kernels remember what they computed last
             delta, sizes = self._delta(obs, profiles, context, batch_size)
             posterior = self._posterior(obs, return_std)
-        predicted = profiles.prediction_from_delta(obs, context, delta)
+        predicted = profiles.prediction_from_delta(obs, context, delta, clip=clip)
+        self._annotate(predicted)
         if posterior is not None:
             predicted.obs["specific"] = posterior.specific
         if posterior is not None and posterior.std is not None:
@@ -143,6 +169,30 @@ class PredictionMixin:
         delta[row, column] += change
         sizes["target"] = np.sqrt(np.bincount(row, change**2, minlength=len(obs)))
         return delta, sizes
+
+    def _annotate(self, predicted: AnnData) -> None:
+        """Add the genes' annotation, and how the model was made and trained."""
+        if self.adata is not None:
+            modality = (self.registry["setup_args"].get("modalities") or {}).get("layer")
+            data = self.adata if modality is None else self.adata.mod[modality]
+            predicted.var = pd.DataFrame(data.var)
+        predicted.uns[UNS_KEY] = self.record()
+
+    def record(self) -> dict[str, Any]:
+        """Return how the model was made and trained, in plain values.
+
+        Returns
+        -------
+        ``model``, ``versions``, ``settings``, ``training`` (options, epochs, ``seed``,
+        ``split_sha256``, :func:`txpert.pp.split`), ``graphs`` and ``trained_on``.
+        """
+        return record(
+            type(self).__name__,
+            settings_of(self.init_params_),
+            deepcopy(self.training_),
+            [graph.name for graph in self.graphs],
+            self.trained_on_,
+        )
 
     def _posterior(self, obs: pd.DataFrame, return_std: bool) -> Posterior | None:
         """Return the spread of the conditions' Δ; ``None`` if it is not known or costs much."""

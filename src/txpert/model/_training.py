@@ -13,10 +13,11 @@ import pandas as pd
 from scvi import settings
 from scvi.train import TrainRunner
 
-from txpert._constants import TEST, TRAIN, VALIDATION
+from txpert._constants import CONTROL, TEST, TRAIN, VALIDATION
 from txpert.data import ConditionTable
 from txpert.data._controls import Matching
 from txpert.data._screen import Screen
+from txpert.splits._hash import split_hash
 
 from ._checkpoints import Checkpoints, describe
 from ._components import NETWORK, Sources
@@ -26,6 +27,7 @@ from ._fit import TrainingOptions, fit_network
 from ._held_out import FEW, TrainingData, across_lines, best_epoch
 from ._module import TxPertModule
 from ._plan import TxPertTrainingPlan
+from ._record import storable
 from ._stacking import HeldOut
 from ._torch_datasets import Controls
 
@@ -43,6 +45,7 @@ class TrainingMixin:
     components: tuple[str, ...]
     trained_on_: list[tuple[str, str]]
     ensemble_: dict[str, Any] | None
+    training_: dict[str, Any]
     is_trained_: bool
     history_: Any
 
@@ -147,14 +150,20 @@ class TrainingMixin:
             plan_kwargs=plan_kwargs,
             trainer_kwargs={"accelerator": accelerator, "devices": devices, **trainer_kwargs},
         )
-        data = TrainingData.of(*self._current_split())
+        screen, table = self._current_split()
+        data = TrainingData.of(screen, table)
         self._refuse_leak(data)
         with self._unchanged_on_failure():
             if checkpoint is not None:
                 options = self._checkpointed(checkpoint, options, data.table)
-            self._choose_and_train(data, replace(options, fresh=not self.is_trained_))
+            epochs = self._choose_and_train(data, replace(options, fresh=not self.is_trained_))
+        self.training_ = storable(
+            {**options.description(), "epochs": epochs, "seed": settings.seed or 0}
+        )
+        self.training_["split_sha256"] = split_hash(table.obs[~table.obs[CONTROL]])
 
-    def _choose_and_train(self, data: TrainingData, options: TrainingOptions) -> None:
+    def _choose_and_train(self, data: TrainingData, options: TrainingOptions) -> int | None:
+        """Train; return the number of epochs that was chosen, if one was."""
         everything = data.with_validation() if options.refit else data
         again = self.is_trained_ and _chosen_by(data) <= set(self.trained_on_)
         parts = [] if again else self._parts(data, everything)
@@ -178,6 +187,7 @@ class TrainingMixin:
                 options = replace(options, max_epochs=best_epoch(curves))
             self._fit(everything, options)
         self._combine(held_out, everything, fitted, keep_weights=again)
+        return best_epoch(curves) if any(curves) else options.max_epochs
 
     def _parts(self, data: TrainingData, everything: TrainingData) -> list[TrainingData]:
         """Return data that each hold out perturbations which choose epochs and weights."""
@@ -256,7 +266,7 @@ class TrainingMixin:
             return
         kept: dict[str, Any] = {
             name: getattr(self, name)
-            for name in ("ensemble_", "trained_on_", "is_trained_", "history_")
+            for name in ("ensemble_", "trained_on_", "is_trained_", "history_", "training_")
             if name in vars(self)
         }
         weights = {name: value.clone() for name, value in self.module.state_dict().items()}
