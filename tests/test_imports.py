@@ -19,7 +19,7 @@ ORDER = [
     {"data"},
     {"effects", "splits", "evaluation"},
     {"baselines", "model"},
-    {"pp"},
+    {"pp", "get", "_cite"},
     {"datasets"},
     {"tl"},
     {"_benchmark"},
@@ -38,6 +38,7 @@ FORBIDDEN = {
     "effects": NETWORKS,
     "splits": NETWORKS,
     "evaluation": NETWORKS,
+    "get": NETWORKS,
 }
 CONVERTERS = {"graph/_interop.py"}
 """Files that turn our objects into those of a library, which they import when called."""

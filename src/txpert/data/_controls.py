@@ -437,7 +437,7 @@ class ControlProfiles:
         return obs, context.astype(np.int64)
 
     def prediction(self, obs: pd.DataFrame, context: IntArray, expression: FloatArray) -> AnnData:
-        """Return predicted expression as AnnData, with ``layers["delta"]``.
+        """Return predicted expression, with ``layers["delta"]`` and ``layers["control"]``.
 
         Parameters
         ----------
@@ -446,7 +446,8 @@ class ControlProfiles:
         expression
             Predicted profiles, shape ``(n_conditions, n_genes)``.
         """
-        return self._predicted(obs, expression, expression - self.mean[context])
+        control = self.mean[context]
+        return self._predicted(obs, expression, expression - control, control)
 
     def prediction_from_delta(
         self, obs: pd.DataFrame, context: IntArray, delta: FloatArray, *, clip: bool = False
@@ -462,18 +463,20 @@ class ControlProfiles:
         clip
             Whether predicted expression below zero is set to zero; Δ stays as it is.
         """
-        expression = self.mean[context]
-        expression += delta
+        control = self.mean[context]
+        expression = control + delta
         if clip:
             np.maximum(expression, 0, out=expression)
-        return self._predicted(obs, expression, delta)
+        return self._predicted(obs, expression, delta, control)
 
-    def _predicted(self, obs: pd.DataFrame, expression: FloatArray, delta: FloatArray) -> AnnData:
+    def _predicted(
+        self, obs: pd.DataFrame, expression: FloatArray, delta: FloatArray, control: FloatArray
+    ) -> AnnData:
         prediction = AnnData(
             expression,
             obs=obs.set_axis(condition_names(obs), axis=0),
             var=pd.DataFrame(index=self.genes),
-            layers={DELTA: delta},
+            layers={DELTA: delta, CONTROL: control},
         )
         prediction.obs_names_make_unique()
         return prediction

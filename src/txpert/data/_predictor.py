@@ -65,8 +65,9 @@ class Predictor(ABC):
 
         Returns
         -------
-        Conditions × genes: predicted expression in ``X``, predicted Δ in ``layers["delta"]``;
-        obs has perturbation, cell_line and batch. Controls have Δ = 0.
+        Conditions × genes: predicted expression in ``X``, predicted Δ in ``layers["delta"]``, the
+        matched controls' mean in ``layers["control"]``; obs has perturbation, cell_line and batch.
+        Controls have Δ = 0.
 
         Raises
         ------

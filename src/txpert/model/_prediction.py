@@ -105,8 +105,9 @@ class PredictionMixin:
 
         Returns
         -------
-        Conditions × genes: predicted expression in ``X``, minus the matched control mean in
-        ``layers["delta"]``, and perturbation, cell_line and batch in ``obs``; ``var`` is that of
+        Conditions × genes: predicted expression in ``X``, minus the matched control mean (which is
+        ``layers["control"]``) in ``layers["delta"]``, and perturbation, cell_line and batch in
+        ``obs``; ``var`` is that of
         the data, if they are attached, and ``uns["txpert"]`` says how the model was made and
         trained (settings, versions, graphs, seed, hash of the split). The prediction of
         an ensemble has ``fraction_mean``, ``fraction_gaussian_process``, ``fraction_network`` and
