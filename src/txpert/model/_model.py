@@ -32,6 +32,8 @@ from txpert.splits._assignment import draw_split
 from ._components import GAUSSIAN_PROCESS, MEAN, NETWORK, Sources, check_components
 from ._embeddings import ControlEmbedding, LatentModel, obsm_embedding
 from ._ensemble import Ensemble
+from ._fields import CodeLoader
+from ._hub import HubMixin
 from ._inputs import (
     NodeInputs,
     check_overlap,
@@ -47,11 +49,14 @@ from ._module import Basal, Decoding, TxPertModule
 from ._network import Network
 from ._prediction import PredictionMixin
 from ._saving import SavingMixin
+from ._scvi import ScviMixin
 from ._setup import SetupMixin, read_screen, registered_genes, split_column
 from ._training import TrainingMixin
 
 
-class TxPertModel(SetupMixin, TrainingMixin, PredictionMixin, SavingMixin, BaseModelClass):
+class TxPertModel(
+    SetupMixin, TrainingMixin, PredictionMixin, SavingMixin, HubMixin, ScviMixin, BaseModelClass
+):
     """Predict transcriptional responses to unseen genetic perturbations.
 
     An independent implementation of TxPert (Wenkel, Tu et al., Nature Biotechnology 2026,
@@ -125,6 +130,7 @@ class TxPertModel(SetupMixin, TrainingMixin, PredictionMixin, SavingMixin, BaseM
     """
 
     _module_cls = TxPertModule
+    _data_loader_cls = CodeLoader
 
     def __init__(
         self,

@@ -21,7 +21,13 @@ from txpert.data._modality import warn_of_mixed_modalities
 from txpert.data._screen import Screen
 
 from ._embeddings import read_embedding
-from ._fields import MuDataOpenObsField, OpenObsField, obs_column
+from ._fields import (
+    CodingManager,
+    MuDataOpenObsField,
+    OpenObsField,
+    obs_column,
+    without_missing,
+)
 
 EMBEDDING = "embedding"
 _FIELDS = (PERTURBATION, CONTROL, BATCH, CELL_LINE, SPLIT, MODALITY)
@@ -104,6 +110,8 @@ class SetupMixin:
             modality_key,
         )
         keys = _keys(*columns)
+        if "source_registry" in kwargs:
+            keys = without_missing(keys, lambda _: adata.obs)
         resolved = cls._check(adata, adata, layer, keys, dict.fromkeys(keys), target_sum)
         fields = [
             LayerField(REGISTRY_KEYS.X_KEY, layer, **_EXPRESSION_OPTIONS),
@@ -116,7 +124,7 @@ class SetupMixin:
         arguments["split_key"] = split_key  # also where there is no such column yet
         arguments |= {"embedding_key": embedding_key, "target_sum": target_sum}
         method = cls._get_setup_method_args(cls=cls, adata=adata, layer=layer, **arguments)
-        manager = AnnDataManager(fields=fields, setup_method_args=method)
+        manager = CodingManager(fields=fields, setup_method_args=method)
         manager.register_fields(adata, **kwargs)
         cls.register_manager(manager)
         ObsKeys(*columns).register(adata)
@@ -173,6 +181,11 @@ class SetupMixin:
             perturbation_key, control_key, batch_key, cell_line_key, split_key, modality_key
         )
         places = {name: modalities.get(f"{name}_key") for name in keys}
+        if "source_registry" in kwargs:
+            top = mdata.obs
+            keys = without_missing(
+                keys, lambda name: top if places[name] is None else mdata.mod[places[name]].obs
+            )
         expression = mdata.mod[modalities["layer"]]
         resolved = cls._check(mdata, expression, layer, keys, places, target_sum)
         fields = [
@@ -194,7 +207,7 @@ class SetupMixin:
         method = cls._get_setup_method_args(
             cls=cls, mdata=mdata, layer=layer, modalities=modalities, **arguments
         )
-        manager = AnnDataManager(fields=fields, setup_method_args=method)
+        manager = CodingManager(fields=fields, setup_method_args=method)
         manager.register_fields(mdata, **kwargs)
         cls.register_manager(manager)
 

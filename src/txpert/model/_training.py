@@ -28,6 +28,7 @@ from ._held_out import FEW, TrainingData, across_lines, best_epoch
 from ._module import TxPertModule
 from ._plan import TxPertTrainingPlan
 from ._record import storable
+from ._scvi import scvi_options
 from ._stacking import HeldOut
 from ._torch_datasets import Controls
 
@@ -63,7 +64,7 @@ class TrainingMixin:
         max_epochs: int | None = None,
         *,
         lr: float | None = None,
-        batch_size: int = 128,
+        batch_size: int | None = None,
         unit: Unit | None = None,
         controls: Controls = "averaged",
         early_stopping: bool = True,
@@ -101,7 +102,7 @@ class TrainingMixin:
         lr
             Learning rate of AdamW, 0.002 by default; also accepted in ``plan_kwargs``.
         batch_size
-            Rows of a minibatch, over all devices.
+            Rows of a minibatch, over all devices; by default ``scvi.settings.batch_size`` (128).
         unit
             ``"pseudobulk"`` trains on condition means weighted by their numbers of cells, which
             has the gradient of training on the cells and far fewer rows; ``"cell"`` on cells.
@@ -129,7 +130,9 @@ class TrainingMixin:
             Further arguments of ``TxPertTrainingPlan``, such as
             ``weight_decay``.
         **trainer_kwargs
-            Further arguments of :class:`scvi.train.Trainer`, such as ``precision``.
+            Further arguments of :class:`scvi.train.Trainer`, such as ``precision``. Cells are not
+            divided here, so scvi-tools' ``train_size`` and the like are refused: perturbations
+            are, by :func:`txpert.pp.split`.
 
         Raises
         ------
@@ -138,10 +141,11 @@ class TrainingMixin:
             perturbations were trained on, minibatches are too small for the devices, or the folder
             for checkpoints cannot be written, holds another training or a damaged file.
         """
+        plan_kwargs, trainer_kwargs = scvi_options(plan_kwargs, trainer_kwargs)
         options = TrainingOptions.of(
             max_epochs=max_epochs,
             lr=lr,
-            batch_size=batch_size,
+            batch_size=settings.batch_size if batch_size is None else batch_size,
             unit=unit,
             controls=controls,
             early_stopping=early_stopping,
