@@ -48,9 +48,10 @@ from ._inputs import (
 from ._module import Basal, Decoding, TxPertModule
 from ._network import Network
 from ._prediction import PredictionMixin
+from ._registered import read_screen, registered_genes, split_column
 from ._saving import SavingMixin
 from ._scvi import ScviMixin
-from ._setup import SetupMixin, read_screen, registered_genes, split_column
+from ._setup import SetupMixin
 from ._training import TrainingMixin
 
 

@@ -24,6 +24,7 @@ from txpert.effects._gene_process import Posterior
 from txpert.graph import KnowledgeGraph
 
 from ._components import NETWORK, Sources
+from ._control_labels import check_given
 from ._embeddings import ControlEmbedding
 from ._ensemble import Ensemble
 from ._fit import check_whole
@@ -129,6 +130,7 @@ class PredictionMixin:
         self._check_if_trained(warn=True)
         arguments = self.registry["setup_args"]
         keys = {name: arguments[f"{name}_key"] for name in (CONTROL, CELL_LINE, BATCH)}
+        check_given(controls, arguments)
         embed = None if self._embedding is None else self._embedding.embed
         profiles = self.control_profiles.given(controls, keys, arguments["layer"], embed)
         clip = clip and not profiles.of_effects
