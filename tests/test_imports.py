@@ -25,6 +25,8 @@ ORDER = [
     {"_benchmark"},
     {"pl", "testing"},
     {"demo"},
+    {"_cli"},
+    {"__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
 CELLS = {"scvi", "anndata", "scanpy", "mudata"}
