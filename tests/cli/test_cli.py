@@ -24,12 +24,12 @@ def folder(_toy, tmp_path_factory):
     adata.write_h5ad(folder / "screen.h5ad")
     tx.datasets.toy_graph().edges.to_csv(folder / "edges.tsv", sep="\t", index=False)
     (folder / "run.toml").write_text(
-        "perturbation-key = 'gene'\ncontrol_label = ['NT']\n"
-        "[train]\nmax-epochs = 1\nencoder = 'gcn'\n[benchmark]\nceiling-repeats = 0\n"
+        "perturbation-key = 'gene'\ncontrol_label = 'NT'\n[train]\nmax-epochs = 1\n"
+        f"encoder = 'gcn'\ngraph = ['{folder / 'edges.tsv'}']\n[benchmark]\nceiling-repeats = 0\n"
     )
     done = run(
         *("train", folder / "screen.h5ad", "--config", folder / "run.toml"),
-        *("--graph", folder / "edges.tsv", "--out", folder / "model"),
+        *("--out", folder / "model"),
     )
     assert done.exit_code == 0, done.output
     return folder

@@ -49,13 +49,22 @@ def read_config(context: click.Context, _: click.Parameter, path: Path | None) -
     values = {
         key.replace("-", "_"): value for key, value in {**values, **read.get(name, {})}.items()
     }
-    known = {str(parameter.name) for parameter in context.command.params} - {"config"}
-    unknown = sorted(set(values) - known)
+    parameters = {
+        name.lstrip("-").replace("-", "_"): parameter
+        for parameter in context.command.params
+        for name in (*parameter.opts, str(parameter.name))
+        if parameter.name != "config"
+    }
+    known, unknown = sorted(parameters), sorted(set(values) - set(parameters))
     if unknown:
         raise click.BadParameter(
-            f"{path} has the option {unknown[0]!r}, and {name} takes {', '.join(sorted(known))}."
+            f"{path} has the option {unknown[0]!r}, and {name} takes {', '.join(known)}."
         )
-    context.default_map = {**(context.default_map or {}), **values}
+    found = {}
+    for key, value in values.items():
+        single = getattr(parameters[key], "multiple", False) and isinstance(value, str)
+        found[str(parameters[key].name)] = [value] if single else value
+    context.default_map = {**(context.default_map or {}), **found}
     return path
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 from anndata import AnnData
+from tqdm.auto import tqdm
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, UNS_KEY
 from txpert._types import FloatArray, IntArray
@@ -30,6 +31,11 @@ from ._ensemble import Ensemble
 from ._fit import check_whole
 from ._module import TxPertModule
 from ._record import record, settings_of
+
+_CHUNK = 1_024
+"""Conditions predicted between two steps of the progress bar."""
+_PATIENCE = 2.0
+"""Seconds after which a progress bar is shown."""
 
 
 class PredictionMixin:
@@ -164,7 +170,7 @@ class PredictionMixin:
         # Conditions that no component tells apart are predicted once.
         columns = ensemble.reads
         code, first = _groups(obs, columns)
-        delta, sizes = ensemble.delta(obs.iloc[first], profiles, context[first])
+        delta, sizes = _in_chunks(ensemble, obs.iloc[first], profiles, context[first])
         delta, sizes = delta[code], sizes.iloc[code].reset_index(drop=True)
         if self.ensemble_ is None:
             return delta, pd.DataFrame(index=obs.index)
@@ -261,6 +267,27 @@ class PredictionMixin:
         start = embeddings.new_zeros(len(labels), embeddings.shape[1])
         values = self.module.combination(start, targets, present).cpu().numpy()
         return pd.DataFrame(values, index=pd.Index(labels, name=PERTURBATION))
+
+
+def _in_chunks(
+    ensemble: Ensemble, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray
+) -> tuple[FloatArray, pd.DataFrame]:
+    """Return what :meth:`Ensemble.delta` does, some conditions at a time.
+
+    A progress bar is shown once that takes longer than two seconds.
+    """
+    parts = []
+    with tqdm(
+        total=len(obs), desc="Predicting", unit="condition", delay=_PATIENCE, leave=False
+    ) as bar:
+        for start in range(0, len(obs), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            parts.append(ensemble.delta(obs.iloc[rows], profiles, context[rows]))
+            bar.update(len(parts[-1][0]))
+    if len(parts) == 1:
+        return parts[0]
+    deltas, sizes = zip(*parts, strict=True)
+    return np.concatenate(deltas), pd.concat(sizes, ignore_index=True)
 
 
 def _groups(obs: pd.DataFrame, columns: list[str]) -> tuple[IntArray, IntArray]:

@@ -27,6 +27,7 @@ from ._fit import TrainingOptions, fit_network
 from ._held_out import FEW, TrainingData, across_lines, best_epoch
 from ._module import TxPertModule
 from ._plan import TxPertTrainingPlan
+from ._progress import TrainingProgress, without_advertising
 from ._record import storable
 from ._scvi import scvi_options
 from ._stacking import HeldOut
@@ -157,7 +158,7 @@ class TrainingMixin:
         screen, table = self._current_split()
         data = TrainingData.of(screen, table)
         self._refuse_leak(data)
-        with self._unchanged_on_failure():
+        with self._unchanged_on_failure(), without_advertising():
             if checkpoint is not None:
                 options = self._checkpointed(checkpoint, options, data.table)
             epochs = self._choose_and_train(data, replace(options, fresh=not self.is_trained_))
@@ -171,11 +172,14 @@ class TrainingMixin:
         everything = data.with_validation() if options.refit else data
         again = self.is_trained_ and _chosen_by(data) <= set(self.trained_on_)
         parts = [] if again else self._parts(data, everything)
+        progress = TrainingProgress(len(parts) + 1, shown=options.shows_progress)
+        options = replace(options, progress=progress)
         curves: list[dict[int, float]] = []
         held_out: list[HeldOut] = []
         fitted: Ensemble | None = None
         initial = {name: value.clone() for name, value in self.module.state_dict().items()}
-        for part in parts:
+        for number, part in enumerate(parts, start=1):
+            progress.title = f"Training to choose epochs and weights, {number} of {len(parts)}"
             curve = self._fit(part, options)
             if len(self.components) > 1:
                 ensemble = Ensemble.fit(part.training, self.components, self._sources)
@@ -189,7 +193,9 @@ class TrainingMixin:
         else:
             if any(curves):
                 options = replace(options, max_epochs=best_epoch(curves))
+            progress.title = "Training on all" if parts else "Training"
             self._fit(everything, options)
+        progress.close()
         self._combine(held_out, everything, fitted, keep_weights=again)
         return best_epoch(curves) if any(curves) else options.max_epochs
 
