@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 from anndata import AnnData
+from scvi import settings
 from tqdm.auto import tqdm
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, UNS_KEY
@@ -19,6 +20,7 @@ from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable
 from txpert.data._controls import ControlProfiles, Matching
 from txpert.data._layout import lay_out
+from txpert.data._meant import meant, warn_of_meant
 from txpert.data._screen import Screen
 from txpert.data._tokens import encode_targets
 from txpert.effects._gene_process import Posterior
@@ -90,7 +92,8 @@ class PredictionMixin:
         perturbations
             Labels such as ``"KLF1"`` or ``"KLF1+BAK1"``, of any order, each predicted in every
             cell line; or a frame with the columns perturbation, cell_line and batch (left out, or
-            ``"all"``: the whole line), one condition per row.
+            ``"all"``: the whole line), one condition per row. Labels may have other spellings,
+            aliases, Ensembl ids or separators (``"A_B"``); a warning says how they were read.
         cell_line, batch
             Only contexts of these.
         controls
@@ -140,6 +143,7 @@ class PredictionMixin:
         embed = None if self._embedding is None else self._embedding.embed
         profiles = self.control_profiles.given(controls, keys, arguments["layer"], embed)
         clip = clip and not profiles.of_effects
+        perturbations = self._meant(perturbations, profiles)
         profiles, obs, context = lay_out(
             profiles.pooled(self.matching),
             perturbations,
@@ -178,6 +182,29 @@ class PredictionMixin:
         delta[row, column] += change
         sizes["target"] = np.sqrt(np.bincount(row, change**2, minlength=len(obs)))
         return delta, sizes
+
+    def _meant(
+        self, perturbations: str | Sequence[str] | pd.DataFrame, profiles: ControlProfiles
+    ) -> str | Sequence[str] | pd.DataFrame:
+        """Return labels written with the names of nodes, and say which were meant."""
+        if isinstance(perturbations, pd.DataFrame):
+            return perturbations  # each row is named as asked for, in what comes back too
+        labels = [perturbations] if isinstance(perturbations, str) else list(perturbations)
+        known = self.nodes.append(pd.Index(profiles.labels, dtype=object))
+        read = meant(labels, known, self._gene_ids())
+        warn_of_meant(read, settings.warnings_stacklevel + 1)
+        return [read.get(label, label) for label in labels]
+
+    def _gene_ids(self) -> dict[str, str]:
+        """Return nodes by the Ensembl ids that columns of ``var`` give them."""
+        if self.adata is None or not hasattr(self.adata, "var"):
+            return {}
+        found: dict[str, str] = {}
+        for name in self.adata.var.columns:
+            column = self.adata.var[name].dropna().astype(str)
+            if column.str.match(r"ENS[A-Z]*G\d{11}").any():
+                found |= {key: gene for gene, key in column.items() if gene in self.nodes}
+        return found
 
     def _annotate(self, predicted: AnnData) -> None:
         """Add the genes' annotation, and how the model was made and trained."""
