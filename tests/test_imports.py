@@ -13,18 +13,20 @@ import txpert
 
 ROOT = Path(txpert.__file__).parent
 ORDER = [
-    {"_constants", "_compat", "_refined", "_types", "_files", "_layers"},
+    {"_constants", "_compat", "_refined", "_types", "_files", "_layers", "_repr"},
     {"_csv", "_fingerprint", "_stored"},
     {"graph", "nn", "metrics"},
     {"data"},
     {"effects", "splits", "evaluation"},
     {"baselines", "model"},
-    {"pp"},
+    {"pp", "get", "_cite"},
     {"datasets"},
     {"tl"},
     {"_benchmark"},
     {"pl", "testing"},
     {"demo"},
+    {"_cli"},
+    {"__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
 CELLS = {"scvi", "anndata", "scanpy", "mudata"}
@@ -38,6 +40,7 @@ FORBIDDEN = {
     "effects": NETWORKS,
     "splits": NETWORKS,
     "evaluation": NETWORKS,
+    "get": NETWORKS,
 }
 CONVERTERS = {"graph/_interop.py"}
 """Files that turn our objects into those of a library, which they import when called."""

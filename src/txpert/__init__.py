@@ -8,6 +8,7 @@ from . import (
     datasets,
     effects,
     evaluation,
+    get,
     graph,
     metrics,
     model,
@@ -19,6 +20,7 @@ from . import (
     tl,
 )
 from ._benchmark import BenchmarkResult, benchmark
+from ._cite import cite
 from .model import TxPertModel
 
 __version__ = version("txpert")
@@ -29,10 +31,12 @@ __all__ = [
     "__version__",
     "baselines",
     "benchmark",
+    "cite",
     "data",
     "datasets",
     "effects",
     "evaluation",
+    "get",
     "graph",
     "metrics",
     "model",

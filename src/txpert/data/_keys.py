@@ -32,7 +32,7 @@ SPLIT_KEY: Final = DefaultKey(SPLIT)
 MODALITY_KEY: Final = DefaultKey(MODALITY)
 
 _COLUMNS = (PERTURBATION, CONTROL, BATCH, CELL_LINE, SPLIT, MODALITY)
-_OPTIONAL = (BATCH, CELL_LINE, SPLIT, MODALITY)
+OPTIONAL = (BATCH, CELL_LINE, SPLIT, MODALITY)
 _LABEL = "control_label"
 # scvi-tools' identifier of a registered AnnData, which copies of it keep.
 _IDENTIFIER = "_scvi_uuid"
@@ -223,7 +223,7 @@ def resolve_key(name: str, key: str | None, obs: pd.DataFrame, where: str) -> st
     """
     if key is None or key in obs:
         return key
-    if name in _OPTIONAL and key == name:
+    if name in OPTIONAL and key == name:
         logger.info("%s has no column %r: %s.", where, key, _without(name))
         return None
     message = f"{where} has no column {key!r} ({name}_key). It has: {', '.join(obs.columns)}."

@@ -8,6 +8,7 @@ import lightning.pytorch as pl
 import numpy as np
 import pandas as pd
 import torch
+from scvi import settings
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Sampler, SequentialSampler
 
@@ -172,4 +173,10 @@ def _loader(
     dataset: ConditionDataset | CellDataset, batches: Sampler[list[int]]
 ) -> DataLoader[dict[str, Tensor]]:
     """Yield whole minibatches: one indexing per batch instead of one per row."""
-    return DataLoader(dataset, sampler=batches, batch_size=None)
+    return DataLoader(
+        dataset,
+        sampler=batches,
+        batch_size=None,
+        num_workers=settings.dl_num_workers,
+        persistent_workers=settings.dl_persistent_workers,
+    )

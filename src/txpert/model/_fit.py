@@ -17,6 +17,7 @@ from ._checkpoints import Checkpoints
 from ._data_splitter import PerturbationSplitter, Unit, check_unit
 from ._held_out import TrainingData
 from ._plan import TxPertTrainingPlan
+from ._progress import EpochProgress, TrainingProgress
 from ._torch_datasets import Controls
 
 _NOT_DECISIVE = ("callbacks", "logger", "plugins", "accelerator", "devices", "strategy")
@@ -39,6 +40,7 @@ class TrainingOptions:
     trainer_kwargs: Mapping[str, Any]
     fresh: bool = True
     checkpoints: Checkpoints | None = None
+    progress: TrainingProgress | None = None
 
     @classmethod
     def of(
@@ -85,6 +87,12 @@ class TrainingOptions:
         }
         return {name: getattr(self, name) for name in (*names, *more)} | {"trainer": trainer}
 
+    @property
+    def shows_progress(self) -> bool:
+        """Whether there is a progress bar, and it is not Lightning's own."""
+        wanted = ("enable_progress_bar", "simple_progress_bar", "progress_bar_refresh_rate")
+        return all(self.trainer_kwargs.get(name, True) for name in wanted)
+
     def lengths(self, n_train: int) -> tuple[int, int]:
         """Return the epochs to train and to wait for a better score."""
         steps = max(1, n_train // self.batch_size)
@@ -116,6 +124,10 @@ def fit_network(
         module.decoder.start_from(splitter.training_effects())
     best = BestWeights(module)
     max_epochs, callbacks, trainer_kwargs = _around(splitter, best, options)
+    progress = options.progress
+    if progress is not None and progress.shown:
+        callbacks.append(EpochProgress(progress))
+        trainer_kwargs["enable_progress_bar"] = False
     plan = model._training_plan_cls(
         module,
         validation_delta=splitter.validation.observed_delta(),
@@ -137,6 +149,8 @@ def fit_network(
     )
     refuse_subprocesses(runner.trainer)
     if fit is not None and fit.outcome:
+        if progress is not None:
+            progress.skip()
         return fit.restore(model, runner.device)
     if not run(runner):
         return None

@@ -18,6 +18,7 @@ from scvi import settings
 from scvi.model.base import BaseModelClass
 
 from txpert._constants import N_CELLS, PERTURBATION
+from txpert._repr import as_html, as_text, listed
 from txpert.data import ConditionTable
 from txpert.data._controls import Embed, Matching
 from txpert.data._screen import Screen, read_split
@@ -31,6 +32,8 @@ from txpert.splits._assignment import draw_split
 from ._components import GAUSSIAN_PROCESS, MEAN, NETWORK, Sources, check_components
 from ._embeddings import ControlEmbedding, LatentModel, obsm_embedding
 from ._ensemble import Ensemble
+from ._fields import CodeLoader
+from ._hub import HubMixin
 from ._inputs import (
     NodeInputs,
     check_overlap,
@@ -46,13 +49,22 @@ from ._module import Basal, Decoding, TxPertModule
 from ._network import Network
 from ._paper import PaperMixin
 from ._prediction import PredictionMixin
+from ._registered import read_screen, registered_genes, split_column
 from ._saving import SavingMixin
-from ._setup import SetupMixin, read_screen, registered_genes, split_column
+from ._scvi import ScviMixin
+from ._setup import SetupMixin
 from ._training import TrainingMixin
 
 
 class TxPertModel(
-    SetupMixin, PaperMixin, TrainingMixin, PredictionMixin, SavingMixin, BaseModelClass
+    SetupMixin,
+    PaperMixin,
+    TrainingMixin,
+    PredictionMixin,
+    SavingMixin,
+    HubMixin,
+    ScviMixin,
+    BaseModelClass,
 ):
     """Predict transcriptional responses to unseen genetic perturbations.
 
@@ -129,6 +141,7 @@ class TxPertModel(
     """
 
     _module_cls = TxPertModule
+    _data_loader_cls = CodeLoader
 
     def __init__(
         self,
@@ -153,6 +166,7 @@ class TxPertModel(
         # scvi-tools saves every attribute whose name ends in "_", here plain arrays, numbers and
         # text, and sets them again on load.
         self.trained_on_: list[tuple[str, str]] = []
+        self.training_: dict[str, Any] = {}
         self.ensemble_: dict[str, Any] | None = None
         self._rebuilt: tuple[dict[str, Any], Ensemble] | None = None
         self.components = check_components(components)
@@ -214,6 +228,28 @@ class TxPertModel(
         if self.ensemble_ is None:
             return super().summary_string
         return f"{super().summary_string}\n{self._ensemble()}"
+
+    def __repr__(self) -> str:
+        return as_text(*self._about())
+
+    def _repr_html_(self) -> str:
+        return as_html(*self._about())
+
+    def _about(self) -> tuple[str, dict[str, str]]:
+        """Return what a representation shows: the title and its rows."""
+        encoder = self.init_params_["non_kwargs"]["encoder"]["name"]
+        rows = {
+            "data": f"{len(self.genes):,} genes, {len(self.nodes):,} genes that can be perturbed",
+            "graphs": listed(graph.name for graph in self.graphs) or "none",
+            "components": listed(self.components),
+        }
+        if not self.is_trained_:
+            return f"TxPertModel with encoder {encoder!r}, not trained", rows
+        rows["trained on"] = f"{len(self.trained_on_):,} perturbations × cell lines"
+        epochs, seed = self.training_.get("epochs"), self.training_.get("seed")
+        rows["epochs"] = "none chosen" if epochs is None else str(epochs)
+        rows["seed"] = "unknown" if seed is None else str(seed)
+        return f"TxPertModel with encoder {encoder!r}, trained", rows
 
     def _obsm_embedding(self) -> Embed | None:
         arguments = self.registry["setup_args"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from threading import RLock
 from typing import Any
 
@@ -11,20 +12,32 @@ import numpy as np
 import pandas as pd
 import torch
 from anndata import AnnData
+from scvi import settings
+from tqdm.auto import tqdm
 
-from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION
+from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, UNS_KEY
 from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable
 from txpert.data._controls import ControlProfiles, Matching
+from txpert.data._layout import lay_out
+from txpert.data._meant import meant, warn_of_meant
 from txpert.data._screen import Screen
 from txpert.data._tokens import encode_targets
 from txpert.effects._gene_process import Posterior
+from txpert.graph import KnowledgeGraph
 
 from ._components import NETWORK, Sources
+from ._control_labels import check_given
 from ._embeddings import ControlEmbedding
 from ._ensemble import Ensemble
 from ._fit import check_whole
 from ._module import TxPertModule
+from ._record import record, settings_of
+
+_CHUNK = 1_024
+"""Conditions predicted between two steps of the progress bar."""
+_PATIENCE = 2.0
+"""Seconds after which a progress bar is shown."""
 
 
 class PredictionMixin:
@@ -34,7 +47,12 @@ class PredictionMixin:
     nodes: pd.Index
     matching: Matching
     components: tuple[str, ...]
+    graphs: list[KnowledgeGraph]
+    adata: Any
+    init_params_: dict[str, Any]
     controls_: dict[str, Any]
+    trained_on_: list[tuple[str, str]]
+    training_: dict[str, Any]
     ensemble_: dict[str, Any] | None
     registry: dict[str, Any]
     _embedding: ControlEmbedding | None
@@ -64,6 +82,8 @@ class PredictionMixin:
         controls: AnnData | ControlProfiles | None = None,
         batch_size: int = 1_024,
         return_std: bool = False,
+        by_batch: bool = False,
+        clip: bool = True,
     ) -> AnnData:
         """Predict the expression of perturbed cells.
 
@@ -71,8 +91,9 @@ class PredictionMixin:
         ----------
         perturbations
             Labels such as ``"KLF1"`` or ``"KLF1+BAK1"``, of any order, each predicted in every
-            context; or a frame with the columns perturbation, cell_line and batch, one condition
-            per row.
+            cell line; or a frame with the columns perturbation, cell_line and batch (left out, or
+            ``"all"``: the whole line), one condition per row. Labels may have other spellings,
+            aliases, Ensembl ids or separators (``"A_B"``); a warning says how they were read.
         cell_line, batch
             Only contexts of these.
         controls
@@ -85,11 +106,20 @@ class PredictionMixin:
             Whether to add ``layers["std"]``: the standard deviation of a measurement of Δ, with
             the median number of cells, around the prediction, by the posterior of the Gaussian
             process.
+        by_batch
+            Predict labels in every batch from its controls, instead of once per cell line from
+            all of them.
+        clip
+            Set predicted expression below zero to zero, which log-normalized values never are;
+            Δ stays as predicted, and so do effects (:func:`txpert.pp.from_effects`).
 
         Returns
         -------
-        Conditions × genes: predicted expression in ``X``, minus the matched control mean in
-        ``layers["delta"]``, and perturbation, cell_line and batch in ``obs``. The prediction of
+        Conditions × genes: predicted expression in ``X``, minus the matched control mean (which is
+        ``layers["control"]``) in ``layers["delta"]``, and perturbation, cell_line and batch in
+        ``obs``; ``var`` is that of
+        the data, if they are attached, and ``uns["txpert"]`` says how the model was made and
+        trained (settings, versions, graphs, seed, hash of the split). The prediction of
         an ensemble has ``fraction_mean``, ``fraction_gaussian_process``, ``fraction_network`` and
         ``fraction_target`` in ``obs``: what each component contributes. ``obs["specific"]`` is the
         fraction of the variance of effects specific to a perturbation that the Gaussian process
@@ -109,16 +139,25 @@ class PredictionMixin:
         self._check_if_trained(warn=True)
         arguments = self.registry["setup_args"]
         keys = {name: arguments[f"{name}_key"] for name in (CONTROL, CELL_LINE, BATCH)}
+        check_given(controls, arguments)
         embed = None if self._embedding is None else self._embedding.embed
         profiles = self.control_profiles.given(controls, keys, arguments["layer"], embed)
-        profiles = profiles.pooled(self.matching)
-        obs, context = profiles.conditions(perturbations, cell_line=cell_line, batch=batch)
+        clip = clip and not profiles.of_effects
+        perturbations = self._meant(perturbations, profiles)
+        profiles, obs, context = lay_out(
+            profiles.pooled(self.matching),
+            perturbations,
+            cell_line=cell_line,
+            batch=batch,
+            by_batch=by_batch,
+        )
         # Refuses unknown targets, whatever the components.
         encode_targets(obs[PERTURBATION].unique(), self.nodes)
         with self._lock:  # module and kernels remember what they computed last
             delta, sizes = self._delta(obs, profiles, context, batch_size)
             posterior = self._posterior(obs, return_std)
-        predicted = profiles.prediction_from_delta(obs, context, delta)
+        predicted = profiles.prediction_from_delta(obs, context, delta, clip=clip)
+        self._annotate(predicted)
         if posterior is not None:
             predicted.obs["specific"] = posterior.specific
         if posterior is not None and posterior.std is not None:
@@ -135,7 +174,7 @@ class PredictionMixin:
         # Conditions that no component tells apart are predicted once.
         columns = ensemble.reads
         code, first = _groups(obs, columns)
-        delta, sizes = ensemble.delta(obs.iloc[first], profiles, context[first])
+        delta, sizes = _in_chunks(ensemble, obs.iloc[first], profiles, context[first])
         delta, sizes = delta[code], sizes.iloc[code].reset_index(drop=True)
         if self.ensemble_ is None:
             return delta, pd.DataFrame(index=obs.index)
@@ -143,6 +182,53 @@ class PredictionMixin:
         delta[row, column] += change
         sizes["target"] = np.sqrt(np.bincount(row, change**2, minlength=len(obs)))
         return delta, sizes
+
+    def _meant(
+        self, perturbations: str | Sequence[str] | pd.DataFrame, profiles: ControlProfiles
+    ) -> str | Sequence[str] | pd.DataFrame:
+        """Return labels written with the names of nodes, and say which were meant."""
+        if isinstance(perturbations, pd.DataFrame):
+            return perturbations  # each row is named as asked for, in what comes back too
+        labels = [perturbations] if isinstance(perturbations, str) else list(perturbations)
+        known = self.nodes.append(pd.Index(profiles.labels, dtype=object))
+        read = meant(labels, known, self._gene_ids())
+        warn_of_meant(read, settings.warnings_stacklevel + 1)
+        return [read.get(label, label) for label in labels]
+
+    def _gene_ids(self) -> dict[str, str]:
+        """Return nodes by the Ensembl ids that columns of ``var`` give them."""
+        if self.adata is None or not hasattr(self.adata, "var"):
+            return {}
+        found: dict[str, str] = {}
+        for name in self.adata.var.columns:
+            column = self.adata.var[name].dropna().astype(str)
+            if column.str.match(r"ENS[A-Z]*G\d{11}").any():
+                found |= {key: gene for gene, key in column.items() if gene in self.nodes}
+        return found
+
+    def _annotate(self, predicted: AnnData) -> None:
+        """Add the genes' annotation, and how the model was made and trained."""
+        if self.adata is not None:
+            modality = (self.registry["setup_args"].get("modalities") or {}).get("layer")
+            data = self.adata if modality is None else self.adata.mod[modality]
+            predicted.var = pd.DataFrame(data.var)
+        predicted.uns[UNS_KEY] = self.record()
+
+    def record(self) -> dict[str, Any]:
+        """Return how the model was made and trained, in plain values.
+
+        Returns
+        -------
+        ``model``, ``versions``, ``settings``, ``training`` (options, epochs, ``seed``,
+        ``split_sha256``, :func:`txpert.pp.split`), ``graphs`` and ``trained_on``.
+        """
+        return record(
+            type(self).__name__,
+            settings_of(self.init_params_),
+            deepcopy(self.training_),
+            [graph.name for graph in self.graphs],
+            self.trained_on_,
+        )
 
     def _posterior(self, obs: pd.DataFrame, return_std: bool) -> Posterior | None:
         """Return the spread of the conditions' Δ; ``None`` if it is not known or costs much."""
@@ -208,6 +294,27 @@ class PredictionMixin:
         start = embeddings.new_zeros(len(labels), embeddings.shape[1])
         values = self.module.combination(start, targets, present).cpu().numpy()
         return pd.DataFrame(values, index=pd.Index(labels, name=PERTURBATION))
+
+
+def _in_chunks(
+    ensemble: Ensemble, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray
+) -> tuple[FloatArray, pd.DataFrame]:
+    """Return what :meth:`Ensemble.delta` does, some conditions at a time.
+
+    A progress bar is shown once that takes longer than two seconds.
+    """
+    parts = []
+    with tqdm(
+        total=len(obs), desc="Predicting", unit="condition", delay=_PATIENCE, leave=False
+    ) as bar:
+        for start in range(0, len(obs), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            parts.append(ensemble.delta(obs.iloc[rows], profiles, context[rows]))
+            bar.update(len(parts[-1][0]))
+    if len(parts) == 1:
+        return parts[0]
+    deltas, sizes = zip(*parts, strict=True)
+    return np.concatenate(deltas), pd.concat(sizes, ignore_index=True)
 
 
 def _groups(obs: pd.DataFrame, columns: list[str]) -> tuple[IntArray, IntArray]:

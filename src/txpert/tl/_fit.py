@@ -104,7 +104,7 @@ def fit_baseline(adata: AnnData, seed: int = 0, *, kind: str, **options: Any) ->
     --------
     >>> import txpert as tx
     >>> tx.tl.fit_baseline(tx.datasets.toy(), kind="general").predict("GENE3").shape
-    (2, 60)
+    (1, 60)
     """
     return make_baseline(kind, **options).fit(adata)
 

@@ -1,0 +1,75 @@
+"""Reading back what was registered: the screen, its split and its genes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from scvi import REGISTRY_KEYS
+from scvi.data import AnnDataManager
+from scvi.data.fields import LayerField
+
+from txpert._constants import BATCH, CELL_LINE, CONTROL, MODALITY, PERTURBATION, SPLIT
+from txpert.data._keys import flag_controls, obs_columns
+from txpert.data._log_normalized import log_normalized
+from txpert.data._matrix import place
+from txpert.data._screen import Screen
+
+from ._fields import obs_column
+
+FIELDS = (PERTURBATION, CONTROL, BATCH, CELL_LINE, SPLIT, MODALITY)
+
+
+def read_screen(manager: AnnDataManager) -> Screen:
+    """Return the screen that was registered, with its split as it is now."""
+    columns = {name: obs_column(manager, name) for name in FIELDS if name != SPLIT}
+    columns[SPLIT] = split_column(manager)
+    arguments = manager.registry["setup_args"]
+    control_label = arguments.get("control_label")
+    if control_label is not None:
+        perturbation = columns[PERTURBATION]
+        assert perturbation is not None  # the one column that there always is
+        columns[CONTROL] = flag_controls(perturbation, control_label)
+    matrix = log_normalized(
+        manager.get_from_registry(REGISTRY_KEYS.X_KEY),
+        arguments.get("target_sum"),
+        place(arguments["layer"]),
+    )
+    screen = Screen.from_columns(
+        matrix,
+        registered_genes(manager.registry),
+        {name: column for name, column in columns.items() if column is not None},
+    )
+    modality = (arguments.get("modalities") or {}).get("layer")
+    data = manager.adata
+    return screen.with_context(data if modality is None else data.mod[modality], data.obs)
+
+
+def split_column(manager: AnnDataManager) -> pd.Series[Any] | None:
+    """Return the split as it is in the data now, also if it was written after setup.
+
+    Raises
+    ------
+    KeyError
+        If the column that was registered is gone.
+    """
+    key = manager.registry["setup_args"].get("split_key")
+    if key is None:
+        return None
+    modality = (manager.registry["setup_args"].get("modalities") or {}).get("split_key")
+    obs = manager.adata.obs if modality is None else manager.adata.mod[modality].obs
+    if key in obs:
+        return obs_columns(obs, {SPLIT: key})[SPLIT]
+    if SPLIT in manager.data_registry:
+        raise KeyError(
+            f"obs had the split {key!r} when the data were set up, but not any more: write it "
+            "back, or set the data up again."
+        )
+    return None
+
+
+def registered_genes(registry: Mapping[str, Any]) -> pd.Index:
+    """Return the var names of the data a registry was made from."""
+    expression = registry["field_registries"][REGISTRY_KEYS.X_KEY]
+    return pd.Index(expression["state_registry"][LayerField.COLUMN_NAMES_KEY]).astype(str)
