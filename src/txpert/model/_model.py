@@ -31,6 +31,7 @@ from txpert.splits._assignment import draw_split
 from ._components import GAUSSIAN_PROCESS, MEAN, NETWORK, Sources, check_components
 from ._embeddings import ControlEmbedding, LatentModel, obsm_embedding
 from ._ensemble import Ensemble
+from ._explanation import ExplanationMixin
 from ._inputs import (
     NodeInputs,
     check_overlap,
@@ -50,7 +51,9 @@ from ._setup import SetupMixin, read_screen, registered_genes, split_column
 from ._training import TrainingMixin
 
 
-class TxPertModel(SetupMixin, TrainingMixin, PredictionMixin, SavingMixin, BaseModelClass):
+class TxPertModel(
+    SetupMixin, TrainingMixin, PredictionMixin, ExplanationMixin, SavingMixin, BaseModelClass
+):
     """Predict transcriptional responses to unseen genetic perturbations.
 
     An independent implementation of TxPert (Wenkel, Tu et al., Nature Biotechnology 2026,
