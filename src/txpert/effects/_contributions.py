@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -106,7 +107,7 @@ class Contributions:
     def along(self, direction: FloatArray) -> FloatArray:
         """Return projections on a direction of genes by part and row, ``(n_parts, n_rows)``."""
         axes, edges = self.process.directions.axes, self.process.directions.edges
-        inner = [axes[a:b] @ direction for a, b in zip(edges, edges[1:], strict=False)]
+        inner = [axes[a:b] @ direction for a, b in pairwise(edges)]
         each = [y @ x for y, x in zip(self.deviations, [*inner, direction], strict=True)]
         return np.einsum("bki,bi->ki", self.weights, np.stack(each))
 

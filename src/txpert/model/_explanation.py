@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from itertools import pairwise
 from threading import RLock
 from typing import Any, Literal, get_args
 
@@ -34,9 +35,13 @@ class ExplanationMixin:
     nodes: pd.Index
     matching: Matching
     ensemble_: dict[str, Any] | None
-    control_profiles: ControlProfiles
     _lock: RLock
     _check_if_trained: Callable[..., None]
+
+    @property
+    @abstractmethod
+    def control_profiles(self) -> ControlProfiles:
+        """Mean control profile of each context the model can predict from."""
 
     @abstractmethod
     def _ensemble(self) -> Ensemble:
@@ -194,8 +199,7 @@ class _Parts:
             return self.others()
         members, contexts = self.rows.members, self.rows.contexts.contexts
         names = [
-            self.rows.targets[members.indices[a:b]].tolist()
-            for a, b in zip(members.indptr, members.indptr[1:], strict=False)
+            self.rows.targets[members.indices[a:b]].tolist() for a, b in pairwise(members.indptr)
         ]
         where = [contexts[c] for c in self.rows.context]
         frame = pd.DataFrame(

@@ -35,8 +35,8 @@ def component_deltas(
     found = {ensemble.first: first}
     for name in names - {ensemble.first}:
         delta = ensemble.components[name].delta(conditions, profiles, context)
-        usable = np.isfinite(delta).all(axis=1)
-        found[name] = delta if usable.all() else np.where(usable[:, None], delta, first)
+        usable = np.isfinite(delta).all(axis=1, keepdims=True)
+        found[name] = np.where(usable, delta, first)
     return found
 
 

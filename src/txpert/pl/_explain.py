@@ -68,7 +68,8 @@ def explain(explanation: pd.DataFrame, *, n_neighbors: int = 12, ax: Axes | None
     size = rows["effect_norm"].to_numpy()
     limit = np.abs(fraction).max() or 1.0
     ax.scatter(
-        *xy.T,
+        xy[:, 0],
+        xy[:, 1],
         s=120 + 500 * size / (size.max() or 1.0),
         c=fraction,
         cmap="RdBu_r",

@@ -4,6 +4,7 @@ from ._ceiling import ceiling
 from ._evaluate import evaluate
 from ._fit import fit_baseline, fit_txpert
 from ._predict import predict
+from ._screen import screen
 
 __all__ = [
     "ceiling",
@@ -11,4 +12,5 @@ __all__ = [
     "fit_baseline",
     "fit_txpert",
     "predict",
+    "screen",
 ]
