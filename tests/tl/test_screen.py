@@ -10,30 +10,6 @@ import pytest
 import txpert as tx
 from txpert._ranking import Scorer, top_pairs
 
-ENSEMBLE = {"components": ("mean", "gaussian_process"), "decoding": "low_rank"}
-
-
-@pytest.fixture
-def model(make_model, adata, add_doubles):
-    labels = adata.obs["perturbation"].astype(str)
-    names = sorted(set(labels) - {"control"})
-    adata = add_doubles(adata, names[0], names[1])
-    tx.pp.split(adata)
-    return make_model(adata, **ENSEMBLE)
-
-
-@pytest.fixture
-def whole(make_model, adata):
-    """With the network, decoding low rank: still a sum over targets."""
-    components = ("mean", "gaussian_process", "network")
-    return make_model(adata, components=components, decoding="low_rank")
-
-
-@pytest.fixture
-def signature(model):
-    rng = np.random.default_rng(0)
-    return pd.Series(rng.normal(size=len(model.genes)), index=model.genes)
-
 
 def brute_force(model, labels, signature, score):
     obs = model.control_profiles.obs
@@ -58,8 +34,8 @@ def ranked(*args, **options):
 
 @pytest.mark.parametrize("score", ["dot", "cosine", "pearson"])
 @pytest.mark.parametrize("network", [False, True])
-def test_pairs_are_ranked_as_by_brute_force(model, whole, signature, score, network):
-    model = whole if network else model
+def test_pairs_are_ranked_as_by_brute_force(model, networked, signature, score, network):
+    model = networked if network else model
     genes = sorted({t for label, _ in model.trained_on_ for t in label.split("+")})
     genes = [*genes, "GENE10", "GENE20", "GENE30"]
     labels = ["+".join(sorted(pair)) for pair in combinations(genes, 2)]
@@ -91,11 +67,11 @@ def test_pairs_that_are_not_additive_are_predicted_by_themselves(make_model, ada
     np.testing.assert_allclose(found["score"], expected.iloc[:3], atol=1e-4)
 
 
-def test_what_nothing_is_known_of_is_not_ranked(make_model, adata, graph, signature):
+def test_what_nothing_is_known_of_is_not_ranked(train_toy, graph, signature):
     alone = tx.graph.KnowledgeGraph(
         graph.name, [*graph.nodes, "LONELY"], graph.source, graph.target, graph.weight
     )
-    model = make_model(adata, graphs=[alone], **ENSEMBLE)
+    model = train_toy(("mean", "gaussian_process"), graphs=[alone])
     with pytest.warns(UserWarning, match="nothing specific is known of them"):
         found = tx.tl.screen(model, signature, progress=False)
     assert "LONELY" in found.attrs["not_specific"]
@@ -115,7 +91,8 @@ def test_excluded_targets_and_missing_genes_are_reported(model, signature):
     assert found.attrs["missing_genes"] == ["NOT_THERE"]
 
 
-def test_two_groups_of_cells_are_a_signature(model, adata):
+def test_two_groups_of_cells_are_a_signature(model):
+    adata = model.adata
     is_control = adata.obs["control"].to_numpy()
     label = next(label for label, _ in model.trained_on_ if "+" not in label)
     groups = adata[is_control], adata[(adata.obs["perturbation"] == label).to_numpy()]

@@ -77,7 +77,7 @@ class Asked:
         process = self.ensemble.process
         if process is None:
             return np.full(len(labels), np.nan)
-        parts = [np.zeros(0)]
+        parts: list[FloatArray] = [np.zeros(0)]
         for _, some in self.chunks(labels):
             posterior = process.posterior(self.conditions(some)[0], return_specific=True)
             assert posterior.specific is not None

@@ -149,7 +149,7 @@ class _Ranking:
 
     def scores(self, labels: Sequence[str]) -> FloatArray:
         """Return the scores of perturbations, predicted some at a time."""
-        parts = [np.zeros(0)]
+        parts: list[FloatArray] = [np.zeros(0)]
         for _, some in self._chunks(labels):
             parts.append(self.scorer.exact(self.asked.delta(some)[:, self.columns]))
         return np.concatenate(parts)
