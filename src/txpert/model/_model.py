@@ -22,6 +22,7 @@ from txpert.data import ConditionTable
 from txpert.data._controls import Embed, Matching
 from txpert.data._screen import Screen, read_split
 from txpert.data._tokens import parse_targets
+from txpert.effects._confidence import Confidence
 from txpert.effects._gene_kernels import GeneKernels
 from txpert.graph._knowledge_graph import Graphs, as_graphs
 from txpert.nn import EncoderConfig
@@ -52,7 +53,12 @@ from ._training import TrainingMixin
 
 
 class TxPertModel(
-    SetupMixin, TrainingMixin, PredictionMixin, ExplanationMixin, SavingMixin, BaseModelClass
+    SetupMixin,
+    TrainingMixin,
+    PredictionMixin,
+    ExplanationMixin,
+    SavingMixin,
+    BaseModelClass,
 ):
     """Predict transcriptional responses to unseen genetic perturbations.
 
@@ -152,6 +158,7 @@ class TxPertModel(
         self.trained_on_: list[tuple[str, str]] = []
         self.ensemble_: dict[str, Any] | None = None
         self._rebuilt: tuple[dict[str, Any], Ensemble] | None = None
+        self._calibrated: tuple[dict[str, Any], Confidence] | None = None
         self.components = check_components(components)
         self.genes = registered_genes(registry or self.registry_)
         self.matching = matching

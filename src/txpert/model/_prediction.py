@@ -18,9 +18,19 @@ from txpert.data import ConditionTable
 from txpert.data._controls import ControlProfiles, Matching
 from txpert.data._screen import Screen
 from txpert.data._tokens import encode_targets
+from txpert.effects._confidence import Confidence
 from txpert.effects._gene_process import Posterior
 
 from ._components import NETWORK, Sources
+from ._confidence import (
+    EXPECTED,
+    NOTHING,
+    NOTHING_SPECIFIC,
+    add_interval,
+    calibrate,
+    check_level,
+    expected_scores,
+)
 from ._embeddings import ControlEmbedding
 from ._ensemble import Ensemble
 from ._fit import check_whole
@@ -41,6 +51,7 @@ class PredictionMixin:
     _data: tuple[Screen, ConditionTable] | None
     _lock: RLock
     _rebuilt: tuple[dict[str, Any], Ensemble] | None
+    _calibrated: tuple[dict[str, Any], Confidence] | None
     _check_if_trained: Callable[..., None]
 
     @property
@@ -64,6 +75,8 @@ class PredictionMixin:
         controls: AnnData | ControlProfiles | None = None,
         batch_size: int = 1_024,
         return_std: bool = False,
+        return_confidence: bool = False,
+        interval: float | None = None,
     ) -> AnnData:
         """Predict the expression of perturbed cells.
 
@@ -85,6 +98,13 @@ class PredictionMixin:
             Whether to add ``layers["std"]``: the standard deviation of a measurement of Δ, with
             the median number of cells, around the prediction, by the posterior of the Gaussian
             process.
+        return_confidence
+            Whether to add ``obs["expected_pearson_delta"]``: the Pearson Δ that the prediction is
+            expected to reach, by what left-out training perturbations reached of which as much
+            was known. It is that of the Gaussian process, and NaN for measured conditions.
+        interval
+            Coverage, such as 0.9, of intervals ``layers["lower"]`` to ``layers["upper"]`` for a
+            measurement of Δ; conformal, calibrated on left-out training perturbations.
 
         Returns
         -------
@@ -93,8 +113,9 @@ class PredictionMixin:
         an ensemble has ``fraction_mean``, ``fraction_gaussian_process``, ``fraction_network`` and
         ``fraction_target`` in ``obs``: what each component contributes. ``obs["specific"]`` is the
         fraction of the variance of effects specific to a perturbation that the Gaussian process
-        explains: 0 where nothing but the mean effect is known. From 2,000 training rows on it is
-        there with ``return_std`` only.
+        explains: 0 where nothing but the mean effect is known; below 0.01
+        ``obs["nothing_specific"]`` is true. From 2,000 training rows on these are there with
+        ``return_std`` only.
 
         Raises
         ------
@@ -102,10 +123,11 @@ class PredictionMixin:
             If a target is no node of the model or a context has no controls.
         ValueError
             If a label is malformed, the control cells lack genes, ``batch_size`` is no whole
-            number of at least 1, components were never fitted, or ``return_std`` is asked of a
-            model without the Gaussian process.
+            number of at least 1, components were never fitted, ``interval`` is not between 0 and
+            1, or a spread is asked of a model without the Gaussian process.
         """
         check_whole("batch_size", batch_size, least=1)
+        check_level(interval)
         self._check_if_trained(warn=True)
         arguments = self.registry["setup_args"]
         keys = {name: arguments[f"{name}_key"] for name in (CONTROL, CELL_LINE, BATCH)}
@@ -117,12 +139,21 @@ class PredictionMixin:
         encode_targets(obs[PERTURBATION].unique(), self.nodes)
         with self._lock:  # module and kernels remember what they computed last
             delta, sizes = self._delta(obs, profiles, context, batch_size)
-            posterior = self._posterior(obs, return_std)
+            posterior = self._posterior(obs, return_std or interval is not None)
+            if return_confidence or interval is not None:
+                confidence = self._confidence()
+            if return_confidence:
+                expected = expected_scores(self._ensemble(), confidence, obs)
         predicted = profiles.prediction_from_delta(obs, context, delta)
         if posterior is not None:
             predicted.obs["specific"] = posterior.specific
+            predicted.obs[NOTHING_SPECIFIC] = posterior.specific < NOTHING
         if posterior is not None and posterior.std is not None:
             predicted.layers["std"] = posterior.std
+        if return_confidence:
+            predicted.obs[EXPECTED] = expected
+        if interval is not None:
+            add_interval(predicted, confidence, interval)
         fractions = sizes.div(sizes.sum(axis=1).replace(0, 1), axis=0)
         predicted.obs[[f"fraction_{name}" for name in fractions]] = fractions.to_numpy()
         return predicted
@@ -174,6 +205,13 @@ class PredictionMixin:
         if self._rebuilt is None or self._rebuilt[0] is not self.ensemble_:
             self._rebuilt = self.ensemble_, Ensemble.from_dict(self.ensemble_, self._sources)
         return self._rebuilt[1]
+
+    def _confidence(self) -> Confidence:
+        """Return the calibration of the Gaussian process, made once for each training."""
+        if self._calibrated is None or self._calibrated[0] is not self.ensemble_:
+            ensemble = None if self.ensemble_ is None else self._ensemble()
+            self._calibrated = self.ensemble_ or {}, calibrate(ensemble, self.components)
+        return self._calibrated[1]
 
     @torch.inference_mode()
     def get_perturbation_embedding(
