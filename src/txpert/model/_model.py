@@ -284,14 +284,17 @@ class TxPertModel(
     def _sources(self) -> Sources:
         return Sources(self._kernels, Network(self.module, self.nodes))
 
+    def _kernels_among(self, anchors: pd.Index) -> GeneKernels:
+        """Return kernels on the model's graphs with other anchors, not only training targets."""
+        return GeneKernels(self.graphs, given_features(self._node_inputs), anchors)
+
     @cached_property
     def _kernels(self) -> GeneKernels:
         """Kernels between genes; the targets of the screen are anchors."""
         anchors = set(self._anchors)
         if self.ensemble_ is not None:
             anchors.update(self.ensemble_["targets"])
-        features = given_features(self._node_inputs)
-        return GeneKernels(self.graphs, features, pd.Index(sorted(anchors), dtype=object))
+        return self._kernels_among(pd.Index(sorted(anchors), dtype=object))
 
 
 def _differing_genes(found: pd.Index, expected: pd.Index) -> str:

@@ -4,6 +4,7 @@ from ._ceiling import ceiling
 from ._evaluate import evaluate
 from ._fit import fit_baseline, fit_txpert
 from ._predict import predict
+from ._propose import propose
 from ._screen import screen
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "fit_baseline",
     "fit_txpert",
     "predict",
+    "propose",
     "screen",
 ]
