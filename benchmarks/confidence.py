@@ -3,9 +3,9 @@
 python benchmarks/confidence.py --data FOLDER [--seeds 0] [--results FOLDER]
 
 K562 and RPE1 (Replogle 2022), STRING with the 20 strongest edges per gene, the Gaussian process
-alone, 5 folds of held-out perturbations per seed. Written to confidence.json: the fraction of held-
-out Δ inside intervals of 50, 80 and 95%; the Pearson Δ expected and achieved; the mean Pearson Δ of
-all predictions, and of those left when the least sure third is dropped.
+alone, 5 folds of held-out perturbations per seed. Written to confidence.json: the fraction of
+held-out Δ inside intervals of 50, 80 and 95%; the Pearson Δ expected and achieved; the mean
+Pearson Δ of all predictions, and of those left when the least sure third is dropped.
 """
 
 from __future__ import annotations

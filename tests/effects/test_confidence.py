@@ -42,6 +42,11 @@ def process(kernels, truth):
     return GeneGaussianProcess.fit(effects, kernels)
 
 
+@pytest.fixture(scope="module")
+def confidence(process, kernels):
+    return Confidence.fit(process, kernels)
+
+
 def test_variance_explained_is_that_without_the_row(process, kernels):
     found = LeftOut.of(process, kernels)
     rest = np.arange(len(TRAIN)) != 5
@@ -78,8 +83,7 @@ def test_two_lines_are_left_out_together(kernels, truth):
 
 
 @pytest.mark.parametrize("level", [0.5, 0.8, 0.95])
-def test_intervals_cover_as_often_as_stated(process, kernels, truth, level):
-    confidence = Confidence.fit(process, kernels)
+def test_intervals_cover_as_often_as_stated(process, kernels, confidence, truth, level):
     asked = [(GENES[i],) for i in TEST]
     posterior = process.predict(asked, kernels, cell_line="K", return_std=True)
     reach = confidence.quantile(level) * posterior.std
@@ -87,8 +91,7 @@ def test_intervals_cover_as_often_as_stated(process, kernels, truth, level):
     assert covered == pytest.approx(level, abs=0.08)
 
 
-def test_expected_score_tells_good_predictions_from_bad_ones(process, kernels, truth):
-    confidence = Confidence.fit(process, kernels)
+def test_expected_score_tells_good_predictions_from_bad_ones(process, kernels, confidence, truth):
     asked = [(GENES[i],) for i in TEST]
     expected = confidence.expected(process, kernels, asked, [Context("K", "all")] * len(asked))
     predicted = process.predict(asked, kernels, cell_line="K").mean

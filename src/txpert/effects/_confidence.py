@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from txpert._constants import COMBINATION
 from txpert._types import FloatArray
 from txpert.metrics import pearson_delta
 
@@ -17,9 +18,15 @@ from ._gene_kernels import GeneKernels
 from ._gene_process import GeneGaussianProcess
 from ._left_out import LeftOut, left_out_with
 from ._missing import context_means
+from ._refit import refit, training_rows
 
 _PENALTY = 10.0
 """Of the ridge regression on standardized features: so many perturbations of the mean score."""
+_FOLDS = 5
+_LEAST = 50
+"""Perturbations from which on five folds say how optimistic left-out rows are."""
+_MANY = 1_000
+"""Perturbations from which on the first of five folds is enough."""
 _MOST_SCORES = 2_000_000
 """Scores that a quantile over all genes is taken of."""
 
@@ -30,7 +37,8 @@ class Confidence:
 
     The Pearson Δ of left-out rows is regressed (ridge) on the root of the variance explained, the
     largest prior correlation with a training row, the logarithm of the norm of the predicted Δ
-    and its correlation with the mean effect of the context.
+    and its correlation with the mean effect of the context; less what directions and variances,
+    which know the left-out rows, make them look better, by five folds.
 
     Intervals are :math:`\hat\Delta \pm q\, s` with the posterior standard deviation s and the
     conformal quantile q of :math:`|\Delta - \hat\Delta| / s` over left-out rows: for each gene the
@@ -77,6 +85,7 @@ class Confidence:
         design = np.c_[np.ones(known.sum()), (x[known] - center) / spread]
         penalty = np.diag([0.0, *[_PENALTY] * x.shape[1]])
         coefficients = np.linalg.solve(design.T @ design + penalty, design.T @ r[known])
+        coefficients[0] -= _optimism(process, kernels, observed)
         scores = np.abs(parts[0].observed - parts[0].predicted)
         scores /= np.maximum(parts[0].std, 1e-12)
         scores = np.sort(scores, axis=0).astype(np.float32)
@@ -112,6 +121,39 @@ class Confidence:
             return self.scores[rank - 1]
         every = max(1, self.scores.size // _MOST_SCORES)
         return np.full(n_genes, np.quantile(self.scores.ravel()[::every], level), np.float32)
+
+
+def _optimism(process: GeneGaussianProcess, kernels: GeneKernels, observed: FloatArray) -> float:
+    """Return how much better left-out rows are predicted than unseen ones, as Pearson Δ.
+
+    Directions and variances know the rows that are left out in closed form. In fits to four fifths
+    of the perturbations, with directions of their own, left-out rows are compared with the fifth
+    that was never seen.
+    """
+    rows = training_rows(process, observed)
+    names = np.array([COMBINATION.join(targets) for targets in rows.targets], dtype=object)
+    code = pd.factorize(names)[0]
+    if code.max() + 1 < _LEAST:
+        return 0.0
+    fold = (np.random.default_rng(0).permutation(code.max() + 1) % _FOLDS)[code]
+    seen, unseen = [], []
+    for held in range(_FOLDS if code.max() < _MANY else 1):
+        rest = rows.subset(fold != held)
+        among = kernels.among(
+            pd.Index(sorted({t for of in rest.targets for t in of}), dtype=object)
+        )
+        other = refit(process, rest, among)
+        left_out = LeftOut.of(other, among, "perturbation")
+        seen.append(pearson_delta(left_out.predicted, left_out.observed))
+        part = rows.subset(fold == held)
+        predicted = other.predict(
+            part.targets,
+            among,
+            cell_line=part.cell_line.tolist(),
+            modality=part.modality.tolist(),
+        ).mean
+        unseen.append(pearson_delta(predicted, part.delta))
+    return float(np.nanmean(np.concatenate(seen)) - np.nanmean(np.concatenate(unseen)))
 
 
 def support_of(
