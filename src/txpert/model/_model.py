@@ -48,8 +48,9 @@ from ._module import Basal, Decoding, TxPertModule
 from ._network import Network
 from ._prediction import PredictionMixin
 from ._saving import SavingMixin
-from ._setup import SetupMixin, read_screen, registered_genes, split_column
+from ._setup import SetupMixin, check_genes, read_screen, registered_genes, split_column
 from ._training import TrainingMixin
+from ._update import UpdateMixin
 
 
 class TxPertModel(
@@ -57,6 +58,7 @@ class TxPertModel(
     TrainingMixin,
     PredictionMixin,
     ExplanationMixin,
+    UpdateMixin,
     SavingMixin,
     BaseModelClass,
 ):
@@ -251,8 +253,7 @@ class TxPertModel(
             return self._current_split()
         self._validate_anndata(adata)
         screen = read_screen(self.get_anndata_manager(adata, required=True))
-        if not screen.genes.equals(self.genes):
-            raise ValueError(_differing_genes(screen.genes, self.genes))
+        check_genes(screen.genes, self.genes)
         if screen.split is None:
             screen = draw_split(screen, seed=settings.seed or 0)
         if self._embedding is None:
@@ -295,16 +296,3 @@ class TxPertModel(
         if self.ensemble_ is not None:
             anchors.update(self.ensemble_["targets"])
         return self._kernels_among(pd.Index(sorted(anchors), dtype=object))
-
-
-def _differing_genes(found: pd.Index, expected: pd.Index) -> str:
-    missing = expected.difference(found)
-    if len(missing):
-        return (
-            f"The data lack {len(missing):,} of the {len(expected):,} genes of the model, "
-            f"{missing[0]!r} among them."
-        )
-    return (
-        "The genes of the data are not those of the model in the model's order. Align them: "
-        "adata = adata[:, model.genes].copy()"
-    )

@@ -31,6 +31,7 @@ from ._confidence import (
     check_level,
     expected_scores,
 )
+from ._distance import warn_of_unseen_lines
 from ._embeddings import ControlEmbedding
 from ._ensemble import Ensemble
 from ._fit import check_whole
@@ -137,6 +138,9 @@ class PredictionMixin:
         obs, context = profiles.conditions(perturbations, cell_line=cell_line, batch=batch)
         # Refuses unknown targets, whatever the components.
         encode_targets(obs[PERTURBATION].unique(), self.nodes)
+        if self.ensemble_ is not None:
+            training = ControlProfiles.from_dict(self.controls_)
+            warn_of_unseen_lines(self._ensemble(), obs, profiles, training)
         with self._lock:  # module and kernels remember what they computed last
             delta, sizes = self._delta(obs, profiles, context, batch_size)
             posterior = self._posterior(obs, return_std or interval is not None)

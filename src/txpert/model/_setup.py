@@ -296,3 +296,19 @@ def _check_order(mdata: MuData, modalities: Mapping[str, str]) -> None:
 
 def _keys(*columns: str | None) -> dict[str, str | None]:
     return dict(zip(_FIELDS, columns, strict=True))
+
+
+def check_genes(found: pd.Index, expected: pd.Index) -> None:
+    """Raise a ValueError if data do not have the genes of a model, in its order."""
+    if found.equals(expected):
+        return
+    missing = expected.difference(found)
+    if len(missing):
+        raise ValueError(
+            f"The data lack {len(missing):,} of the {len(expected):,} genes of the model, "
+            f"{missing[0]!r} among them."
+        )
+    raise ValueError(
+        "The genes of the data are not those of the model in the model's order. Align them: "
+        "adata = adata[:, model.genes].copy()"
+    )

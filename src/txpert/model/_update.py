@@ -1,0 +1,296 @@
+"""``update()`` and ``with_graphs()``: new effects and new genes without a new training."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import replace
+from threading import RLock
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from mudata import MuData
+from scvi.data import AnnDataManager
+
+from txpert._constants import CELL_LINE, CONTROL, PERTURBATION, SPLIT, TRAIN
+from txpert._types import FloatArray
+from txpert.data import ConditionTable
+from txpert.data._controls import ControlProfiles
+from txpert.data._tokens import canonical_label, parse_targets
+from txpert.effects._contexts import Context
+from txpert.effects._contributions import training_effects
+from txpert.effects._effects import Effects
+from txpert.effects._gene_kernels import GeneKernels
+from txpert.effects._gene_process import GeneGaussianProcess
+from txpert.effects._line_effects import LineEffects, contexts_of
+from txpert.effects._measured_effects import MeasuredEffects
+from txpert.effects._refit import refit, training_rows
+from txpert.graph import KnowledgeGraph
+from txpert.graph._knowledge_graph import Graphs, as_graphs
+
+from ._components import (
+    GAUSSIAN_PROCESS,
+    MEAN,
+    NETWORK,
+    Component,
+    GaussianProcessComponent,
+    MeanComponent,
+    NetworkComponent,
+    Training,
+)
+from ._ensemble import Ensemble
+from ._setup import check_genes, read_screen
+from ._stacking import Weights
+
+Model = TypeVar("Model", bound="UpdateMixin")
+
+
+class UpdateMixin:
+    """Adds what was measured or learned since training."""
+
+    adata: AnnData | MuData | None
+    genes: pd.Index
+    nodes: pd.Index
+    graphs: list[KnowledgeGraph]
+    components: tuple[str, ...]
+    registry: dict[str, Any]
+    init_params_: dict[str, Any]
+    trained_on_: list[tuple[str, str]]
+    ensemble_: dict[str, Any] | None
+    controls_: dict[str, Any]
+    is_trained_: bool
+    _lock: RLock
+    _anchors: list[str]
+    _check_if_trained: Callable[..., None]
+    _validate_anndata: Callable[..., Any]
+    get_anndata_manager: Callable[..., AnnDataManager]
+
+    @abstractmethod
+    def _ensemble(self) -> Ensemble:
+        """Return the components and weights."""
+
+    @abstractmethod
+    def _kernels_among(self, anchors: pd.Index) -> GeneKernels:
+        """Return kernels on the model's graphs with other anchors."""
+
+    def update(self, adata: AnnData | MuData) -> None:
+        """Add measured perturbations, or a cell line, without starting from the beginning.
+
+        The mean effects and the Gaussian process learn from all perturbations, earlier and new
+        ones; variances, weights of the components, the effect on targets and the network stay as
+        they were trained. What is saved afterwards is the updated model.
+
+        Parameters
+        ----------
+        adata
+            Perturbed cells and their controls, annotated like the data of training. If they have
+            the split column, only training perturbations are learned from. To predict in a new
+            cell line afterwards, give :meth:`predict` its ``controls``.
+
+        Raises
+        ------
+        ValueError
+            If the model was not trained or is the network alone, genes or values do not fit, no
+            perturbation is there to learn from, or one was already learned in that cell line.
+        KeyError
+            If a target is no node of the model: :meth:`with_graphs` adds nodes.
+        """
+        if self.ensemble_ is None:
+            raise ValueError(
+                f"update() needs a trained model with the component {MEAN!r} or "
+                f"{GAUSSIAN_PROCESS!r}; the network alone is trained further by train()."
+            )
+        rows = self._perturbed(adata)
+        labels = rows.obs[PERTURBATION].astype(str).map(canonical_label).to_numpy()
+        with self._lock:
+            ensemble = self._ensemble()
+            contexts = contexts_of(rows.obs)
+            for label, context in zip(labels, contexts, strict=True):
+                if label in ensemble.labels.get(context, ()):
+                    raise ValueError(
+                        f"{label} in {context.cell_line} was learned already: leave out what "
+                        "training or an earlier update had."
+                    )
+            targets = sorted({target for label in labels for target in parse_targets(label)})
+            unknown = [target for target in targets if target not in self.nodes]
+            if unknown:
+                raise KeyError(
+                    f"{unknown[0]!r} is no node of the model: add it by model.with_graphs()."
+                )
+            training = Training(ensemble.target.removed_from(rows))
+            self._anchors = sorted({*self._anchors, *ensemble.targets, *targets})
+            kernels = self._kernels_among(pd.Index(self._anchors, dtype=object))
+            components = _updated(ensemble, training, kernels)
+            known = {context: set(of) for context, of in ensemble.labels.items()}
+            for label, context in zip(labels, contexts, strict=True):
+                known.setdefault(context, set()).add(label)
+            sets = {context: frozenset(of) for context, of in known.items()}
+            self._take(replace(ensemble, labels=sets, components=components))
+            pairs = zip(rows.obs[PERTURBATION].astype(str), rows.obs[CELL_LINE], strict=True)
+            self.trained_on_ = list(
+                dict.fromkeys([*self.trained_on_, *((p, str(line)) for p, line in pairs)])
+            )
+            self.controls_ = _with_controls(self.controls_, rows.controls)
+
+    def with_graphs(self: Model, graphs: Graphs) -> Model:
+        """Return the model on other graphs, such as with genes that they did not have.
+
+        The Gaussian process is solved on them with the variances of training; the network, which
+        would have to be trained, is left out, and the process takes its weight. How much is known
+        of a new gene, :meth:`predict` says in ``obs["specific"]``.
+
+        Parameters
+        ----------
+        graphs
+            With the names of the model's graphs, one for each.
+
+        Raises
+        ------
+        ValueError
+            If the model was not trained, has no Gaussian process, or the graphs have other names.
+        """
+        if self.ensemble_ is None or self._ensemble().process is None:
+            raise ValueError(
+                f"with_graphs() needs a trained model with the component {GAUSSIAN_PROCESS!r}."
+            )
+        given = as_graphs(graphs)
+        now, before = sorted(g.name for g in given), sorted(g.name for g in self.graphs)
+        if now != before:
+            raise ValueError(f"The graphs must be named {before}, as in training, not {now}.")
+        ensemble = self._ensemble()
+        kept = [name for name in self.components if name != NETWORK]
+        options = {**self.init_params_["non_kwargs"], "graphs": given, "components": kept}
+        in_graphs = {gene for graph in given for gene in graph.nodes}
+        options["extra_nodes"] = sorted(set(self.nodes) - in_graphs)
+        registry = None if self.adata is not None else self.registry
+        make: Callable[..., Model] = type(self)
+        model = make(self.adata, registry=registry, **options)
+        model._anchors = sorted({*self._anchors, *ensemble.targets})
+        anchors = pd.Index(model._anchors, dtype=object)
+        process = ensemble.process
+        assert process is not None
+        among = model._kernels_among(anchors).among(process.process.rows.targets)
+        effects = training_rows(
+            process.process, training_effects(process.process, process.kernels)
+        )
+        again = GaussianProcessComponent(refit(process.process, effects, among), among)
+        components = {n: c for n, c in ensemble.components.items() if n in kept}
+        components[GAUSSIAN_PROCESS] = again
+        weights = {kind: _without_network(w) for kind, w in ensemble.weights.items()}
+        model._take(replace(ensemble, components=components, weights=weights))
+        model.trained_on_ = list(self.trained_on_)
+        model.controls_ = dict(self.controls_)
+        model.is_trained_ = True
+        return model
+
+    def _perturbed(self, adata: AnnData | MuData) -> ConditionTable:
+        """Return the perturbed conditions to learn from, batches of a cell line pooled."""
+        self._validate_anndata(adata)
+        screen = read_screen(self.get_anndata_manager(adata, required=True))
+        check_genes(screen.genes, self.genes)
+        table = ConditionTable.from_screen(screen).over_batches()
+        chosen = ~table.obs[CONTROL].to_numpy(dtype=bool)
+        if SPLIT in table.obs:
+            chosen &= (table.obs[SPLIT] == TRAIN).to_numpy()
+        if not chosen.any():
+            raise ValueError("The data have no perturbation in training to learn from.")
+        return table.subset(chosen)
+
+    def _take(self, ensemble: Ensemble) -> None:
+        """Keep an ensemble as that of the model, in the form that is saved."""
+        self.ensemble_ = ensemble.to_dict()
+        vars(self).pop("_kernels", None)  # its anchors are others
+
+
+def _updated(ensemble: Ensemble, training: Training, kernels: GeneKernels) -> dict[str, Component]:
+    """Return the components with new effects; those that are not closed-form stay."""
+    found = dict(ensemble.components)
+    mean = found.get(MEAN)
+    effects = mean.effects if isinstance(mean, MeanComponent) else None
+    if isinstance(mean, MeanComponent):
+        found[MEAN] = MeanComponent(_joined(mean.effects, training.line_effects))
+    network = found.get(NETWORK)
+    if isinstance(network, NetworkComponent) and network.network.module.reads == "none":
+        found[NETWORK] = _with_offsets(network, effects, training.line_effects)
+    process = ensemble.process
+    if process is not None:
+        cells = _cells(process.process, effects, training.measured.n_cells)
+        delta = training_effects(process.process, process.kernels)
+        old, new = training_rows(process.process, delta), training.measured
+        both = MeasuredEffects.of(
+            [*old.targets, *new.targets],
+            np.concatenate([old.delta, new.delta]),
+            cell_line=[*old.cell_line, *new.cell_line],
+            modality=[*old.modality, *new.modality],
+            n_cells=[*cells, *new.n_cells],
+        )
+        targets = pd.Index(sorted({t for names in both.targets for t in names}), dtype=object)
+        among = kernels.among(targets)
+        found[GAUSSIAN_PROCESS] = GaussianProcessComponent(
+            refit(process.process, both, among), among
+        )
+    return found
+
+
+def _joined(old: LineEffects, new: LineEffects) -> LineEffects:
+    """Return the effects of both."""
+    found = dict(old.of_context)
+    for context, effects in new.of_context.items():
+        if context not in found:
+            found[context] = effects
+            continue
+        before = found[context]
+        labels = before.labels.append(effects.labels)
+        order = labels.argsort()
+        found[context] = Effects(
+            labels[order],
+            np.concatenate([before.delta, effects.delta])[order],
+            np.concatenate([before.n_cells, effects.n_cells])[order],
+        )
+    return LineEffects(found)
+
+
+def _with_offsets(
+    network: NetworkComponent, old: LineEffects | None, new: LineEffects
+) -> NetworkComponent:
+    """Return the network with the mean effects of lines that it was not trained on."""
+    unseen = {c for c in new.of_context if old is not None and c not in old.of_context}
+    if old is None or not unseen:
+        return network
+    trained: dict[Context, FloatArray] = dict(network.offsets)
+    return replace(network, offsets=trained | {c: new.mean(c) - old.pooled_mean for c in unseen})
+
+
+def _cells(
+    process: GeneGaussianProcess, effects: LineEffects | None, new: FloatArray
+) -> list[float]:
+    """Return the numbers of cells of training rows, of which a process knows the ratios."""
+    noise = process.rows.noise
+    if effects is None:
+        return (np.median(new.astype(float)) / noise).tolist()
+    every = np.concatenate([of.n_cells for of in effects.of_context.values()])
+    return (np.median(every) / noise).tolist()
+
+
+def _without_network(weights: Weights) -> Weights:
+    """Return weights in which the Gaussian process has that of the network, too."""
+    of = dict(weights.of)
+    taken = of.pop(NETWORK, 0.0)
+    if GAUSSIAN_PROCESS in of:
+        of[GAUSSIAN_PROCESS] += taken
+    return Weights(of, weights.scale)
+
+
+def _with_controls(state: dict[str, Any], new: ControlProfiles) -> dict[str, Any]:
+    """Return saved control profiles with those of further contexts."""
+    old = ControlProfiles.from_dict(state)
+    lines = set(old.obs[CELL_LINE].astype(str))
+    some = np.array([str(line) not in lines for line in new.obs[CELL_LINE]])
+    if not some.any() or old.embedding is not None:
+        return state
+    columns = list(old.obs.columns.intersection(new.obs.columns))
+    obs = pd.concat([old.obs[columns], new.obs.loc[some, columns]], ignore_index=True)
+    mean = np.concatenate([old.mean, new.mean[some]])
+    return replace(old, obs=obs, mean=mean).to_dict()
