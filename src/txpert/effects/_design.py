@@ -87,7 +87,8 @@ class Design:
         both = _with_candidates(rows, candidates, context)
         weights = np.array([v.kernels for v in process.variances])
         mixtures = kernels.mixtures(both.targets, both.targets, weights)
-        covariances, noises = [], []
+        covariances: list[FloatArray] = []
+        noises: list[float] = []
         order = both.order
         within = np.zeros((len(candidates),) * 2)
         across = np.zeros((len(candidates), n))

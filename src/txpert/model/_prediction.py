@@ -19,7 +19,6 @@ from txpert.data._controls import ControlProfiles, Matching
 from txpert.data._screen import Screen
 from txpert.data._tokens import encode_targets
 from txpert.effects._confidence import Confidence
-from txpert.effects._gene_process import Posterior
 
 from ._components import NETWORK, Sources
 from ._confidence import (
@@ -30,6 +29,8 @@ from ._confidence import (
     calibrate,
     check_level,
     expected_scores,
+    groups,
+    posterior_of,
 )
 from ._distance import warn_of_unseen_lines
 from ._embeddings import ControlEmbedding
@@ -143,13 +144,15 @@ class PredictionMixin:
             warn_of_unseen_lines(self._ensemble(), obs, profiles, training)
         with self._lock:  # module and kernels remember what they computed last
             delta, sizes = self._delta(obs, profiles, context, batch_size)
-            posterior = self._posterior(obs, return_std or interval is not None)
+            of = None if self.ensemble_ is None else self._ensemble()
+            with_std = return_std or interval is not None
+            posterior = posterior_of(of, self.components, obs, with_std)
             if return_confidence or interval is not None:
                 confidence = self._confidence()
             if return_confidence:
                 expected = expected_scores(self._ensemble(), confidence, obs)
         predicted = profiles.prediction_from_delta(obs, context, delta)
-        if posterior is not None:
+        if posterior is not None and posterior.specific is not None:
             predicted.obs["specific"] = posterior.specific
             predicted.obs[NOTHING_SPECIFIC] = posterior.specific < NOTHING
         if posterior is not None and posterior.std is not None:
@@ -169,7 +172,7 @@ class PredictionMixin:
         ensemble = self._ensemble().in_batches(batch_size)
         # Conditions that no component tells apart are predicted once.
         columns = ensemble.reads
-        code, first = _groups(obs, columns)
+        code, first = groups(obs, columns)
         delta, sizes = ensemble.delta(obs.iloc[first], profiles, context[first])
         delta, sizes = delta[code], sizes.iloc[code].reset_index(drop=True)
         if self.ensemble_ is None:
@@ -178,24 +181,6 @@ class PredictionMixin:
         delta[row, column] += change
         sizes["target"] = np.sqrt(np.bincount(row, change**2, minlength=len(obs)))
         return delta, sizes
-
-    def _posterior(self, obs: pd.DataFrame, return_std: bool) -> Posterior | None:
-        """Return the spread of the conditions' Δ; ``None`` if it is not known or costs much."""
-        process = None if self.ensemble_ is None else self._ensemble().process
-        if process is None:
-            if return_std:
-                raise ValueError(
-                    "return_std needs the component 'gaussian_process', and the model has "
-                    f"{', '.join(self.components)}."
-                )
-            return None
-        if not (return_std or process.process.knows_spread):
-            return None
-        code, first = _groups(obs, list(process.reads))
-        found = process.posterior(obs.iloc[first], return_std=return_std, return_specific=True)
-        mean, std, specific = (None if part is None else part[code] for part in found)
-        assert mean is not None
-        return Posterior(mean, std, specific)
 
     def _ensemble(self) -> Ensemble:
         """Return the components and weights, rebuilt once for each training."""
@@ -250,10 +235,3 @@ class PredictionMixin:
         start = embeddings.new_zeros(len(labels), embeddings.shape[1])
         values = self.module.combination(start, targets, present).cpu().numpy()
         return pd.DataFrame(values, index=pd.Index(labels, name=PERTURBATION))
-
-
-def _groups(obs: pd.DataFrame, columns: list[str]) -> tuple[IntArray, IntArray]:
-    """Return the group of each condition by some columns, and the first condition of each."""
-    known = [column for column in columns if column in obs]
-    code = obs.groupby(known, sort=True, observed=True).ngroup().to_numpy(dtype=np.int64)
-    return code, np.unique(code, return_index=True)[1]
