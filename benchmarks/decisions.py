@@ -101,8 +101,7 @@ def retrieval(screen: Screen, folder: Path) -> dict[str, Any]:
     for line in ("K562", "RPE1"):
         rows = np.flatnonzero(screen.line == line)
         fold = folds(screen.name[rows], 0)
-        queries, references, own = [], [], []
-        parts = []
+        parts, alone = [], []
         for k in range(5):
             train, test = rows[fold != k], rows[fold == k]
             process, kernels = fit(screen, line, train), kernels_of(screen, train)
@@ -110,13 +109,9 @@ def retrieval(screen: Screen, folder: Path) -> dict[str, Any]:
             predicted = process.predict(asked, kernels, cell_line=line).mean
             both = np.concatenate([screen.delta[train], predicted])
             parts.append(ranks(screen.delta[test], both, len(train) + np.arange(len(test))))
-            queries.append(screen.delta[test])
-            references.append(predicted)
-            own.append(np.arange(len(test)) + sum(map(len, own)))
+            alone.append(ranks(screen.delta[test], predicted, np.arange(len(test))))
         found[f"{line}, among measured and predicted"] = pd.DataFrame(parts).mean().to_dict()
-        found[f"{line}, among predicted"] = ranks(
-            np.concatenate(queries), np.concatenate(references), np.concatenate(own)
-        )
+        found[f"{line}, among predicted"] = pd.DataFrame(alone).mean().to_dict()
     other = np.flatnonzero(screen.line == "K562")
     own_line = np.flatnonzero(screen.line == "RPE1")
     position = pd.Index(screen.name[other]).get_indexer(screen.name[own_line])

@@ -55,7 +55,7 @@ def explain(explanation: pd.DataFrame, *, n_neighbors: int = 12, ax: Axes | None
     fraction = rows["contribution"].to_numpy() / (explanation.attrs["norm"] or 1.0)
     several = rows[CELL_LINE].nunique() > 1
     names = [
-        shown(name) + (f"\n{shown(line)}" if several else "")
+        shown(name) + (f" in {shown(line)}" if several else "")
         for name, line in rows[[PERTURBATION, CELL_LINE]].itertuples(index=False, name=None)
     ]
     graph: Any = nx.Graph()
@@ -79,7 +79,16 @@ def explain(explanation: pd.DataFrame, *, n_neighbors: int = 12, ax: Axes | None
         zorder=2,
     )
     for point, name, part in zip(xy, names, fraction, strict=True):
-        ax.annotate(f"{name}\n{part:+.0%}", point, ha="center", va="center", fontsize=7)
+        up = point[1] >= 0
+        ax.annotate(
+            f"{name}, {part:+.1%}",
+            point,
+            xytext=(0, 15 if up else -15),
+            textcoords="offset points",
+            ha="center",
+            va="bottom" if up else "top",
+            fontsize=7,
+        )
     ax.scatter([0], [0], s=700, color="gold", edgecolor="0.4", marker="s", zorder=2)
     target = shown(explanation.attrs[PERTURBATION])
     ax.annotate(target, (0, 0), ha="center", va="center", fontsize=8, weight="bold")
@@ -109,4 +118,4 @@ def _draw_edges(ax: Axes, rows: pd.DataFrame, place: dict[int, np.ndarray]) -> N
     handles = [Line2D([], [], color=colors[name], label=shown(name)) for name in graphs]
     if rows["graph"].isna().any():
         handles.append(Line2D([], [], color="0.75", linestyle=":", label=_NO_EDGE))
-    ax.legend(handles=handles, loc="best", fontsize=7, frameon=False)
+    ax.legend(handles=handles, loc="lower right", fontsize=7, frameon=False)
