@@ -69,13 +69,13 @@ def test_pairs_that_are_not_additive_are_predicted_by_themselves(make_model, ada
 
 def test_what_nothing_is_known_of_is_not_ranked(train_toy, graph, signature):
     alone = tx.graph.KnowledgeGraph(
-        graph.name, [*graph.nodes, "LONELY"], graph.source, graph.target, graph.weight
+        graph.name, [*graph.nodes, "LONELY", "CTRL"], graph.source, graph.target, graph.weight
     )
     model = train_toy(("mean", "gaussian_process"), graphs=[alone])
     with pytest.warns(UserWarning, match="nothing specific is known of them"):
         found = tx.tl.screen(model, signature, progress=False)
     assert "LONELY" in found.attrs["not_specific"]
-    assert "LONELY" not in set(found["perturbation"])
+    assert not {"LONELY", "CTRL"} & set(found["perturbation"])
     everything = ranked(model, signature, min_specific=0)
     assert everything.set_index("perturbation").loc["LONELY", "specific"] == 0
     with pytest.raises(ValueError, match="too few for order=1, since nothing specific"):
@@ -107,6 +107,7 @@ def test_two_groups_of_cells_are_a_signature(model):
         ({"order": 2, "genes": ["GENE3"]}, ValueError, "1 targets to rank"),
         ({"genes": []}, ValueError, "0 targets to rank"),
         ({"genes": ["GENE3+GENE5"]}, ValueError, "single targets"),
+        ({"genes": ["CTRL"]}, ValueError, "reads as a control"),
         ({"genes": ["NOGENE"]}, KeyError, "NOGENE"),
         ({"score": "euclid"}, ValueError, "score must be one of"),
         ({"top": 0}, ValueError, "top must be"),

@@ -61,6 +61,15 @@ class Scorer:
         """Return inner products of prepared effects with the signature, ``(n,)``."""
         return prepared @ self.signature.astype(np.float32)
 
+    def quick(self, delta: FloatArray) -> FloatArray:
+        """Return the scores of effects in single precision, ``(n,)``; 0 without an effect."""
+        prepared = self.prepare(delta)
+        along = self.along(prepared).astype(float)
+        if self.name == "dot":
+            return along
+        norm = np.sqrt(np.einsum("ij,ij->i", prepared, prepared))
+        return np.divide(along, norm, out=np.zeros_like(along), where=norm > 1e-12)
+
     def exact(self, delta: FloatArray) -> FloatArray:
         """Return the scores of effects in double precision, ``(n,)``; 0 without an effect."""
         delta = np.asarray(delta, dtype=np.float64)

@@ -12,6 +12,8 @@ from txpert._constants import COMBINATION, PERTURBATION
 from txpert._types import BoolArray, FloatArray, IntArray
 from txpert.data._controls import ControlProfiles
 from txpert.data._tokens import canonical_label, parse_targets
+from txpert.effects._confidence import specific_of
+from txpert.effects._line_effects import contexts_of
 
 from ._components import COMPOSED, NEW
 from ._ensemble import Ensemble
@@ -20,6 +22,11 @@ from ._terms import add_up, coefficients, component_deltas
 _CHUNK = 1_024
 _SAMPLE = 32
 _TOLERANCE = 1e-3
+
+
+def single_targets(nodes: pd.Index) -> list[str]:
+    """Return the nodes that can be asked for: a gene such as CTRL reads as a control."""
+    return [str(node) for node in nodes if parse_targets(str(node)) == (str(node),)]
 
 
 @dataclass(frozen=True)
@@ -79,9 +86,10 @@ class Asked:
             return np.full(len(labels), np.nan)
         parts: list[FloatArray] = [np.zeros(0)]
         for _, some in self.chunks(labels):
-            posterior = process.posterior(self.conditions(some)[0], return_specific=True)
-            assert posterior.specific is not None
-            parts.append(posterior.specific)
+            obs = self.conditions(some)[0]
+            targets = [parse_targets(label) for label in obs[PERTURBATION]]
+            of = process.process, process.kernels, targets, contexts_of(obs)
+            parts.append(specific_of(*of))
         return np.concatenate(parts)
 
     def composed(self, genes: Sequence[str]) -> BoolArray:

@@ -14,7 +14,7 @@ from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable
 from txpert.data._tokens import canonical_label
 from txpert.model import TxPertModel
-from txpert.model._additive import Asked
+from txpert.model._additive import Asked, single_targets
 from txpert.model._explanation import one_context
 from txpert.model._fit import check_whole
 
@@ -145,7 +145,7 @@ def _of_predicted(
     profiles = model.control_profiles.pooled(model.matching)
     context = one_context(profiles, str(model.nodes[0]), cell_line)
     asked = Asked(model._ensemble(), profiles, context)
-    labels = [str(node) for node in model.nodes if node not in known]
+    labels = [node for node in single_targets(model.nodes) if node not in known]
     with model._lock:
         specific = asked.specific(labels)
         labels = [s for s, of in zip(labels, specific, strict=True) if not of < min_specific]

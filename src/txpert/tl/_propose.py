@@ -14,6 +14,7 @@ from txpert.data._tokens import canonical_label, encode_targets, parse_targets
 from txpert.effects._design import STRATEGIES, Design, Strategy
 from txpert.effects._line_effects import contexts_of
 from txpert.model import TxPertModel
+from txpert.model._additive import single_targets
 from txpert.model._components import MEASURED
 from txpert.model._explanation import one_context
 from txpert.model._fit import check_whole
@@ -130,7 +131,7 @@ def _labels(
     model: TxPertModel, candidates: Sequence[str] | None, cell_line: str | None
 ) -> tuple[list[str], list[str]]:
     """Return the candidates to choose from, and those that were measured in this context."""
-    given = list(model.nodes) if candidates is None else list(candidates)
+    given = single_targets(model.nodes) if candidates is None else list(candidates)
     labels = list(dict.fromkeys(canonical_label(label) for label in given))
     encode_targets(labels, model.nodes)
     if not all(parse_targets(label) for label in labels):

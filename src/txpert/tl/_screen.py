@@ -12,9 +12,9 @@ from tqdm.auto import tqdm
 from txpert._constants import COMBINATION, PERTURBATION
 from txpert._ranking import Score, Scorer, top_pairs, top_singles
 from txpert._types import FloatArray, IntArray
-from txpert.data._tokens import encode_targets
+from txpert.data._tokens import encode_targets, parse_targets
 from txpert.model import TxPertModel
-from txpert.model._additive import Asked
+from txpert.model._additive import Asked, single_targets
 from txpert.model._components import COMPOSED, NEW
 from txpert.model._explanation import one_context
 from txpert.model._fit import check_whole
@@ -150,8 +150,10 @@ class _Ranking:
     def scores(self, labels: Sequence[str]) -> FloatArray:
         """Return the scores of perturbations, predicted some at a time."""
         parts: list[FloatArray] = [np.zeros(0)]
+        whole = np.array_equal(self.columns, np.arange(len(self.asked.profiles.genes)))
         for _, some in self._chunks(labels):
-            parts.append(self.scorer.exact(self.asked.delta(some)[:, self.columns]))
+            delta = self.asked.delta(some)
+            parts.append(self.scorer.quick(delta if whole else delta[:, self.columns]))
         return np.concatenate(parts)
 
     def singles(self, top: int) -> tuple[list[str], FloatArray]:
@@ -217,12 +219,15 @@ def _candidates(
     model: TxPertModel, genes: Sequence[str] | None, exclude: Iterable[str]
 ) -> list[str]:
     """Return the distinct targets to choose from, in order."""
-    given = list(model.nodes) if genes is None else list(genes)
+    given = single_targets(model.nodes) if genes is None else list(genes)
     barred = {exclude} if isinstance(exclude, str) else set(exclude)
     chosen = list(dict.fromkeys(str(gene) for gene in given if gene not in barred))
-    pairs = [gene for gene in chosen if COMBINATION in gene]
-    if pairs:
-        raise ValueError(f"genes takes single targets, not {pairs[0]!r}; pairs are order=2.")
+    others = [gene for gene in chosen if parse_targets(gene) != (gene,)]
+    if others:
+        raise ValueError(
+            f"genes takes single targets, not {others[0]!r}; pairs are order=2, and a name that "
+            "reads as a control is none."
+        )
     encode_targets(chosen, model.nodes)
     return chosen
 
