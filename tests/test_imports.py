@@ -15,7 +15,7 @@ ROOT = Path(txpert.__file__).parent
 ORDER = [
     {"_constants", "_compat", "_refined", "_types", "_files", "_layers", "_repr"},
     {"_csv", "_fingerprint", "_stored"},
-    {"graph", "nn", "metrics"},
+    {"graph", "nn", "metrics", "_ranking"},
     {"data"},
     {"effects", "splits", "evaluation"},
     {"baselines", "model"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Container, Iterable
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ def is_missing_text(name: str) -> bool:
     return name.strip().casefold() in MISSING_TEXT
 
 
+@lru_cache(maxsize=2**17)
 def is_control_name(name: str) -> bool:
     """Whether a name is one that controls go by in published screens, in any case.
 

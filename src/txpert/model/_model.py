@@ -23,6 +23,7 @@ from txpert.data import ConditionTable
 from txpert.data._controls import Embed, Matching
 from txpert.data._screen import Screen, read_split
 from txpert.data._tokens import parse_targets
+from txpert.effects._confidence import Confidence
 from txpert.effects._gene_kernels import GeneKernels
 from txpert.graph._knowledge_graph import Graphs, as_graphs
 from txpert.nn import EncoderConfig
@@ -32,6 +33,7 @@ from txpert.splits._assignment import draw_split
 from ._components import GAUSSIAN_PROCESS, MEAN, NETWORK, Sources, check_components
 from ._embeddings import ControlEmbedding, LatentModel, obsm_embedding
 from ._ensemble import Ensemble
+from ._explanation import ExplanationMixin
 from ._fields import CodeLoader
 from ._hub import HubMixin
 from ._inputs import (
@@ -49,11 +51,12 @@ from ._module import Basal, Decoding, TxPertModule
 from ._network import Network
 from ._paper import PaperMixin
 from ._prediction import PredictionMixin
-from ._registered import read_screen, registered_genes, split_column
+from ._registered import check_genes, read_screen, registered_genes, split_column
 from ._saving import SavingMixin
 from ._scvi import ScviMixin
 from ._setup import SetupMixin
 from ._training import TrainingMixin
+from ._update import UpdateMixin
 
 
 class TxPertModel(
@@ -61,6 +64,8 @@ class TxPertModel(
     PaperMixin,
     TrainingMixin,
     PredictionMixin,
+    ExplanationMixin,
+    UpdateMixin,
     SavingMixin,
     HubMixin,
     ScviMixin,
@@ -169,6 +174,7 @@ class TxPertModel(
         self.training_: dict[str, Any] = {}
         self.ensemble_: dict[str, Any] | None = None
         self._rebuilt: tuple[dict[str, Any], Ensemble] | None = None
+        self._calibrated: tuple[dict[str, Any], Confidence] | None = None
         self.components = check_components(components)
         self.genes = registered_genes(registry or self.registry_)
         self.matching = matching
@@ -284,8 +290,7 @@ class TxPertModel(
             return self._current_split()
         self._validate_anndata(adata)
         screen = read_screen(self.get_anndata_manager(adata, required=True))
-        if not screen.genes.equals(self.genes):
-            raise ValueError(_differing_genes(screen.genes, self.genes))
+        check_genes(screen.genes, self.genes)
         if screen.split is None:
             screen = draw_split(screen, seed=settings.seed or 0)
         if self._embedding is None:
@@ -317,24 +322,14 @@ class TxPertModel(
     def _sources(self) -> Sources:
         return Sources(self._kernels, Network(self.module, self.nodes))
 
+    def _kernels_among(self, anchors: pd.Index) -> GeneKernels:
+        """Return kernels on the model's graphs with other anchors, not only training targets."""
+        return GeneKernels(self.graphs, given_features(self._node_inputs), anchors)
+
     @cached_property
     def _kernels(self) -> GeneKernels:
         """Kernels between genes; the targets of the screen are anchors."""
         anchors = set(self._anchors)
         if self.ensemble_ is not None:
             anchors.update(self.ensemble_["targets"])
-        features = given_features(self._node_inputs)
-        return GeneKernels(self.graphs, features, pd.Index(sorted(anchors), dtype=object))
-
-
-def _differing_genes(found: pd.Index, expected: pd.Index) -> str:
-    missing = expected.difference(found)
-    if len(missing):
-        return (
-            f"The data lack {len(missing):,} of the {len(expected):,} genes of the model, "
-            f"{missing[0]!r} among them."
-        )
-    return (
-        "The genes of the data are not those of the model in the model's order. Align them: "
-        "adata = adata[:, model.genes].copy()"
-    )
+        return self._kernels_among(pd.Index(sorted(anchors), dtype=object))

@@ -23,11 +23,23 @@ from txpert.data._layout import lay_out
 from txpert.data._meant import meant, warn_of_meant
 from txpert.data._screen import Screen
 from txpert.data._tokens import encode_targets
-from txpert.effects._gene_process import Posterior
+from txpert.effects._confidence import Confidence
 from txpert.graph import KnowledgeGraph
 
 from ._components import NETWORK, Sources
+from ._confidence import (
+    EXPECTED,
+    NOTHING,
+    NOTHING_SPECIFIC,
+    add_interval,
+    calibrate,
+    check_level,
+    expected_scores,
+    groups,
+    posterior_of,
+)
 from ._control_labels import check_given
+from ._distance import warn_of_unseen_lines
 from ._embeddings import ControlEmbedding
 from ._ensemble import Ensemble
 from ._fit import check_whole
@@ -59,6 +71,7 @@ class PredictionMixin:
     _data: tuple[Screen, ConditionTable] | None
     _lock: RLock
     _rebuilt: tuple[dict[str, Any], Ensemble] | None
+    _calibrated: tuple[dict[str, Any], Confidence] | None
     _check_if_trained: Callable[..., None]
 
     @property
@@ -84,6 +97,8 @@ class PredictionMixin:
         return_std: bool = False,
         by_batch: bool = False,
         clip: bool = True,
+        return_confidence: bool = False,
+        interval: float | None = None,
     ) -> AnnData:
         """Predict the expression of perturbed cells.
 
@@ -112,6 +127,13 @@ class PredictionMixin:
         clip
             Set predicted expression below zero to zero, which log-normalized values never are;
             Δ stays as predicted, and so do effects (:func:`txpert.pp.from_effects`).
+        return_confidence
+            Whether to add ``obs["expected_pearson_delta"]``: the Pearson Δ that the prediction is
+            expected to reach, by what left-out training perturbations reached of which as much
+            was known. It is that of the Gaussian process, and NaN for measured conditions.
+        interval
+            Coverage, such as 0.9, of intervals ``layers["lower"]`` to ``layers["upper"]`` for a
+            measurement of Δ; conformal, calibrated on left-out training perturbations.
 
         Returns
         -------
@@ -123,8 +145,9 @@ class PredictionMixin:
         an ensemble has ``fraction_mean``, ``fraction_gaussian_process``, ``fraction_network`` and
         ``fraction_target`` in ``obs``: what each component contributes. ``obs["specific"]`` is the
         fraction of the variance of effects specific to a perturbation that the Gaussian process
-        explains: 0 where nothing but the mean effect is known. From 2,000 training rows on it is
-        there with ``return_std`` only.
+        explains: 0 where nothing but the mean effect is known; below 0.01
+        ``obs["nothing_specific"]`` is true. From 2,000 training rows on these are there with
+        ``return_std`` only.
 
         Raises
         ------
@@ -132,10 +155,11 @@ class PredictionMixin:
             If a target is no node of the model or a context has no controls.
         ValueError
             If a label is malformed, the control cells lack genes, ``batch_size`` is no whole
-            number of at least 1, components were never fitted, or ``return_std`` is asked of a
-            model without the Gaussian process.
+            number of at least 1, components were never fitted, ``interval`` is not between 0 and
+            1, or a spread is asked of a model without the Gaussian process.
         """
         check_whole("batch_size", batch_size, least=1)
+        check_level(interval)
         self._check_if_trained(warn=True)
         arguments = self.registry["setup_args"]
         keys = {name: arguments[f"{name}_key"] for name in (CONTROL, CELL_LINE, BATCH)}
@@ -153,15 +177,29 @@ class PredictionMixin:
         )
         # Refuses unknown targets, whatever the components.
         encode_targets(obs[PERTURBATION].unique(), self.nodes)
+        if self.ensemble_ is not None:
+            training = ControlProfiles.from_dict(self.controls_)
+            warn_of_unseen_lines(self._ensemble(), obs, profiles, training)
         with self._lock:  # module and kernels remember what they computed last
             delta, sizes = self._delta(obs, profiles, context, batch_size)
-            posterior = self._posterior(obs, return_std)
+            of = None if self.ensemble_ is None else self._ensemble()
+            with_std = return_std or interval is not None
+            posterior = posterior_of(of, self.components, obs, with_std)
+            if return_confidence or interval is not None:
+                confidence = self._confidence()
+            if return_confidence:
+                expected = expected_scores(self._ensemble(), confidence, obs)
         predicted = profiles.prediction_from_delta(obs, context, delta, clip=clip)
         self._annotate(predicted)
-        if posterior is not None:
+        if posterior is not None and posterior.specific is not None:
             predicted.obs["specific"] = posterior.specific
+            predicted.obs[NOTHING_SPECIFIC] = posterior.specific < NOTHING
         if posterior is not None and posterior.std is not None:
             predicted.layers["std"] = posterior.std
+        if return_confidence:
+            predicted.obs[EXPECTED] = expected
+        if interval is not None:
+            add_interval(predicted, confidence, interval)
         fractions = sizes.div(sizes.sum(axis=1).replace(0, 1), axis=0)
         predicted.obs[[f"fraction_{name}" for name in fractions]] = fractions.to_numpy()
         return predicted
@@ -173,7 +211,7 @@ class PredictionMixin:
         ensemble = self._ensemble().in_batches(batch_size)
         # Conditions that no component tells apart are predicted once.
         columns = ensemble.reads
-        code, first = _groups(obs, columns)
+        code, first = groups(obs, columns)
         delta, sizes = _in_chunks(ensemble, obs.iloc[first], profiles, context[first])
         delta, sizes = delta[code], sizes.iloc[code].reset_index(drop=True)
         if self.ensemble_ is None:
@@ -230,24 +268,6 @@ class PredictionMixin:
             self.trained_on_,
         )
 
-    def _posterior(self, obs: pd.DataFrame, return_std: bool) -> Posterior | None:
-        """Return the spread of the conditions' Δ; ``None`` if it is not known or costs much."""
-        process = None if self.ensemble_ is None else self._ensemble().process
-        if process is None:
-            if return_std:
-                raise ValueError(
-                    "return_std needs the component 'gaussian_process', and the model has "
-                    f"{', '.join(self.components)}."
-                )
-            return None
-        if not (return_std or process.process.knows_spread):
-            return None
-        code, first = _groups(obs, list(process.reads))
-        found = process.posterior(obs.iloc[first], return_std=return_std, return_specific=True)
-        mean, std, specific = (None if part is None else part[code] for part in found)
-        assert mean is not None
-        return Posterior(mean, std, specific)
-
     def _ensemble(self) -> Ensemble:
         """Return the components and weights, rebuilt once for each training."""
         if self.ensemble_ is None:
@@ -260,6 +280,13 @@ class PredictionMixin:
         if self._rebuilt is None or self._rebuilt[0] is not self.ensemble_:
             self._rebuilt = self.ensemble_, Ensemble.from_dict(self.ensemble_, self._sources)
         return self._rebuilt[1]
+
+    def _confidence(self) -> Confidence:
+        """Return the calibration of the Gaussian process, made once for each training."""
+        if self._calibrated is None or self._calibrated[0] is not self.ensemble_:
+            ensemble = None if self.ensemble_ is None else self._ensemble()
+            self._calibrated = self.ensemble_ or {}, calibrate(ensemble, self.components)
+        return self._calibrated[1]
 
     @torch.inference_mode()
     def get_perturbation_embedding(
@@ -315,10 +342,3 @@ def _in_chunks(
         return parts[0]
     deltas, sizes = zip(*parts, strict=True)
     return np.concatenate(deltas), pd.concat(sizes, ignore_index=True)
-
-
-def _groups(obs: pd.DataFrame, columns: list[str]) -> tuple[IntArray, IntArray]:
-    """Return the group of each condition by some columns, and the first condition of each."""
-    known = [column for column in columns if column in obs]
-    code = obs.groupby(known, sort=True, observed=True).ngroup().to_numpy(dtype=np.int64)
-    return code, np.unique(code, return_index=True)[1]

@@ -73,3 +73,19 @@ def registered_genes(registry: Mapping[str, Any]) -> pd.Index:
     """Return the var names of the data a registry was made from."""
     expression = registry["field_registries"][REGISTRY_KEYS.X_KEY]
     return pd.Index(expression["state_registry"][LayerField.COLUMN_NAMES_KEY]).astype(str)
+
+
+def check_genes(found: pd.Index, expected: pd.Index) -> None:
+    """Raise a ValueError if data do not have the genes of a model, in its order."""
+    if found.equals(expected):
+        return
+    missing = expected.difference(found)
+    if len(missing):
+        raise ValueError(
+            f"The data lack {len(missing):,} of the {len(expected):,} genes of the model, "
+            f"{missing[0]!r} among them."
+        )
+    raise ValueError(
+        "The genes of the data are not those of the model in the model's order. Align them: "
+        "adata = adata[:, model.genes].copy()"
+    )

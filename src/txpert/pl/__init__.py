@@ -2,6 +2,7 @@
 
 from ._benchmark import benchmark_bars, benchmark_ranks, benchmark_strips
 from ._delta import delta
+from ._explain import explain
 from ._graph import graph_coverage, graph_overlap
 from ._history import history
 from ._scores import scores
@@ -11,6 +12,7 @@ __all__ = [
     "benchmark_ranks",
     "benchmark_strips",
     "delta",
+    "explain",
     "graph_coverage",
     "graph_overlap",
     "history",
