@@ -20,7 +20,7 @@ ORDER = [
     {"effects", "splits", "evaluation"},
     {"baselines", "model"},
     {"pp"},
-    {"datasets"},
+    {"datasets", "_analysis"},
     {"tl"},
     {"_benchmark"},
     {"pl", "testing"},
@@ -38,6 +38,7 @@ FORBIDDEN = {
     "effects": NETWORKS,
     "splits": NETWORKS,
     "evaluation": NETWORKS,
+    "_analysis": CELLS | NETWORKS,
 }
 CONVERTERS = {"graph/_interop.py"}
 """Files that turn our objects into those of a library, which they import when called."""

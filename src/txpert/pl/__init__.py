@@ -1,18 +1,28 @@
-"""Figures: scores, Δ, benchmarks, training history and graphs."""
+"""Figures: predictions, scores, Δ, benchmarks, training history and graphs."""
 
 from ._benchmark import benchmark_bars, benchmark_ranks, benchmark_strips
 from ._delta import delta
+from ._embedding import embedding
 from ._graph import graph_coverage, graph_overlap
+from ._heatmap import heatmap
 from ._history import history
+from ._profile import profile
+from ._ranking import ranking
 from ._scores import scores
+from ._volcano import volcano
 
 __all__ = [
     "benchmark_bars",
     "benchmark_ranks",
     "benchmark_strips",
     "delta",
+    "embedding",
     "graph_coverage",
     "graph_overlap",
+    "heatmap",
     "history",
+    "profile",
+    "ranking",
     "scores",
+    "volcano",
 ]
