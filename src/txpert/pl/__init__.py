@@ -1,6 +1,9 @@
 """Figures: predictions, scores, Δ, benchmarks, training history and graphs."""
 
-from ._benchmark import benchmark_bars, benchmark_ranks, benchmark_strips
+from ._benchmark_bars import benchmark_bars
+from ._benchmark_differences import benchmark_differences
+from ._benchmark_ranks import benchmark_ranks
+from ._benchmark_strips import benchmark_strips
 from ._delta import delta
 from ._embedding import embedding
 from ._graph import graph_coverage, graph_overlap
@@ -13,6 +16,7 @@ from ._volcano import volcano
 
 __all__ = [
     "benchmark_bars",
+    "benchmark_differences",
     "benchmark_ranks",
     "benchmark_strips",
     "delta",
