@@ -9,6 +9,7 @@ from ._embedding import embedding
 from ._graph import graph_coverage, graph_overlap
 from ._heatmap import heatmap
 from ._history import history
+from ._interactions import interactions
 from ._profile import profile
 from ._ranking import ranking
 from ._scores import scores
@@ -25,6 +26,7 @@ __all__ = [
     "graph_overlap",
     "heatmap",
     "history",
+    "interactions",
     "profile",
     "ranking",
     "scores",

@@ -3,6 +3,7 @@
 from ._ceiling import ceiling
 from ._evaluate import evaluate
 from ._fit import fit_baseline, fit_txpert
+from ._interactions import interactions
 from ._predict import predict
 
 __all__ = [
@@ -10,5 +11,6 @@ __all__ = [
     "evaluate",
     "fit_baseline",
     "fit_txpert",
+    "interactions",
     "predict",
 ]
