@@ -13,6 +13,7 @@ from ._interactions import interactions
 from ._profile import profile
 from ._ranking import ranking
 from ._scores import scores
+from ._screen_report import screen_report
 from ._volcano import volcano
 
 __all__ = [
@@ -30,5 +31,6 @@ __all__ = [
     "profile",
     "ranking",
     "scores",
+    "screen_report",
     "volcano",
 ]

@@ -5,6 +5,7 @@ from ._evaluate import evaluate
 from ._fit import fit_baseline, fit_txpert
 from ._interactions import interactions
 from ._predict import predict
+from ._screen_report import screen_report
 
 __all__ = [
     "ceiling",
@@ -13,4 +14,5 @@ __all__ = [
     "fit_txpert",
     "interactions",
     "predict",
+    "screen_report",
 ]
