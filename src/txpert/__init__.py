@@ -18,7 +18,7 @@ from . import (
     testing,
     tl,
 )
-from ._benchmark import BenchmarkResult, benchmark
+from ._benchmark import BenchmarkResult, ablate_graphs, benchmark
 from .model import TxPertModel
 
 __version__ = version("txpert")
@@ -27,6 +27,7 @@ __all__ = [
     "BenchmarkResult",
     "TxPertModel",
     "__version__",
+    "ablate_graphs",
     "baselines",
     "benchmark",
     "data",

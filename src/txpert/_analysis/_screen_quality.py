@@ -104,7 +104,7 @@ def batch_association(counts: pd.DataFrame) -> tuple[dict[str, float], pd.DataFr
             "batch_v": np.sqrt(part / np.maximum(row * max(n_columns - 1, 1), 1)),
             "batch_p": each,
             "batch_fdr": rate,
-            "most_common_batch": values.max(axis=1) / row,
+            "most_common_batch": values.max(axis=1) / np.maximum(row, 1),
         },
         index=counts.index,
     )

@@ -7,6 +7,7 @@ from ._benchmark_strips import benchmark_strips
 from ._delta import delta
 from ._embedding import embedding
 from ._graph import graph_coverage, graph_overlap
+from ._graph_ablation import graph_ablation
 from ._heatmap import heatmap
 from ._history import history
 from ._interactions import interactions
@@ -14,6 +15,7 @@ from ._profile import profile
 from ._ranking import ranking
 from ._scores import scores
 from ._screen_report import screen_report
+from ._trust import trust
 from ._volcano import volcano
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "benchmark_strips",
     "delta",
     "embedding",
+    "graph_ablation",
     "graph_coverage",
     "graph_overlap",
     "heatmap",
@@ -32,5 +35,6 @@ __all__ = [
     "ranking",
     "scores",
     "screen_report",
+    "trust",
     "volcano",
 ]

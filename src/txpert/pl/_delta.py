@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ def delta(
     cell_line: str | None = None,
     model: str | None = None,
     n_labels: int = 6,
+    name_by: Literal["change", "error"] = "change",
     key: str = UNS_KEY,
     ax: Axes | None = None,
     show: bool | None = None,
@@ -43,7 +45,9 @@ def delta(
     model
         Name in the evaluation; by default its first.
     n_labels
-        Number of genes named, those that changed most.
+        Number of genes named.
+    name_by
+        Name the genes that changed most, or those predicted worst (``"error"``).
     key
         Key in ``uns``.
     ax, show, save
@@ -94,6 +98,7 @@ def delta(
         ax.legend(frameon=False, fontsize=8, loc="upper left")
     ax.set_xlabel("observed Δ (log1p)")
     ax.set_ylabel(f"Δ predicted by {shown(model, 24)} (log1p)")
+    size = observed if name_by == "change" else predicted - observed
     titled(ax, f"{shown(label, 32)}, {shown(line, 16)}: Pearson Δ = {r:.2f}")
     plain(ax)
     label_points(
@@ -101,7 +106,7 @@ def delta(
         observed,
         predicted,
         list(genes),
-        np.argsort(-np.nan_to_num(np.abs(observed)), kind="stable"),
+        np.argsort(-np.nan_to_num(np.abs(size)), kind="stable"),
         n_labels=n_labels,
         color=colors.ink,
         also=np.flatnonzero(targets),

@@ -6,6 +6,7 @@ from ._fit import fit_baseline, fit_txpert
 from ._interactions import interactions
 from ._predict import predict
 from ._screen_report import screen_report
+from ._trust import trust
 
 __all__ = [
     "ceiling",
@@ -15,4 +16,5 @@ __all__ = [
     "interactions",
     "predict",
     "screen_report",
+    "trust",
 ]
