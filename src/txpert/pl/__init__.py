@@ -6,6 +6,7 @@ from ._benchmark_ranks import benchmark_ranks
 from ._benchmark_strips import benchmark_strips
 from ._delta import delta
 from ._embedding import embedding
+from ._enrichment import enrichment
 from ._graph import graph_coverage, graph_overlap
 from ._graph_ablation import graph_ablation
 from ._heatmap import heatmap
@@ -25,6 +26,7 @@ __all__ = [
     "benchmark_strips",
     "delta",
     "embedding",
+    "enrichment",
     "graph_ablation",
     "graph_coverage",
     "graph_overlap",

@@ -1,6 +1,7 @@
 """Prediction and evaluation on an AnnData: scores, ceilings, predictions per cell, recipes."""
 
 from ._ceiling import ceiling
+from ._enrichment import enrichment
 from ._evaluate import evaluate
 from ._fit import fit_baseline, fit_txpert
 from ._interactions import interactions
@@ -10,6 +11,7 @@ from ._trust import trust
 
 __all__ = [
     "ceiling",
+    "enrichment",
     "evaluate",
     "fit_baseline",
     "fit_txpert",
