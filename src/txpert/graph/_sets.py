@@ -155,7 +155,7 @@ def read_gmt(path: FilePath) -> pd.DataFrame:
             named = [gene for gene in found if not is_missing(gene)]
             n_missing += len(found) - len(named)
             sets += [number] * len(named)
-            names += [_set_name(fields)] * len(named)
+            names += [fields[0].strip()] * len(named)
             members += named
     if not members:
         raise ValueError(f"{path} holds no gene sets.")
@@ -168,13 +168,6 @@ def read_gmt(path: FilePath) -> pd.DataFrame:
         )
     refuse_mouse(pd.unique(pd.Series(members)), str(path))
     return pd.DataFrame({"set": sets, "name": names, "gene": members})
-
-
-def _set_name(fields: list[str]) -> str:
-    """Return the name of a set, with its description where that is text rather than a link."""
-    name, about = fields[0].strip(), fields[1].strip() if len(fields) > 1 else ""
-    plain = about not in ("", "na", name) and "://" not in about
-    return f"{about} ({name})" if plain else name
 
 
 def _read_reactome_table(path: FilePath, uniprot: Mapping[str, str] | None) -> pd.DataFrame:
