@@ -24,6 +24,7 @@ ORDER = [
     {"tl"},
     {"_benchmark"},
     {"pl", "testing"},
+    {"_report"},
     {"demo"},
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}

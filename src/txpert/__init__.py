@@ -19,6 +19,7 @@ from . import (
     tl,
 )
 from ._benchmark import BenchmarkResult, ablate_graphs, benchmark
+from ._report import report
 from .model import TxPertModel
 
 __version__ = version("txpert")
@@ -40,6 +41,7 @@ __all__ = [
     "nn",
     "pl",
     "pp",
+    "report",
     "splits",
     "testing",
     "tl",
