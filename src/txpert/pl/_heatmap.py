@@ -72,8 +72,8 @@ def heatmap(
     >>> import txpert as tx
     >>> adata = tx.datasets.toy()
     >>> prediction = tx.baselines.GeneralBaseline().fit(adata).predict(["GENE3", "GENE5"])
-    >>> tx.pl.heatmap(prediction, tx.pp.pseudobulk(adata), n_genes=5).get_title()
-    'predicted (left), observed (right)'
+    >>> tx.pl.heatmap(prediction, tx.pp.pseudobulk(adata), n_genes=5).images[0].get_array().shape
+    (2, 11)
     """
     table = Predicted.of(prediction, cell_line)
     rows = np.arange(len(table.obs))

@@ -53,13 +53,12 @@ def history(
 
     Examples
     --------
-    >>> import txpert as tx
-    >>> adata = tx.datasets.toy()
-    >>> tx.TxPertModel.setup_anndata(adata)
-    >>> model = tx.TxPertModel(adata, graphs=tx.datasets.toy_graph())
-    >>> model.train(max_epochs=2, enable_progress_bar=False)
-    >>> [ax.get_ylabel() for ax in tx.pl.history(model).axes]
-    ['mean squared error', 'validation Pearson Δ']
+    >>> from types import SimpleNamespace
+    >>> import pandas as pd, txpert as tx
+    >>> loss = pd.DataFrame([0.4, 0.3, 0.2])
+    >>> trained = SimpleNamespace(history={"train_loss": loss, "validation_loss": loss})
+    >>> [ax.get_ylabel() for ax in tx.pl.history(trained).axes]  # trained: a trained model
+    ['mean squared error']
     """
     records = model.history
     if not records:

@@ -75,7 +75,7 @@ def enrichment(
     >>> table = tx.tl.enrichment(["A", "B"], "ABCDEFGH", gene_sets=sets, min_size=1)
     >>> table[["term", "n_found"]].values.tolist()
     [['first', 2]]
-    >>> round(table["p_value"][0], 4)  # one of the 28 pairs of eight genes
+    >>> round(float(table["p_value"][0]), 4)  # one of the 28 pairs of eight genes
     0.0357
     """
     if isinstance(genes, AnnData):
