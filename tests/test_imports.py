@@ -20,10 +20,11 @@ ORDER = [
     {"effects", "splits", "evaluation"},
     {"baselines", "model"},
     {"pp", "get", "_cite"},
-    {"datasets"},
+    {"datasets", "_analysis"},
     {"tl"},
     {"_benchmark"},
     {"pl", "testing"},
+    {"_report"},
     {"demo"},
     {"_cli"},
     {"__main__"},
@@ -41,6 +42,7 @@ FORBIDDEN = {
     "splits": NETWORKS,
     "evaluation": NETWORKS,
     "get": NETWORKS,
+    "_analysis": CELLS | NETWORKS,
 }
 CONVERTERS = {"graph/_interop.py"}
 """Files that turn our objects into those of a library, which they import when called."""

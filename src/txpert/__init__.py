@@ -19,8 +19,9 @@ from . import (
     testing,
     tl,
 )
-from ._benchmark import BenchmarkResult, benchmark
+from ._benchmark import BenchmarkResult, ablate_graphs, benchmark
 from ._cite import cite
+from ._report import report
 from .model import TxPertModel
 
 __version__ = version("txpert")
@@ -29,6 +30,7 @@ __all__ = [
     "BenchmarkResult",
     "TxPertModel",
     "__version__",
+    "ablate_graphs",
     "baselines",
     "benchmark",
     "cite",
@@ -43,6 +45,7 @@ __all__ = [
     "nn",
     "pl",
     "pp",
+    "report",
     "splits",
     "testing",
     "tl",

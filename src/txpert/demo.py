@@ -17,6 +17,7 @@ from tempfile import TemporaryFile
 import anndata as ad
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 import txpert as tx
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT, TEST
@@ -207,7 +208,7 @@ def _draw(out: Path, adata: ad.AnnData, model: tx.TxPertModel, metrics: pd.DataF
 
     ours = metrics[metrics["model"] == "TxPert"].dropna(subset="pearson_delta")
     typical = ours.sort_values("pearson_delta").iloc[len(ours) // 2 : len(ours) // 2 + 1]
-    figures: dict[str, Callable[[], Axes]] = {
+    figures: dict[str, Callable[[], Axes | Figure]] = {
         "scores": lambda: tx.pl.scores(adata),
         "retrieval": lambda: tx.pl.scores(adata, "retrieval"),
         "history": lambda: tx.pl.history(model),

@@ -195,6 +195,24 @@ def _distinct(names: Iterable[str | int], kind: str) -> pd.Index:
     return pd.Index([str(name) for name in names], dtype=object, name=kind).drop_duplicates()
 
 
+def publication_counts(names: Iterable[str | int]) -> pd.Series:
+    """Return how many publications name each gene: how much is known of it.
+
+    Parameters
+    ----------
+    names
+        As :func:`map_genes` understands them.
+
+    Returns
+    -------
+    The count (NCBI Gene, September 2022) by name, NaN for genes not in the table.
+    """
+    symbols = map_genes(names)["symbol"]
+    genes = _read()
+    counts = pd.Series(genes["n_pubmed"].astype(float).to_numpy(), index=genes["symbol"])
+    return symbols.map(counts).rename("n_pubmed")
+
+
 def _few(names: pd.Index) -> str:
     return ", ".join(map(str, names[:3])) + (", …" if len(names) > 3 else "")
 

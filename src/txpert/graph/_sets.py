@@ -137,9 +137,10 @@ def read_gmt(path: FilePath) -> pd.DataFrame:
 
     Returns
     -------
-    One row per gene of a set, with the columns ``set`` (line number) and ``gene``.
+    One row per gene of a set, with the columns ``set`` (line number), ``name`` and ``gene``.
     """
     sets: list[int] = []
+    names: list[str] = []
     members: list[str] = []
     n_missing = 0
     with open_text(path) as text:
@@ -154,6 +155,7 @@ def read_gmt(path: FilePath) -> pd.DataFrame:
             named = [gene for gene in found if not is_missing(gene)]
             n_missing += len(found) - len(named)
             sets += [number] * len(named)
+            names += [fields[0].strip()] * len(named)
             members += named
     if not members:
         raise ValueError(f"{path} holds no gene sets.")
@@ -165,7 +167,7 @@ def read_gmt(path: FilePath) -> pd.DataFrame:
             stacklevel=3,
         )
     refuse_mouse(pd.unique(pd.Series(members)), str(path))
-    return pd.DataFrame({"set": sets, "gene": members})
+    return pd.DataFrame({"set": sets, "name": names, "gene": members})
 
 
 def _read_reactome_table(path: FilePath, uniprot: Mapping[str, str] | None) -> pd.DataFrame:
