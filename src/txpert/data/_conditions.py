@@ -90,6 +90,8 @@ class ConditionTable:
         mean /= np.bincount(condition, minlength=len(obs))[:, None].astype(np.float32)
         check_panel(mean, obs, condition, screen.genes, check)
         check.conclude()
+        if not np.nan_to_num(mean).any():
+            raise ValueError("Expression is zero in all genes of all cells.")
         mean[unmeasured_entries(screen.measured, obs, screen.genes)] = np.nan
         if not effects:
             warn_of_zero_genes(mean, obs)

@@ -45,6 +45,7 @@ from ._inputs import (
 from ._module import Basal, Decoding, TxPertModule
 from ._network import Network
 from ._prediction import PredictionMixin
+from ._registration import check_genes, unregistered_on_failure
 from ._saving import SavingMixin
 from ._setup import SetupMixin, read_screen, registered_genes, split_column
 from ._training import TrainingMixin
@@ -239,10 +240,13 @@ class TxPertModel(SetupMixin, TrainingMixin, PredictionMixin, SavingMixin, BaseM
         """
         if adata is self.adata and self._data is not None:
             return self._current_split()
-        self._validate_anndata(adata)
+        check_genes(adata, self.registry, self.genes)
+        with unregistered_on_failure(adata):
+            self._validate_anndata(adata)
+            return self._read(adata)
+
+    def _read(self, adata: AnnData | MuData) -> tuple[Screen, ConditionTable]:
         screen = read_screen(self.get_anndata_manager(adata, required=True))
-        if not screen.genes.equals(self.genes):
-            raise ValueError(_differing_genes(screen.genes, self.genes))
         if screen.split is None:
             screen = draw_split(screen, seed=settings.seed or 0)
         if self._embedding is None:
@@ -282,16 +286,3 @@ class TxPertModel(SetupMixin, TrainingMixin, PredictionMixin, SavingMixin, BaseM
             anchors.update(self.ensemble_["targets"])
         features = given_features(self._node_inputs)
         return GeneKernels(self.graphs, features, pd.Index(sorted(anchors), dtype=object))
-
-
-def _differing_genes(found: pd.Index, expected: pd.Index) -> str:
-    missing = expected.difference(found)
-    if len(missing):
-        return (
-            f"The data lack {len(missing):,} of the {len(expected):,} genes of the model, "
-            f"{missing[0]!r} among them."
-        )
-    return (
-        "The genes of the data are not those of the model in the model's order. Align them: "
-        "adata = adata[:, model.genes].copy()"
-    )

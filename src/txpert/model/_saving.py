@@ -19,6 +19,7 @@ from mudata import MuData
 from txpert._files import replacing_in
 
 from ._checkpoints import plain_history, read_history
+from ._registration import unregistered_on_failure
 
 Model = TypeVar("Model", bound="SavingMixin")
 _FILE = "model.pt"
@@ -76,7 +77,8 @@ class SavingMixin:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Save path contains no saved anndata")
             load: Callable[..., Model] = super().load  # type: ignore[misc]
-            model = load(dir_path, adata, accelerator, device, prefix, backup_url, **kwargs)
+            with unregistered_on_failure(adata):
+                model = load(dir_path, adata, accelerator, device, prefix, backup_url, **kwargs)
         if model.history_ is not None:
             model.history_ = read_history(model.history_)
         return model

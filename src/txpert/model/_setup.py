@@ -22,6 +22,7 @@ from txpert.data._screen import Screen
 
 from ._embeddings import read_embedding
 from ._fields import MuDataOpenObsField, OpenObsField, obs_column
+from ._registration import check_genes
 
 EMBEDDING = "embedding"
 _FIELDS = (PERTURBATION, CONTROL, BATCH, CELL_LINE, SPLIT, MODALITY)
@@ -104,6 +105,8 @@ class SetupMixin:
             modality_key,
         )
         keys = _keys(*columns)
+        if "source_registry" in kwargs:  # a model is loaded with these data
+            check_genes(adata, registry := kwargs["source_registry"], registered_genes(registry))
         resolved = cls._check(adata, adata, layer, keys, dict.fromkeys(keys), target_sum)
         fields = [
             LayerField(REGISTRY_KEYS.X_KEY, layer, **_EXPRESSION_OPTIONS),
@@ -169,6 +172,8 @@ class SetupMixin:
                     f"{', '.join(mdata.mod)}."
                 )
         _check_order(mdata, modalities)
+        if "source_registry" in kwargs:  # a model is loaded with these data
+            check_genes(mdata, registry := kwargs["source_registry"], registered_genes(registry))
         keys = _keys(
             perturbation_key, control_key, batch_key, cell_line_key, split_key, modality_key
         )

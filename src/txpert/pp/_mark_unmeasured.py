@@ -63,6 +63,11 @@ def mark_unmeasured(
     >>> tx.pp.mark_unmeasured(adata, {"RPE1": ["GENE1", "GENE2"]}).to_dict()
     {'K562': 0, 'RPE1': 2}
     """
+    if not adata.var_names.is_unique:
+        raise ValueError(
+            f"The var name {adata.var_names[adata.var_names.duplicated()][0]!r} occurs more than "
+            "once. Run adata.var_names_make_unique() first."
+        )
     key = ObsKeys.of(adata, cell_line=cell_line_key).cell_line or cell_line_key
     if key not in adata.obs:
         resolve_key("perturbation", key, adata.obs, "adata.obs")

@@ -27,7 +27,7 @@ from txpert.data._conditions import conditions_of
 from txpert.data._keys import BATCH_KEY, CELL_LINE_KEY, CONTROL_KEY, PERTURBATION_KEY, SPLIT_KEY
 from txpert.data._matrix import expression_matrix, place
 from txpert.data._screen import Screen
-from txpert.data._values import check_counts
+from txpert.data._values import ValueCheck, check_counts
 from txpert.evaluation._halves import split_half_deltas
 from txpert.evaluation._observations import Observations
 from txpert.evaluation._repeats import mean_over_repeats, score_pairs, summarize, with_estimates
@@ -153,7 +153,8 @@ def ceiling(
     repeats = []
     if "split_half" in kinds:
         used = _without_lonely_controls(conditions, condition)
-        pairs = split_half_deltas(screen.X, observations, used, **draws)
+        check = ValueCheck("Expression", screen.names, screen.batch, effects=screen.of_effects)
+        pairs = split_half_deltas(screen.X, observations, used, **draws, check=check)
         repeats.append(score_pairs("split_half", pairs, observations, screen.genes, n_repeats))
     if counts is not None:
         model = CountModel.fit(counts, screen.X, condition, len(conditions))

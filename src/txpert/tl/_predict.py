@@ -9,6 +9,7 @@ from mudata import MuData
 
 from txpert._constants import BATCH, CELL_LINE, PERTURBATION
 from txpert.model import TxPertModel
+from txpert.model._registration import unregistered_on_failure
 
 from ._read import read_now
 
@@ -48,8 +49,10 @@ def predict(adata: AnnData | MuData, model: TxPertModel, *, key_added: str = "X_
     >>> adata.obsm["X_txpert"].shape == adata.shape
     True
     """
-    screen, table = read_now(model, adata)
-    predicted = model.predict(table.obs[[PERTURBATION, CELL_LINE, BATCH]], controls=table.controls)
+    with unregistered_on_failure(adata):
+        screen, table = read_now(model, adata)
+        asked = table.obs[[PERTURBATION, CELL_LINE, BATCH]]
+        predicted = model.predict(asked, controls=table.controls)
     expression = np.asarray(predicted.X)[table.condition_of(screen)]
     adata.obsm[key_added] = pd.DataFrame(
         expression, index=adata.obs_names, columns=model.genes.to_numpy()
