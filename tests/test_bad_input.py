@@ -5,6 +5,7 @@ import re
 import warnings
 
 import pytest
+from bad_input.arrays import GIVEN
 from bad_input.doors import cells
 from bad_input.expectations import (
     Refused,
@@ -14,9 +15,10 @@ from bad_input.expectations import (
     contents,
     outcome,
 )
+from bad_input.options import OPTIONS, message_of, option_cells
 from bad_input.screens import World
 
-SCREENS = cells()
+SCREENS, CHOICES = cells(), option_cells()
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +64,33 @@ def test_a_screen_that_is_bad_or_odd(door, corruption, world, clean_results):
         if expected.same:
             assert_equal(found, clean_results(door))
     assert not [name for name in touched if not name.startswith(allowed or ("-",))], touched
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"), CHOICES, ids=[f"{n}, {o}={v!r}" for n, o, v in CHOICES]
+)
+def test_an_option_that_is_wrong(name, option, value, world):
+    _, error, _ = outcome(lambda: OPTIONS[name][0](world, {option: value}))
+    assert_refused(error, message_of(name, option))
+
+
+@pytest.mark.parametrize("given", GIVEN, ids=[given.name for given in GIVEN])
+def test_arrays_and_tables_that_are_bad_or_odd(given, world):
+    found, error, told = outcome(lambda: given.call(world))
+    if isinstance(given.expected, Refused):
+        assert_refused(error, given.expected.message)
+        return
+    assert error is None, repr(error)
+    if given.expected.warns:
+        assert any(re.search(given.expected.warns, text) for text in told), told
+    if given.expected.same:
+        assert_equal(found, given.clean(world))
+
+
+def test_the_table_is_large_enough():
+    sizes = len(SCREENS), len(CHOICES), len(GIVEN)
+    print(
+        f"\n{sum(sizes):,} cells of bad or odd input: {sizes[0]:,} screens, {sizes[1]:,} options, "
+        f"{sizes[2]:,} arrays, tables and other objects"
+    )
+    assert sum(sizes) >= 400

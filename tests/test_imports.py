@@ -13,7 +13,7 @@ import txpert
 
 ROOT = Path(txpert.__file__).parent
 ORDER = [
-    {"_constants", "_compat", "_refined", "_types", "_files", "_layers"},
+    {"_constants", "_compat", "_refined", "_types", "_files", "_layers", "_options"},
     {"_csv", "_fingerprint", "_stored"},
     {"graph", "nn", "metrics"},
     {"data"},

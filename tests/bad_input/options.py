@@ -30,6 +30,12 @@ def _on_screen(function: Callable[..., Any], *arguments: Any) -> Call:
     return lambda world, options: function(world.clean.copy(), *arguments, **options)
 
 
+def _normalize(world: World, options: dict[str, Any]) -> Any:
+    adata = world.clean.copy()
+    adata.X = adata.layers["counts"].copy()
+    return tx.pp.normalize(adata, **options)
+
+
 def _model(world: World, options: dict[str, Any]) -> Any:
     adata = world.clean.copy()
     tx.TxPertModel.setup_anndata(adata)
@@ -159,7 +165,7 @@ OPTIONS: dict[str, tuple[Call, dict[str, tuple[Any, ...]]]] = {
         | {"fractions": ("a", (0.5, 0.5), (1, 1, 1), (NAN, 0.5, 0.5), 3, ("a", "b", "c"))},
     ),
     "pp.split_fold": (
-        _on_screen(tx.pp.split_fold),
+        lambda world, options: tx.pp.split_fold(world.clean.copy(), **{"fold": 0} | options),
         _LINE | _DRAW | {"fold": WHOLE, "n_folds": POSITIVE, "val_fraction": FRACTION},
     ),
     "pp.check_split": (
@@ -184,10 +190,10 @@ OPTIONS: dict[str, tuple[Call, dict[str, tuple[Any, ...]]]] = {
     ),
     "pp.harmonize_labels": (
         _on_screen(tx.pp.harmonize_labels),
-        {"controls": ("nope", 3), "guides": FLAG, "perturbation_key": KEY, "control_key": (3,)},
+        {"controls": ("nope", 3), "guides": FLAG, "perturbation_key": KEY, "control_key": ("", 3)},
     ),
     "pp.normalize": (
-        _on_screen(tx.pp.normalize),
+        _normalize,
         {"target_sum": _TARGET_SUM, "counts_layer": NEW},
     ),
     "pp.from_effects": (
@@ -201,7 +207,9 @@ OPTIONS: dict[str, tuple[Call, dict[str, tuple[Any, ...]]]] = {
     ),
     "tl.predict": (_cells, {"key_added": NEW, "model": (3,)}),
     "tl.ceiling": (
-        _on_screen(tx.tl.ceiling),
+        lambda world, options: tx.tl.ceiling(
+            world.clean.copy(), **{"kind": ["sampled"], "n_repeats": 1} | options
+        ),
         _OBS
         | {"kind": CHOICE[:2], "n_repeats": POSITIVE, "split": ("nope", 3), "seed": SEED}
         | {"layer": KEY, "counts_layer": KEY, "key_added": NEW},
@@ -213,7 +221,7 @@ OPTIONS: dict[str, tuple[Call, dict[str, tuple[Any, ...]]]] = {
     "benchmark": (
         _benchmark,
         _OBS
-        | {"models": (3, {}, {"a": 3}, {"a": "nope"}, {3: "mean"}), "task": CHOICE[:2]}
+        | {"models": (3, {"a": 3}, {"a": "nope"}, {3: "mean"}), "task": CHOICE[:2]}
         | {"seeds": ("a", 1.5, NAN, [], [1, 1], [1.5], -1), "n_folds": (3, "a")}
         | {"baseline": CHOICE[:2], "split_options": ({"a": 1},), "ceiling_repeats": WHOLE}
         | {"n_jobs": POSITIVE, "layer": KEY, "folder": (3,)},
@@ -267,7 +275,9 @@ OPTIONS: dict[str, tuple[Call, dict[str, tuple[Any, ...]]]] = {
     "normalize": (_of_graph("normalize"), {"how": CHOICE}),
     "save": (_of_graph("save"), {"path": ("/nowhere/x.npz", 3)}),
     "spectral_embedding": (
-        lambda world, options: tx.graph.spectral_embedding(**{"graphs": world.graph} | options),
+        lambda world, options: tx.graph.spectral_embedding(
+            **{"graphs": world.graph, "n_components": 4} | options
+        ),
         {"n_components": POSITIVE, "seed": SEED, "graphs": (3, [])},
     ),
     "coverage_table": (
@@ -277,7 +287,7 @@ OPTIONS: dict[str, tuple[Call, dict[str, tuple[Any, ...]]]] = {
         {"graphs": (3, []), "genes": ("JAK2", 3)},
     ),
     "map_genes": (lambda world, options: tx.graph.map_genes(**options), {"names": ("JAK2", 3)}),
-    "fetch": (lambda world, options: tx.graph.fetch(**options), {"name": ("nope", 3)}),
+    "fetch": (lambda world, options: tx.graph.fetch(**options), {"source": ("nope", 3)}),
     "go": (
         lambda world, options: tx.graph.go(SINGLES, **options),
         {"k": POSITIVE, "threshold": NUMBER, "ontologies": (["nope"], []), "evidence": (["no"],)},
@@ -313,6 +323,38 @@ OPTIONS: dict[str, tuple[Call, dict[str, tuple[Any, ...]]]] = {
         {"cell_line": KEY, "model": KEY, "n_labels": WHOLE, "key": KEY, "ax": (3,)},
     ),
 }
+
+
+MESSAGES = {
+    ("predict", "perturbations"): "perturbation|No node of the model: 'NOPE'",
+    ("pp.mark_unmeasured", "genes"): "'NOPE'|genes is a dictionary",
+    ("pp.highly_variable_genes", "cell_line"): "There is no cell line",
+    ("tl.evaluate", "model"): "takes a TxPertModel|model has 3",
+    ("tl.fit_baseline", "kind"): "There is no baseline",
+    (
+        "benchmark",
+        "models",
+    ): "There is no baseline|[Tt]he model 'a'|name of a model is a string|models",
+    ("benchmark", "baseline"): "name of a model is a string|There is no baseline",
+    ("from_gmt", "path"): "nope.gmt|path",
+    ("from_edges", "edges"): "nope.tsv|path",
+    ("save", "path"): "/nowhere|path",
+    ("fetch", "source"): "'nope'|3",
+    ("coverage_table", "graphs"): "[Gg]raph",
+    ("spectral_embedding", "graphs"): "graph",
+    ("pl.scores", "baseline"): "There is no model",
+    ("pl.scores", "key"): r"adata.uns\[",
+    ("pl.delta", "key"): r"adata.uns\[",
+    ("pl.delta", "cell_line"): "There is no cell line",
+}
+"""What messages say where they do not name the option."""
+
+
+def message_of(name: str, option: str) -> str:
+    """Return what the message about an option must match; lists of genes say so."""
+    if option == "genes":
+        return MESSAGES.get((name, option), "gene")
+    return MESSAGES.get((name, option), option)
 
 
 def option_cells() -> list[tuple[str, str, Any]]:

@@ -22,6 +22,7 @@ from txpert._constants import (
     TRAIN,
 )
 from txpert._types import BoolArray, FloatArray, IntArray
+from txpert.data._keys import check_anndata
 
 from ._controls import ControlProfiles, condition_names
 from ._group_sums import group_sums, weighted_group_means
@@ -111,6 +112,7 @@ class ConditionTable:
         """
         if isinstance(data, ConditionTable):
             return data
+        check_anndata(data)
         names = (PERTURBATION, CELL_LINE, BATCH, MODALITY)
         condition = [name for name in names if name in data.obs]
         if N_CELLS in data.obs and not data.obs.duplicated(condition).any():

@@ -23,6 +23,7 @@ from txpert._constants import (
     SPLIT,
     TRAIN,
 )
+from txpert._options import check_names
 from txpert._types import BoolArray, FloatArray, IntArray
 
 from ._group_sums import group_sums, weighted_group_means
@@ -172,6 +173,11 @@ class ControlProfiles:
         """Return the profiles a user gave, as cells or averaged, over these genes; or these."""
         if controls is None:
             return self
+        if not isinstance(controls, ControlProfiles | AnnData | MuData):
+            raise TypeError(
+                "controls takes control cells (AnnData) or averaged profiles such as "
+                f"model.control_profiles, not {controls!r}."
+            )
         if isinstance(controls, ControlProfiles):
             profiles = controls.over(self.genes)
         else:
@@ -301,9 +307,11 @@ class ControlProfiles:
         """
         if isinstance(perturbations, pd.DataFrame):
             return self._with_modality(*self._listed(perturbations), perturbations, modality)
-        labels = [perturbations] if isinstance(perturbations, str) else list(perturbations)
+        if isinstance(perturbations, str):
+            perturbations = [perturbations]
+        labels = check_names("perturbations", perturbations)
         if not labels:
-            raise ValueError("No perturbation was asked for.")
+            raise ValueError("No perturbation was asked for: perturbations is empty.")
         labels = list(dict.fromkeys(self._read(label) for label in labels))
         chosen = np.flatnonzero(self._among(CELL_LINE, cell_line) & self._among(BATCH, batch))
         if not chosen.size:

@@ -11,6 +11,7 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, MODALITY, PERTURBATION, SPLIT
+from txpert._options import check_names
 
 logger = logging.getLogger("txpert")
 
@@ -93,6 +94,9 @@ class ObsKeys:
         ValueError
             If both a control column and control labels are given.
         """
+        check_anndata(adata)
+        if not isinstance(control_label, str | None):
+            control_label = check_names("control_label", control_label)
         given = cls(perturbation, control, batch, cell_line, split, modality, control_label)
         if control_label is not None and not isinstance(control, DefaultKey):
             raise ValueError(
@@ -176,6 +180,13 @@ class ObsKeys:
         del named[CONTROL]
         columns = obs_columns(obs, named)
         return columns | {CONTROL: flag_controls(columns[PERTURBATION], self.control_label)}
+
+
+def check_anndata(data: Any, name: str = "adata") -> None:
+    """Raise a TypeError if what should be cells × genes is no AnnData."""
+    if not isinstance(data, AnnData):
+        hint = "; read the file first: anndata.read_h5ad(path)" if isinstance(data, str) else ""
+        raise TypeError(f"{name} is an AnnData, not {type(data).__name__}{hint}.")
 
 
 def flag_controls(labels: pd.Series[Any], control: str | Sequence[str]) -> pd.Series[Any]:

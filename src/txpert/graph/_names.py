@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from txpert._options import check_names
 from txpert._types import BoolArray
 
 # Ensembl ids of the mouse, or symbols such as Stat1.
@@ -154,7 +155,8 @@ def clean_names(names: pd.Index) -> tuple[pd.Index, BoolArray]:
 def _distinct(names: Iterable[str | int], kind: str) -> pd.Index:
     if isinstance(names, str):
         raise ValueError(f"Give a list of gene names, [{names!r}], not a string.")
-    return pd.Index([str(name) for name in names], dtype=object, name=kind).drop_duplicates()
+    listed = check_names(f"{kind}s", names)
+    return pd.Index([str(name) for name in listed], dtype=object, name=kind).drop_duplicates()
 
 
 def _few(names: pd.Index) -> str:

@@ -18,8 +18,10 @@ from scvi import settings
 from scvi.model.base import BaseModelClass
 
 from txpert._constants import N_CELLS, PERTURBATION
+from txpert._options import check_names, check_number, check_whole
 from txpert.data import ConditionTable
 from txpert.data._controls import Embed, Matching
+from txpert.data._keys import check_anndata
 from txpert.data._screen import Screen, read_split
 from txpert.data._tokens import parse_targets
 from txpert.effects._gene_kernels import GeneKernels
@@ -144,6 +146,11 @@ class TxPertModel(SetupMixin, TrainingMixin, PredictionMixin, SavingMixin, BaseM
         extra_nodes: Sequence[str] | None = None,
         registry: dict[str, Any] | None = None,
     ) -> None:
+        check_whole("n_latent", n_latent, least=1)
+        check_whole("n_hidden", n_hidden, least=1)
+        check_number("dropout", dropout, least=0, most=1)
+        if extra_nodes is not None:
+            extra_nodes = check_names("extra_nodes", extra_nodes)
         super().__init__(adata, registry)
         # scvi-tools saves every attribute whose name ends in "_", here plain arrays, numbers and
         # text, and sets them again on load.
@@ -195,6 +202,7 @@ class TxPertModel(SetupMixin, TrainingMixin, PredictionMixin, SavingMixin, BaseM
             n_hidden=n_hidden,
             dropout=dropout,
             mean_control=None if adata is None else self._mean_control(),
+            gene_rank=torch.from_numpy(np.argsort(np.argsort(self.genes.to_numpy(dtype=str)))),
         )
         self._model_summary_string = (
             f"TxPertModel with encoder {config.name!r} over {len(self.graphs)} graph(s), "
@@ -240,6 +248,8 @@ class TxPertModel(SetupMixin, TrainingMixin, PredictionMixin, SavingMixin, BaseM
         """
         if adata is self.adata and self._data is not None:
             return self._current_split()
+        if not isinstance(adata, MuData):
+            check_anndata(adata)
         check_genes(adata, self.registry, self.genes)
         with unregistered_on_failure(adata):
             self._validate_anndata(adata)

@@ -75,6 +75,9 @@ class TxPertModule(BaseModuleClass):
     mean_control
         Mean control profile, ``(n_genes,)``. Direct decoding starts from it, which saves the
         epochs that learning the level of each gene would take.
+    gene_rank
+        Rank of each gene's name, ``(n_genes,)``, which its initial weights are drawn by, so that
+        the order of genes in the data has no influence; by default its position.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class TxPertModule(BaseModuleClass):
         n_hidden: int = 512,
         dropout: float = 0.2,
         mean_control: Tensor | None = None,
+        gene_rank: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.reads = default_basal(basal, decoding)
@@ -106,6 +110,8 @@ class TxPertModule(BaseModuleClass):
         self.decoder: Decoder = make_decoder(
             decoding, n_latent, n_genes, n_hidden=n_hidden, dropout=dropout
         )
+        if gene_rank is not None:
+            self._draw_by_rank(gene_rank)
         if mean_control is not None:
             self.decoder.start_at(mean_control)
         paths: Callable[[], Tensor] | None = getattr(self.encoder, "paths", None)
@@ -115,6 +121,16 @@ class TxPertModule(BaseModuleClass):
         self.register_buffer("trained", torch.zeros(nodes.n, dtype=torch.bool))
         self._known = self.trained.clone(), self.described
         self._embeds_some = "wanted" in inspect.signature(self.encoder.forward).parameters
+
+    @torch.no_grad()
+    def _draw_by_rank(self, rank: Tensor) -> None:
+        """Give each gene the initial weights that were drawn for its rank."""
+        arrange = getattr(self.decoder, "arrange", None)
+        if arrange is not None:
+            arrange(rank)
+        if self.reads == "mlp" and self.basal is not None:
+            first = next(m for m in self.basal.modules() if isinstance(m, torch.nn.Linear))
+            first.weight.copy_(first.weight[:, rank])
 
     def ignores_batch(self, matching: Matching) -> bool:
         """Return whether all batches of a cell line have the same predicted Δ."""

@@ -13,6 +13,7 @@ import torch
 from anndata import AnnData
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION
+from txpert._options import check_flag, check_whole
 from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable
 from txpert.data._controls import ControlProfiles, Matching
@@ -23,7 +24,6 @@ from txpert.effects._gene_process import Posterior
 from ._components import NETWORK, Sources
 from ._embeddings import ControlEmbedding
 from ._ensemble import Ensemble
-from ._fit import check_whole
 from ._module import TxPertModule
 
 
@@ -106,6 +106,7 @@ class PredictionMixin:
             model without the Gaussian process.
         """
         check_whole("batch_size", batch_size, least=1)
+        check_flag("return_std", return_std)
         self._check_if_trained(warn=True)
         arguments = self.registry["setup_args"]
         keys = {name: arguments[f"{name}_key"] for name in (CONTROL, CELL_LINE, BATCH)}

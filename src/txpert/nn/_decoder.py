@@ -169,7 +169,11 @@ class LowRankDecoder(nn.Module):
     def start_from(self, effects: Tensor) -> None:
         """Take mean and principal components from effects, ``(n_perturbations, n_genes)``."""
         centered = effects - effects.mean(dim=0)
-        _, size, directions = torch.linalg.svd(centered, full_matrices=False)
+        scores, size, directions = torch.linalg.svd(centered, full_matrices=False)
+        # A decomposition has no signs of its own: the first strong score is made positive.
+        strong = scores.abs() >= 0.5 * scores.abs().amax(dim=0)
+        sign = scores.gather(0, strong.int().argmax(dim=0)[None])[0].sign()
+        directions = sign[:, None] * directions
         scaled = size[:, None] * directions / len(effects) ** 0.5
         with torch.no_grad():
             self.mean.copy_(effects.mean(dim=0))
@@ -213,6 +217,12 @@ class DeltaDecoder(nn.Module):
         super().__init__()
         self.hidden = hidden_layer(n_latent, n_hidden, dropout)
         self.output = nn.Linear(n_hidden, n_genes)
+
+    def arrange(self, rank: Tensor) -> None:
+        """Give each gene the initial weights drawn for its rank, ``(n_genes,)``."""
+        with torch.no_grad():
+            self.output.weight.copy_(self.output.weight[rank])
+            self.output.bias.copy_(self.output.bias[rank])
 
     def start_at(self, mean_control: Tensor) -> None:
         """Do nothing: the output is a change."""

@@ -11,7 +11,7 @@ from mudata import MuData
 from txpert._constants import CELL_LINE, PERTURBATION, UNS_KEY
 from txpert.evaluation._metrics import score_label, score_names
 
-from ._labels import label_points, shown
+from ._labels import check_drawing, label_points, shown
 from ._results import evaluation, one_of
 
 
@@ -55,6 +55,7 @@ def scores(
     ValueError
         If the metric is undefined for every perturbation.
     """
+    check_drawing(n_labels, ax)
     metrics = evaluation(adata, key)["metrics"]
     one_of(metric, score_names(main=True), "metric")
     names = list(dict.fromkeys(metrics["model"]))

@@ -5,17 +5,24 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import CELL_LINE, CONTROL, PERTURBATION, SPLIT, TRAIN
+from txpert._options import check_choice, check_flag, check_whole
 from txpert._types import BoolArray
 from txpert.data import ObsKeys
 from txpert.data._group_sums import group_sums
-from txpert.data._keys import CELL_LINE_KEY, CONTROL_KEY, PERTURBATION_KEY, SPLIT_KEY
+from txpert.data._keys import (
+    CELL_LINE_KEY,
+    CONTROL_KEY,
+    PERTURBATION_KEY,
+    SPLIT_KEY,
+    check_anndata,
+)
 from txpert.data._matrix import expression_matrix, place
 from txpert.data._tokens import parse_targets
 from txpert.data._values import ValueCheck
@@ -92,6 +99,10 @@ def highly_variable_genes(
     """
     import scanpy as sc
 
+    check_whole("n_top_genes", n_top_genes, least=1)
+    check_flag("keep_targets", keep_targets)
+    check_choice("flavor", flavor, get_args(Flavor))
+    check_anndata(adata)
     if adata.is_view:
         raise ValueError("adata is a view; make a copy first: adata = adata.copy()")
     keys = ObsKeys.of(

@@ -37,7 +37,9 @@ def read_cells(adata: AnnData, keys: ObsKeys) -> pd.DataFrame:
         split has other values than train, val and test.
     """
     if keys.split not in adata.obs:
-        raise KeyError(f"adata.obs has no column {keys.split!r}; tx.pp.split(adata) makes one.")
+        raise KeyError(
+            f"adata.obs has no column {keys.split!r} (split_key); tx.pp.split(adata) makes one."
+        )
     columns = keys.columns(adata.obs)
     labels = {name: columns[name] for name in (PERTURBATION, CONTROL, SPLIT)}
     screen = Screen.from_columns(adata.X, adata.var_names, labels)

@@ -10,6 +10,7 @@ from anndata import AnnData
 from mudata import MuData
 
 from txpert._constants import SPLIT, TEST, TRAIN, UNS_KEY
+from txpert._options import check_name, check_names
 from txpert._types import BoolArray, FloatArray
 from txpert.baselines import GeneralBaseline
 from txpert.data import ConditionTable
@@ -17,7 +18,9 @@ from txpert.evaluation._check import score_prediction
 from txpert.evaluation._metrics import score_names
 from txpert.evaluation._scoring import HeldOut, SupportsPredict, predicted_delta
 from txpert.evaluation._warnings import (
-    check_names,
+    check_names as check_model_names,
+)
+from txpert.evaluation._warnings import (
     warn_of_copies,
     warn_of_leak,
     warn_of_unmeasured,
@@ -95,9 +98,13 @@ def evaluate(
     """
     models: Mapping[str, SupportsPredict]
     models = model if isinstance(model, Mapping) else {_MODEL: model}
-    check_names([*models, *(baselines if baselines is not None else ["general"])], stored=True)
+    check_name("key_added", key_added)
+    splits = check_names("split", [split] if isinstance(split, str) else split)
+    _check_predictors(models, baselines)
+    check_model_names(
+        [*models, *(baselines if baselines is not None else ["general"])], stored=True
+    )
     reader = _reader(models)
-    splits = [split] if isinstance(split, str) else list(split)
     with unregistered_on_failure(adata):
         _, table = read_now(reader, adata)
         held_out = HeldOut.of(table, _chosen(table, splits))
@@ -155,6 +162,21 @@ def _scores(
         deltas[name] = delta
         scores.append(score)
     return deltas, pd.concat(scores, ignore_index=True)
+
+
+def _check_predictors(
+    models: Mapping[str, SupportsPredict], baselines: Mapping[str, SupportsPredict] | None
+) -> None:
+    """Refuse what predicts nothing."""
+    if not isinstance(baselines, Mapping | None):
+        raise TypeError(f"baselines is a dictionary from name to predictor, not {baselines!r}.")
+    for what, predictors in (("model", models), ("baselines", baselines or {})):
+        for name, predictor in predictors.items():
+            if not callable(getattr(predictor, "predict", None)):
+                raise TypeError(
+                    f"{what} has {predictor!r} under the name {name!r}, which is no trained model "
+                    "or fitted baseline: it has no predict()."
+                )
 
 
 def _reader(models: Mapping[str, SupportsPredict]) -> TxPertModel:

@@ -8,6 +8,7 @@ from anndata import AnnData
 from mudata import MuData
 
 from txpert._constants import BATCH, CELL_LINE, PERTURBATION
+from txpert._options import check_name
 from txpert.model import TxPertModel
 from txpert.model._registration import unregistered_on_failure
 
@@ -49,6 +50,9 @@ def predict(adata: AnnData | MuData, model: TxPertModel, *, key_added: str = "X_
     >>> adata.obsm["X_txpert"].shape == adata.shape
     True
     """
+    check_name("key_added", key_added)
+    if not isinstance(model, TxPertModel):
+        raise TypeError(f"model is a trained TxPertModel, not {model!r}.")
     with unregistered_on_failure(adata):
         screen, table = read_now(model, adata)
         asked = table.obs[[PERTURBATION, CELL_LINE, BATCH]]
