@@ -125,7 +125,7 @@ def fit_network(
     module.train()  # Lightning leaves the mode that an earlier prediction set
     module.trained.copy_(splitter.trained_nodes(len(model.nodes)))
     if options.fresh:
-        module.decoder.start_from(splitter.training_effects())
+        module.start_from(splitter.training_effects())
     best = BestWeights(module)
     max_epochs, callbacks, trainer_kwargs = _around(splitter, best, options)
     plan = model._training_plan_cls(

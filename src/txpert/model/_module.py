@@ -76,8 +76,9 @@ class TxPertModule(BaseModuleClass):
         Mean control profile, ``(n_genes,)``. Direct decoding starts from it, which saves the
         epochs that learning the level of each gene would take.
     gene_rank
-        Rank of each gene's name, ``(n_genes,)``, which its initial weights are drawn by, so that
-        the order of genes in the data has no influence; by default its position.
+        Rank of each gene's name, ``(n_genes,)``, by default its position. Layers have the genes in
+        this order, so that their order in the data decides neither initial weights nor the order
+        of summation.
     """
 
     def __init__(
@@ -110,10 +111,13 @@ class TxPertModule(BaseModuleClass):
         self.decoder: Decoder = make_decoder(
             decoding, n_latent, n_genes, n_hidden=n_hidden, dropout=dropout
         )
-        if gene_rank is not None:
-            self._draw_by_rank(gene_rank)
+        in_order = gene_rank is None or bool((gene_rank.diff() == 1).all())
+        self.register_buffer("rank", None if in_order else gene_rank, persistent=False)
+        self.register_buffer(
+            "by_name", None if in_order else gene_rank.argsort(), persistent=False
+        )
         if mean_control is not None:
-            self.decoder.start_at(mean_control)
+            self.decoder.start_at(self._by_name(mean_control))
         paths: Callable[[], Tensor] | None = getattr(self.encoder, "paths", None)
         edges = paths() if paths is not None else join_edges(graphs)
         self.register_buffer("paths", edges, persistent=False)
@@ -122,15 +126,13 @@ class TxPertModule(BaseModuleClass):
         self._known = self.trained.clone(), self.described
         self._embeds_some = "wanted" in inspect.signature(self.encoder.forward).parameters
 
-    @torch.no_grad()
-    def _draw_by_rank(self, rank: Tensor) -> None:
-        """Give each gene the initial weights that were drawn for its rank."""
-        arrange = getattr(self.decoder, "arrange", None)
-        if arrange is not None:
-            arrange(rank)
-        if self.reads == "mlp" and self.basal is not None:
-            first = next(m for m in self.basal.modules() if isinstance(m, torch.nn.Linear))
-            first.weight.copy_(first.weight[:, rank])
+    def _by_name(self, values: Tensor) -> Tensor:
+        """Bring genes, the last dimension, into the order that layers have them in."""
+        return values if self.by_name is None else values[..., self.by_name]
+
+    def start_from(self, effects: Tensor) -> None:
+        """Give the decoder Δ of the training perturbations, ``(n, n_genes)``."""
+        self.decoder.start_from(self._by_name(effects))
 
     def ignores_batch(self, matching: Matching) -> bool:
         """Return whether all batches of a cell line have the same predicted Δ."""
@@ -233,6 +235,7 @@ class TxPertModule(BaseModuleClass):
             state = self.basal_state(control_profile, control_embedding)
         latent = self.combination(state, targets, present)
         decoded = self.decoder(latent, present.sum(dim=1, keepdim=True))
+        decoded = decoded if self.rank is None else decoded[:, self.rank]
         reads_controls = self.decoder.reads_controls
         return {"expression": decoded if reads_controls else decoded + control_profile}
 
@@ -243,7 +246,9 @@ class TxPertModule(BaseModuleClass):
         """Return the basal states that controls stand for, ``(n, n_latent)``."""
         if self.basal is None:
             return control_profile.new_zeros(len(control_profile), self.n_latent)
-        return self.basal(control_profile if self.reads == "mlp" else control_embedding)
+        if self.reads == "mlp":
+            return self.basal(self._by_name(control_profile))
+        return self.basal(control_embedding)
 
     def loss(
         self,

@@ -218,12 +218,6 @@ class DeltaDecoder(nn.Module):
         self.hidden = hidden_layer(n_latent, n_hidden, dropout)
         self.output = nn.Linear(n_hidden, n_genes)
 
-    def arrange(self, rank: Tensor) -> None:
-        """Give each gene the initial weights drawn for its rank, ``(n_genes,)``."""
-        with torch.no_grad():
-            self.output.weight.copy_(self.output.weight[rank])
-            self.output.bias.copy_(self.output.bias[rank])
-
     def start_at(self, mean_control: Tensor) -> None:
         """Do nothing: the output is a change."""
 
