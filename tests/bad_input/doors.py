@@ -265,13 +265,14 @@ _EXPRESSION = frozenset({VALUES, PERTURBED, FORMAT})
 _PARTS = frozenset({MISSING, LABELS, FLAG, LINE, NAMES})
 _CONTROLS = frozenset({FLAG, BATCH, LINE, NAMES, VALUES, FORMAT, GENES})
 _ALL = _SCREEN | _EXPRESSION | {GENES, SPLIT}
+_WRAPPED = frozenset({MISSING, FLAG, BATCH, VALUES, PERTURBED, GENES, SPLIT})
 _SCVI = ("uns:_scvi_uuid", "uns:_scvi_manager_uuid")
 _NEW = ("obs:new", "obs:new_group", "uns:txpert_new")
 
 DOORS = [
     Door("setup_anndata", setup, _ALL, _SCVI, expects=_at_setup),
     Door("TxPertModel", make_model, _ALL, _SCVI, few=True),
-    Door("setup_mudata", make_of_mudata, _ALL, few=True),
+    Door("setup_mudata", make_of_mudata, _WRAPPED, few=True),
     Door("pp.pseudobulk", pseudobulk, _ALL),
     Door("pp.pseudobulk(target_sum)", pseudobulk_of_counts, frozenset({FORMAT})),
     Door("pp.split", split, _PARTS, _NEW),
@@ -315,8 +316,8 @@ DOORS = [
         prepare=_counts_only,
     ),
     Door("MeanBaseline.fit", fit_mean, _ALL, few=True),
-    Door("tl.fit_baseline", fit_baseline, _ALL, few=True, expects=_of_ridge),
-    Door("tl.fit_txpert", fit_txpert, _ALL, _SCVI, few=True),
+    Door("tl.fit_baseline", fit_baseline, _WRAPPED, few=True, expects=_of_ridge),
+    Door("tl.fit_txpert", fit_txpert, _WRAPPED, _SCVI, few=True),
     Door("TxPertModel.load", load, _ALL, _SCVI, few=True, expects=_of_loaded),
     Door(
         "TxPertModel.predict(controls)",

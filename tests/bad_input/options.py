@@ -43,7 +43,7 @@ def _model(world: World, options: dict[str, Any]) -> Any:
 
 
 def _train(world: World, options: dict[str, Any]) -> Any:
-    return _model(world, {}).train(**{"max_epochs": 1, "enable_progress_bar": False} | options)
+    return world.untrained.train(**{"max_epochs": 1, "enable_progress_bar": False} | options)
 
 
 def _setup(world: World, options: dict[str, Any]) -> Any:
@@ -113,12 +113,7 @@ def _with_graph(kind: Callable[..., Any]) -> Call:
 
 
 def _plot(function: Callable[..., Any], *arguments: Any) -> Call:
-    def call(world: World, options: dict[str, Any]) -> Any:
-        adata = world.clean.copy()
-        tx.tl.evaluate(adata, world.model)
-        return function(adata, *arguments, **options)
-
-    return call
+    return lambda world, options: function(world.evaluated, *arguments, **options)
 
 
 _OBS = {f"{name}_key": KEY for name in ("perturbation", "control", "batch", "cell_line")}

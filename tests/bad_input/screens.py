@@ -80,6 +80,22 @@ class World:
         return model
 
     @cached_property
+    def untrained(self) -> tx.TxPertModel:
+        """A model that is never trained: what training refuses leaves it so."""
+        adata = self.clean.copy()
+        tx.TxPertModel.setup_anndata(adata)
+        return tx.TxPertModel(adata, self.graph, n_latent=4, n_hidden=4)
+
+    @cached_property
+    def evaluated(self) -> AnnData:
+        """The screen with an evaluation of the model."""
+        adata = self.clean.copy()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tx.tl.evaluate(adata, self.model)
+        return adata
+
+    @cached_property
     def saved(self) -> str:
         assert self.model.is_trained
         return str(self.folder / "model")

@@ -99,8 +99,8 @@ class PerturbationSplitter(pl.LightningDataModule):
             labels = screen.perturbation.categories
             seen = labels.isin(self._perturbed.obs[PERTURBATION].unique())
             positions = encode_targets(np.where(seen, labels, CONTROL), nodes)
-            cells = np.flatnonzero(screen.control | np.asarray(screen.split == TRAIN))
-            cells = by_name(cells, screen.names)
+            chosen = np.flatnonzero(screen.control | np.asarray(screen.split == TRAIN))
+            cells = by_name(chosen, screen.names)
             self.training = CellDataset(screen, table, cells, positions, controls, matching)
 
     def trained_nodes(self, n_nodes: int) -> Tensor:

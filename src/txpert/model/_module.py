@@ -112,10 +112,9 @@ class TxPertModule(BaseModuleClass):
             decoding, n_latent, n_genes, n_hidden=n_hidden, dropout=dropout
         )
         in_order = gene_rank is None or bool((gene_rank.diff() == 1).all())
-        self.register_buffer("rank", None if in_order else gene_rank, persistent=False)
-        self.register_buffer(
-            "by_name", None if in_order else gene_rank.argsort(), persistent=False
-        )
+        rank = None if in_order else gene_rank
+        self.register_buffer("rank", rank, persistent=False)
+        self.register_buffer("by_name", None if rank is None else rank.argsort(), persistent=False)
         if mean_control is not None:
             self.decoder.start_at(self._by_name(mean_control))
         paths: Callable[[], Tensor] | None = getattr(self.encoder, "paths", None)
