@@ -47,7 +47,7 @@ def read_cells(adata: AnnData, keys: ObsKeys) -> pd.DataFrame:
     """
     if keys.split not in adata.obs:
         raise KeyError(
-            f"adata.obs has no column {keys.split!r} (split_key); tx.pp.split(adata) makes one."
+            f"adata.obs has no column {keys.split!r}; tx.pp.split(adata) makes one (split_key)."
         )
     columns = keys.columns(adata.obs)
     labels = {name: columns[name] for name in (PERTURBATION, CONTROL, SPLIT)}
