@@ -70,6 +70,8 @@ def check_number(
             for word, limit in (("above", above), ("of at least", least), ("of at most", most))
             if limit is not None
         ]
+        if least is not None and most is not None:
+            raise ValueError(f"{name} must lie between {least:g} and {most:g}, not {value!r}.")
         range_ = "".join(f" {limit}" for limit in [" and ".join(limits)] if limits)
         raise ValueError(f"{name} must be a finite number{range_}, not {value!r}.")
 
