@@ -13,7 +13,16 @@ import txpert
 
 ROOT = Path(txpert.__file__).parent
 ORDER = [
-    {"_constants", "_compat", "_refined", "_types", "_files", "_layers", "_repr"},
+    {
+        "_constants",
+        "_compat",
+        "_refined",
+        "_types",
+        "_files",
+        "_layers",
+        "_options",
+        "_repr",
+    },
     {"_csv", "_fingerprint", "_stored"},
     {"graph", "nn", "metrics", "_ranking"},
     {"data"},

@@ -11,6 +11,7 @@ from txpert._constants import ALL, BATCH, CELL_LINE, CONTROL, DELTA, PERTURBATIO
 from txpert._types import FloatArray, IntArray
 from txpert.data import Predictor
 from txpert.data._controls import ControlProfiles
+from txpert.data._keys import check_anndata
 from txpert.data._predictor import TRAINED_ON
 from txpert.data._tokens import canonical_label
 
@@ -37,7 +38,9 @@ class StoredPrediction(Predictor):
     KeyError
         If ``obs["perturbation"]`` or ``layers["delta"]`` is missing.
     ValueError
-        If a condition occurs twice.
+        If a condition or a gene occurs twice.
+    TypeError
+        If it is no AnnData.
 
     Examples
     --------
@@ -54,6 +57,10 @@ class StoredPrediction(Predictor):
     """
 
     def __init__(self, prediction: AnnData) -> None:
+        check_anndata(prediction, "prediction")
+        if not prediction.var_names.is_unique:
+            twice = prediction.var_names[prediction.var_names.duplicated()][0]
+            raise ValueError(f"The prediction has the gene {twice!r} more than once.")
         if PERTURBATION not in prediction.obs:
             raise KeyError(
                 f"The prediction names no conditions: obs has no column {PERTURBATION!r}."

@@ -24,11 +24,13 @@ from txpert._constants import (
     SPLIT,
     TRAIN,
 )
+from txpert._options import check_names
 from txpert._repr import as_html, as_text, listed
 from txpert._types import BoolArray, FloatArray, IntArray
 
 from ._group_sums import group_sums, weighted_group_means
-from ._labels import read_flags, read_names
+from ._keys import obs_columns
+from ._labels import read_context, read_flags
 from ._matrix import expression_matrix
 from ._tokens import drop_controls, parse_targets
 from ._values import ValueCheck, check_log_normalized
@@ -227,6 +229,11 @@ class ControlProfiles:
         """Return the profiles a user gave, as cells or averaged, over these genes; or these."""
         if controls is None:
             return self
+        if not isinstance(controls, ControlProfiles | AnnData | MuData):
+            raise TypeError(
+                "controls takes control cells (AnnData) or averaged profiles such as "
+                f"model.control_profiles, not {controls!r}."
+            )
         if isinstance(controls, ControlProfiles):
             profiles = controls.over(self.genes)
         else:
@@ -279,10 +286,9 @@ class ControlProfiles:
         if not effects:
             check_log_normalized(matrix, "The control cells' expression")
         column = _columns(cells.var_names, genes)
-        columns = {
-            name: read_names(cells.obs[key]) if (key := keys[name]) in cells.obs else ALL
-            for name in (CELL_LINE, BATCH)
-        }
+        there = {name: key for name in (CELL_LINE, BATCH) if (key := keys[name]) in cells.obs}
+        held = obs_columns(cells.obs, there)
+        columns = {name: read_context(held.get(name), cells.n_obs) for name in (CELL_LINE, BATCH)}
         frame = pd.DataFrame(columns, index=np.arange(cells.n_obs)).astype(str)
         grouped = frame.groupby([CELL_LINE, BATCH])
         obs = grouped.size().rename(N_CELLS).reset_index()
@@ -357,9 +363,11 @@ class ControlProfiles:
         """
         if isinstance(perturbations, pd.DataFrame):
             return self._with_modality(*self._listed(perturbations), perturbations, modality)
-        labels = [perturbations] if isinstance(perturbations, str) else list(perturbations)
+        if isinstance(perturbations, str):
+            perturbations = [perturbations]
+        labels = check_names("perturbations", perturbations)
         if not labels:
-            raise ValueError("No perturbation was asked for.")
+            raise ValueError("No perturbation was asked for: perturbations is empty.")
         labels = list(dict.fromkeys(self._read(label) for label in labels))
         chosen = self.among(cell_line, batch)
         context = np.tile(chosen, len(labels))
@@ -485,7 +493,10 @@ class ControlProfiles:
 def _check_controls(cells: AnnData, flag: str | None) -> None:
     """Refuse cells that are flagged as perturbed, and var names that repeat."""
     if not cells.n_obs or (
-        flag in cells.obs and not read_flags(cells.obs[flag], f"{flag!r}: True for controls").all()
+        flag in cells.obs
+        and not read_flags(
+            obs_columns(cells.obs, {CONTROL: flag})[CONTROL], f"{flag!r}: True for controls"
+        ).all()
     ):
         raise ValueError(
             "controls takes control cells only, and at least one: "

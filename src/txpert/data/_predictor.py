@@ -31,7 +31,10 @@ class Predictor(ABC):
 
     control_profiles: ControlProfiles
     trained_on_: Sequence[tuple[str, str]] = ()
-    """Perturbation and cell line of what it was trained on; a prediction carries it along."""
+    """Perturbation and cell line of what it was trained on; a prediction carries it along.
+
+    Where the data name modalities, that stands after the cell line: ``"K562|CRISPRi"``.
+    """
 
     def predict(
         self,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from txpert._options import check_names
 from txpert._types import BoolArray
 
 # Ensembl ids of the mouse, or symbols such as Stat1.
@@ -192,7 +193,8 @@ def clean_names(names: pd.Index) -> tuple[pd.Index, BoolArray]:
 def _distinct(names: Iterable[str | int], kind: str) -> pd.Index:
     if isinstance(names, str):
         raise ValueError(f"Give a list of gene names, [{names!r}], not a string.")
-    return pd.Index([str(name) for name in names], dtype=object, name=kind).drop_duplicates()
+    listed = check_names(f"{kind}s", names)
+    return pd.Index([str(name) for name in listed], dtype=object, name=kind).drop_duplicates()
 
 
 def publication_counts(names: Iterable[str | int]) -> pd.Series:

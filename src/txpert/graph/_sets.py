@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from txpert._options import check_number, check_whole
+
 from ._blocks import top_per_target
 from ._download import fetch
 from ._files import PLAIN, FilePath, open_bytes, open_text
@@ -60,6 +62,10 @@ def from_gmt(
         If the file is not GMT, damaged or of mouse genes, no set has the right size, or none of
         ``genes`` is there.
     """
+    check_whole("k", k, least=1, optional=True)
+    check_number("threshold", threshold)
+    check_whole("min_size", min_size, least=0)
+    check_whole("max_size", max_size, least=1, optional=True)
     pairs = read_gmt(path)
     size = pairs.groupby("set")["gene"].transform("size")
     pairs = pairs[(size >= min_size) & (size <= (np.inf if max_size is None else max_size))]

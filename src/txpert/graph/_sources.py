@@ -23,6 +23,12 @@ class SourceFile:
         Size of the download.
     sha256
         Digest of a release that never changes; empty where none is known.
+
+    Notes
+    -----
+    A digest follows from nothing but the file itself, and a wrong one would refuse a good file: it
+    stands here only if it was computed from the file or is published with it. Without one,
+    :func:`fetch` keeps the digest of the first download and compares with that.
     """
 
     url: str

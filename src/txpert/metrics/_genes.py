@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import rankdata
 
+from txpert._options import check_whole
 from txpert._types import BoolArray, FloatArray
 
 from ._arrays import row_blocks, score_rows, to_float
@@ -53,6 +54,7 @@ def top_genes(scores: npt.ArrayLike, k: int) -> BoolArray:
     values = np.asarray(as_frame(scores))
     if values.ndim != 2:
         raise ValueError(f"scores must be conditions × genes, not of shape {values.shape}.")
+    check_whole("k", k, least=1)
     if not 1 <= k <= values.shape[1]:
         raise ValueError(f"k must be from 1 to the {values.shape[1]} genes there are, not {k}.")
     mask = np.empty(values.shape, dtype=bool)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import bootstrap
 
+from txpert._options import check_number, check_seed, check_whole
 from txpert._types import FloatArray
 
 from ._arrays import one_dimensional, row_index
@@ -77,11 +78,11 @@ def bootstrap_interval(
     True
     """
     scores = one_dimensional(values)
-    if not 0 < level < 1 or n_resamples < 1:
-        raise ValueError(
-            f"level must lie between 0 and 1 and n_resamples be at least 1, not {level} and "
-            f"{n_resamples}."
-        )
+    check_number("level", level, above=0, most=1)
+    if level == 1:
+        raise ValueError("level must be below 1: no interval is certain.")
+    check_whole("n_resamples", n_resamples, least=1)
+    check_seed(seed)
     if np.isinf(scores).any():
         raise ValueError("A score is infinite, so the mean over perturbations is undefined.")
     known = scores[~np.isnan(scores)]

@@ -47,7 +47,10 @@ class OpenObsField(BaseDataFrameField):
         """Check that the column is there, if there must be one."""
         super().validate_field(adata)
         if self.attr_key not in adata.obs and self.registry_key not in OPTIONAL:
-            raise KeyError(f"adata.obs has no column {self.attr_key!r} ({self.registry_key}).")
+            raise KeyError(
+                f"adata.obs has no column {self.attr_key!r} ({self.registry_key}), which the data "
+                f"of the model have. Write it: adata.obs[{self.attr_key!r}] = ..."
+            )
 
     def register_field(self, adata: AnnData) -> dict[str, Any]:
         """Record the column and the values it has."""

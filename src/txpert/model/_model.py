@@ -18,9 +18,11 @@ from scvi import settings
 from scvi.model.base import BaseModelClass
 
 from txpert._constants import N_CELLS, PERTURBATION
+from txpert._options import check_names, check_number, check_whole
 from txpert._repr import as_html, as_text, listed
 from txpert.data import ConditionTable
 from txpert.data._controls import Embed, Matching
+from txpert.data._keys import check_anndata
 from txpert.data._screen import Screen, read_split
 from txpert.data._tokens import parse_targets
 from txpert.effects._confidence import Confidence
@@ -51,7 +53,13 @@ from ._module import Basal, Decoding, TxPertModule
 from ._network import Network
 from ._paper import PaperMixin
 from ._prediction import PredictionMixin
-from ._registered import check_genes, read_screen, registered_genes, split_column
+from ._registered import (
+    check_genes,
+    read_screen,
+    registered_genes,
+    split_column,
+    unregistered_on_failure,
+)
 from ._saving import SavingMixin
 from ._scvi import ScviMixin
 from ._setup import SetupMixin
@@ -167,6 +175,11 @@ class TxPertModel(
         extra_nodes: Sequence[str] | None = None,
         registry: dict[str, Any] | None = None,
     ) -> None:
+        check_whole("n_latent", n_latent, least=1)
+        check_whole("n_hidden", n_hidden, least=1)
+        check_number("dropout", dropout, least=0, most=1)
+        if extra_nodes is not None:
+            extra_nodes = check_names("extra_nodes", extra_nodes)
         super().__init__(adata, registry)
         # scvi-tools saves every attribute whose name ends in "_", here plain arrays, numbers and
         # text, and sets them again on load.
@@ -221,6 +234,7 @@ class TxPertModel(
             dropout=dropout,
             control_node=control_node,
             mean_control=None if adata is None else self._mean_control(),
+            gene_rank=torch.from_numpy(np.argsort(np.argsort(self.genes.to_numpy(dtype=str)))),
         )
         self._model_summary_string = (
             f"TxPertModel with encoder {config.name!r} over {len(self.graphs)} graph(s), "
@@ -288,9 +302,15 @@ class TxPertModel(
         """
         if adata is self.adata and self._data is not None:
             return self._current_split()
-        self._validate_anndata(adata)
+        if not isinstance(adata, MuData):
+            check_anndata(adata)
+        check_genes(adata, self.registry, self.genes)
+        with unregistered_on_failure(adata):
+            self._validate_anndata(adata)
+            return self._read(adata)
+
+    def _read(self, adata: AnnData | MuData) -> tuple[Screen, ConditionTable]:
         screen = read_screen(self.get_anndata_manager(adata, required=True))
-        check_genes(screen.genes, self.genes)
         if screen.split is None:
             screen = draw_split(screen, seed=settings.seed or 0)
         if self._embedding is None:

@@ -16,6 +16,7 @@ from scvi import settings
 from tqdm.auto import tqdm
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, UNS_KEY
+from txpert._options import check_flag, check_whole
 from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable
 from txpert.data._controls import ControlProfiles, Matching
@@ -42,7 +43,6 @@ from ._control_labels import check_given
 from ._distance import warn_of_unseen_lines
 from ._embeddings import ControlEmbedding
 from ._ensemble import Ensemble
-from ._fit import check_whole
 from ._module import TxPertModule
 from ._record import record, settings_of
 
@@ -159,6 +159,13 @@ class PredictionMixin:
             1, or a spread is asked of a model without the Gaussian process.
         """
         check_whole("batch_size", batch_size, least=1)
+        for name, flag in {
+            "return_std": return_std,
+            "by_batch": by_batch,
+            "clip": clip,
+            "return_confidence": return_confidence,
+        }.items():
+            check_flag(name, flag)
         check_level(interval)
         self._check_if_trained(warn=True)
         arguments = self.registry["setup_args"]

@@ -19,6 +19,7 @@ from mudata import MuData
 from txpert._files import replacing_in
 
 from ._checkpoints import plain_history, read_history
+from ._registered import unregistered_on_failure
 from ._scvi import refusal
 
 Model = TypeVar("Model", bound="SavingMixin")
@@ -82,15 +83,16 @@ class SavingMixin:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Save path contains no saved anndata")
             load: Callable[..., Model] = super().load  # type: ignore[misc]
-            model = load(
-                dir_path,
-                adata,
-                accelerator,
-                device,
-                prefix,
-                backup_url,
-                allowed_classes_names_list=allowed_classes_names_list,
-            )
+            with unregistered_on_failure(adata):
+                model = load(
+                    dir_path,
+                    adata,
+                    accelerator,
+                    device,
+                    prefix,
+                    backup_url,
+                    allowed_classes_names_list=allowed_classes_names_list,
+                )
         if model.history_ is not None:
             model.history_ = read_history(model.history_)
         return model

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +16,7 @@ from scvi.data.fields import LayerField, MuDataLayerField, MuDataObsmField, Obsm
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, MODALITY, PERTURBATION, SPLIT
 from txpert.data import ObsKeys
-from txpert.data._keys import flag_controls, obs_columns, resolve_key
+from txpert.data._keys import check_anndata, flag_controls, obs_columns, resolve_key
 from txpert.data._log_normalized import log_normalized
 from txpert.data._matrix import expression_matrix, place
 from txpert.data._modality import warn_of_mixed_modalities
@@ -28,7 +30,7 @@ from ._fields import (
     OpenObsField,
     without_missing,
 )
-from ._registered import FIELDS
+from ._registered import FIELDS, check_genes, registered_genes
 
 EMBEDDING = "embedding"
 _EXPRESSION_OPTIONS: dict[str, Any] = {"is_count_data": False, "correct_data_format": False}
@@ -113,8 +115,11 @@ class SetupMixin:
             split_key,
             modality_key,
         )
+        check_anndata(adata)
         keys = _keys(*columns)
-        if "source_registry" in kwargs:
+        _refuse_unknown(kwargs)
+        if "source_registry" in kwargs:  # a model is loaded with these data
+            check_genes(adata, registry := kwargs["source_registry"], registered_genes(registry))
             keys = without_missing(keys, lambda _: adata.obs)
         labels = control_labels(
             control_label, adata.obs, perturbation_key, transferred="source_registry" in kwargs
@@ -182,6 +187,8 @@ class SetupMixin:
         ValueError
             If the annotation or the values are unusable.
         """
+        if not isinstance(mdata, MuData):
+            raise TypeError(f"mdata is a MuData, not {type(mdata).__name__}; see setup_anndata.")
         modalities = {"layer": "rna", **(modalities or {})}
         for argument, modality in modalities.items():
             if modality not in mdata.mod:
@@ -190,6 +197,9 @@ class SetupMixin:
                     f"{', '.join(mdata.mod)}."
                 )
         _check_order(mdata, modalities)
+        _refuse_unknown(kwargs)
+        if "source_registry" in kwargs:  # a model is loaded with these data
+            check_genes(mdata, registry := kwargs["source_registry"], registered_genes(registry))
         keys = _keys(
             perturbation_key,
             flag_key(control_key, control_label),
@@ -283,6 +293,18 @@ def _check_order(mdata: MuData, modalities: Mapping[str, str]) -> None:
                 "another order. Make a MuData of modalities with the same cells in one order: "
                 f"mdata.mod[{modality!r}][mdata.obs_names].copy()"
             )
+
+
+def _refuse_unknown(kwargs: Mapping[str, Any]) -> None:
+    """Refuse arguments that scvi-tools does not pass when it loads a model."""
+    passed = set(inspect.signature(AnnDataManager.register_fields).parameters)
+    passed |= {"extend_categories", "allow_missing_labels"}
+    unknown = sorted(set(kwargs) - passed)
+    if unknown:
+        names = inspect.signature(SetupMixin.setup_anndata).parameters
+        close = difflib.get_close_matches(unknown[0], names, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise TypeError(f"setup has no argument {unknown[0]!r}.{hint}")
 
 
 def _keys(*columns: str | None) -> dict[str, str | None]:

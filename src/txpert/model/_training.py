@@ -14,6 +14,7 @@ from scvi import settings
 from scvi.train import TrainRunner
 
 from txpert._constants import CONTROL, TEST, TRAIN, VALIDATION
+from txpert._options import check_path
 from txpert.data import ConditionTable
 from txpert.data._controls import Matching
 from txpert.data._screen import Screen
@@ -155,6 +156,8 @@ class TrainingMixin:
             plan_kwargs=plan_kwargs,
             trainer_kwargs={"accelerator": accelerator, "devices": devices, **trainer_kwargs},
         )
+        if checkpoint is not None:
+            check_path("checkpoint", checkpoint)
         screen, table = self._current_split()
         data = TrainingData.of(screen, table)
         self._refuse_leak(data)

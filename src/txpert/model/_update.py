@@ -25,7 +25,7 @@ from txpert.graph._knowledge_graph import Graphs, as_graphs
 
 from ._components import GAUSSIAN_PROCESS, MEAN, NETWORK, GaussianProcessComponent, Training
 from ._ensemble import Ensemble
-from ._registered import check_genes, read_screen
+from ._registered import check_genes, read_screen, unregistered_on_failure
 from ._updated import updated, with_controls, without_network
 
 Model = TypeVar("Model", bound="UpdateMixin")
@@ -171,9 +171,10 @@ class UpdateMixin:
 
     def _perturbed(self, adata: AnnData | MuData) -> ConditionTable:
         """Return the perturbed conditions to learn from, batches of a cell line pooled."""
-        self._validate_anndata(adata)
-        screen = read_screen(self.get_anndata_manager(adata, required=True))
-        check_genes(screen.genes, self.genes)
+        check_genes(adata, self.registry, self.genes)
+        with unregistered_on_failure(adata):
+            self._validate_anndata(adata)
+            screen = read_screen(self.get_anndata_manager(adata, required=True))
         table = ConditionTable.from_screen(screen).over_batches()
         chosen = ~table.obs[CONTROL].to_numpy(dtype=bool)
         if SPLIT in table.obs:

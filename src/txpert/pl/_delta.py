@@ -15,7 +15,7 @@ from txpert._constants import CELL_LINE, PERTURBATION, UNS_KEY
 from txpert.data._tokens import canonical_label, parse_targets
 
 from ._canvas import Colors, axes_of, finish, plain, titled
-from ._labels import label_points, shown
+from ._labels import check_drawing, label_points, shown
 from ._results import OBSERVED, evaluation, one_of
 
 
@@ -62,6 +62,7 @@ def delta(
     KeyError
         If there is no evaluation, or it lacks the perturbation, cell line or model.
     """
+    check_drawing(n_labels, ax)
     results = evaluation(adata, key)
     obs, metrics = results["delta_obs"], results["metrics"]
     model = one_of(model, list(dict.fromkeys(metrics["model"])), "model")

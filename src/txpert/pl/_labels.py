@@ -8,6 +8,7 @@ import numpy as np
 from adjustText import adjust_text
 from matplotlib.axes import Axes
 
+from txpert._options import check_whole
 from txpert._types import BoolArray, FloatArray, IntArray
 
 _LONGEST = 40
@@ -20,6 +21,21 @@ def shown(name: object, longest: int = _LONGEST) -> str:
     text = " ".join(str(name).split())
     text = text if len(text) <= longest else f"{text[: longest - 1]}…"
     return text.replace("$", r"\$")
+
+
+def check_drawing(n_labels: int, ax: Axes | None) -> None:
+    """Refuse a number of labels or axes that are none, before anything is drawn.
+
+    Raises
+    ------
+    TypeError
+        If ``ax`` are no axes.
+    ValueError
+        If ``n_labels`` is no whole number of at least 0.
+    """
+    check_whole("n_labels", n_labels, least=0)
+    if not isinstance(ax, Axes | None):
+        raise TypeError(f"ax takes Matplotlib axes, such as plt.subplots()[1], not {ax!r}.")
 
 
 def label_points(

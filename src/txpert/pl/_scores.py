@@ -19,7 +19,7 @@ from txpert.metrics import paired_test
 from txpert.splits._perturbations import group_key
 
 from ._canvas import Colors, axes_of, finish, legend_below, plain, titled
-from ._labels import label_points, shown
+from ._labels import check_drawing, label_points, shown
 from ._results import evaluation, one_of
 
 
@@ -67,6 +67,7 @@ def scores(
     ValueError
         If the metric is undefined for every perturbation.
     """
+    check_drawing(n_labels, ax)
     metrics = evaluation(adata, key)["metrics"]
     one_of(metric, score_names(main=True), "metric")
     names = list(dict.fromkeys(metrics["model"]))

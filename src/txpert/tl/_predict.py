@@ -8,8 +8,10 @@ from anndata import AnnData
 from mudata import MuData
 
 from txpert._constants import BATCH, CELL_LINE, DELTA, MODALITY, PERTURBATION
+from txpert._options import check_name
 from txpert.model import TxPertModel
 from txpert.model._components import NETWORK
+from txpert.model._registered import unregistered_on_failure
 
 from ._read import read_now
 
@@ -64,9 +66,13 @@ def predict(adata: AnnData | MuData, model: TxPertModel, *, key_added: str = "X_
     >>> adata.layers["txpert_delta"].shape == adata.shape
     True
     """
-    screen, table = read_now(model, adata)
-    asked = table.obs[[name for name in _CONDITION if name in table.obs]]
-    predicted = model.predict(asked, controls=table.controls)
+    check_name("key_added", key_added)
+    if not isinstance(model, TxPertModel):
+        raise TypeError(f"model is a trained TxPertModel, not {model!r}.")
+    with unregistered_on_failure(adata):
+        screen, table = read_now(model, adata)
+        asked = table.obs[[name for name in _CONDITION if name in table.obs]]
+        predicted = model.predict(asked, controls=table.controls)
     condition = table.condition_of(screen)
     expression = np.asarray(predicted.X)[condition]
     layer = key_added.removeprefix("X_")
