@@ -242,21 +242,29 @@ class PredictionMixin:
 
     def _gene_ids(self) -> dict[str, str]:
         """Return nodes by the Ensembl ids that columns of ``var`` give them."""
-        if self.adata is None or not hasattr(self.adata, "var"):
+        var = self._var()
+        if var is None:
             return {}
         found: dict[str, str] = {}
-        for name in self.adata.var.columns:
-            column = self.adata.var[name].dropna().astype(str)
+        for name in var.columns:
+            column = var[name].dropna().astype(str)
             if column.str.match(r"ENS[A-Z]*G\d{11}").any():
-                found |= {key: gene for gene, key in column.items() if gene in self.nodes}
+                found |= {key: str(gene) for gene, key in column.items() if gene in self.nodes}
         return found
+
+    def _var(self) -> pd.DataFrame | None:
+        """Return the genes' annotation in memory, ``None`` without data."""
+        if self.adata is None:
+            return None
+        modality = (self.registry["setup_args"].get("modalities") or {}).get("layer")
+        var = (self.adata if modality is None else self.adata.mod[modality]).var
+        return var if isinstance(var, pd.DataFrame) else var.to_memory()
 
     def _annotate(self, predicted: AnnData) -> None:
         """Add the genes' annotation, and how the model was made and trained."""
-        if self.adata is not None:
-            modality = (self.registry["setup_args"].get("modalities") or {}).get("layer")
-            data = self.adata if modality is None else self.adata.mod[modality]
-            predicted.var = pd.DataFrame(data.var)
+        var = self._var()
+        if var is not None:
+            predicted.var = var.copy()
         predicted.uns[UNS_KEY] = self.record()
 
     def record(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from ._plan import MONITOR
 
-_LIGHTNING = "lightning.pytorch.utilities.rank_zero"
+_LOGGERS = ("lightning.pytorch.utilities.rank_zero", "scvi.data._download")
 
 
 class TrainingProgress:
@@ -93,19 +93,20 @@ class EpochProgress(pl.Callback):
 
 
 class _Advertising(logging.Filter):
-    """Leaves out what Lightning says of devices that there are none of, and of its products."""
+    """Leaves out what is said of absent devices, of products and of local files."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         text = record.getMessage()
         idle = "available: False" in text or text.startswith("`Trainer.fit` stopped")
-        return not (idle or text.startswith("💡"))
+        return not (idle or text.startswith("💡") or text.endswith("already downloaded"))
 
 
 @contextmanager
 def without_advertising() -> Iterator[None]:
-    """Leave out Lightning's messages about itself; those about the training stay."""
-    logger, only_ours = logging.getLogger(_LIGHTNING), _Advertising()
-    logger.addFilter(only_ours)
+    """Leave out the libraries' messages about themselves; those about the model stay."""
+    loggers, only_ours = [logging.getLogger(name) for name in _LOGGERS], _Advertising()
+    for logger in loggers:
+        logger.addFilter(only_ours)
     try:
         with warnings.catch_warnings():
             for message in (
@@ -116,4 +117,5 @@ def without_advertising() -> Iterator[None]:
                 warnings.filterwarnings("ignore", message=message)
             yield
     finally:
-        logger.removeFilter(only_ours)
+        for logger in loggers:
+            logger.removeFilter(only_ours)

@@ -19,6 +19,7 @@ from mudata import MuData
 from txpert._files import replacing_in
 
 from ._checkpoints import plain_history, read_history
+from ._progress import without_advertising
 from ._registered import unregistered_on_failure
 from ._scvi import refusal
 
@@ -80,7 +81,7 @@ class SavingMixin:
         path = Path(dir_path) / f"{prefix or ''}{_FILE}"
         if not trust and (path.exists() or backup_url is None):
             check_file(path)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), without_advertising():
             warnings.filterwarnings("ignore", message="Save path contains no saved anndata")
             load: Callable[..., Model] = super().load  # type: ignore[misc]
             with unregistered_on_failure(adata):
