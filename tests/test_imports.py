@@ -13,8 +13,8 @@ import txpert
 
 ROOT = Path(txpert.__file__).parent
 ORDER = [
-    {"_constants", "_compat", "_refined", "_types", "_files", "_layers"},
-    {"_csv", "_fingerprint", "_stored"},
+    {"_constants", "_compat", "_refined", "_types", "_files", "_layers", "_transfer"},
+    {"_csv", "_fingerprint", "_stored", "_download"},
     {"graph", "nn", "metrics"},
     {"data"},
     {"effects", "splits", "evaluation"},
