@@ -24,6 +24,7 @@ def test_norman_has_pairs_and_counts(publish, record):
     assert list(adata.obs["published_label"]) == labels
     assert np.array_equal(adata.X.toarray(), counts)
     assert np.array_equal(adata.layers["counts"].toarray(), counts)
+    assert np.shares_memory(adata.layers["counts"].data, adata.X.data), "counts are held twice"
     assert adata.uns["screen"]["reference"] == "10.1126/science.aax4438"
     tx.pp.normalize(adata)
     assert np.array_equal(adata.layers["counts"].toarray(), counts)

@@ -10,6 +10,7 @@ from typing import Any
 import anndata as ad
 import numpy as np
 from scipy import sparse
+from tqdm.auto import tqdm
 
 from txpert._files import replacing
 from txpert._types import BoolArray, Matrix
@@ -88,10 +89,12 @@ def _counts(published: ad.AnnData, kept: BoolArray, where: str) -> Iterator[spar
     if getattr(matrix, "format", "csr") == "csc":
         matrix = matrix.to_memory()
     check = ValueCheck(f"X of {where}", published.obs_names, counts=True)
-    for rows, block in iter_chunks(matrix):
-        check.add(rows, check.judge(block))
-        check.refuse()
-        yield _csr(block[kept[rows]])
+    with tqdm(total=len(kept), desc="converting", unit="cell", unit_scale=True) as progress:
+        for rows, block in iter_chunks(matrix):
+            check.add(rows, check.judge(block))
+            check.refuse()
+            yield _csr(block[kept[rows]])
+            progress.update(block.shape[0])
 
 
 def _csr(block: Matrix) -> sparse.csr_matrix:

@@ -22,14 +22,15 @@ def scperturb(
 
     Columns and labels follow the collection's conventions: obs ``perturbation`` with
     ``"control"`` and, where ``nperts`` says so, combinations ``"A_B"``; ``batch`` or a GEM group;
-    ``cell_line`` or ``celltype``; ``perturbation_type``. Labels that name guides are rewritten by
+    ``cell_line`` or ``celltype``; ``perturbation_type``. Not every file follows them:
+    compare ``perturbation`` with ``published_label``. Labels that name guides are rewritten by
     :func:`txpert.pp.harmonize_labels`. The digest of files that :func:`show` does not list is not
     known here: the first download is taken as it comes.
 
     Parameters
     ----------
     name
-        Such as ``"DixitRegev2016"``; https://scperturb.org lists them.
+        Such as ``"TianKampmann2021_CRISPRi"``; https://scperturb.org lists them.
     path, cache_dir, backed
         As in :func:`norman_2019`.
 
@@ -51,7 +52,7 @@ def scperturb(
     Examples
     --------
     >>> import txpert as tx
-    >>> adata = tx.datasets.scperturb("DixitRegev2016")  # doctest: +SKIP
+    >>> adata = tx.datasets.scperturb("TianKampmann2021_CRISPRi")  # doctest: +SKIP
     """
     return load(_find(name), path, cache_dir, backed)
 
@@ -67,7 +68,7 @@ def _find(name: str) -> Screen:
     file = f"{name.removesuffix('.h5ad')}.h5ad"
     if not name or not file.replace("_", "").replace("-", "").replace(".", "").isalnum():
         raise ValueError(
-            f"{name!r} is no name of a file, such as 'DixitRegev2016'; "
+            f"{name!r} is no name of a file, such as 'TianKampmann2021_CRISPRi'; "
             "https://scperturb.org lists them."
         )
     known = [screen for screen in SCREENS.values() if screen.file == file]
