@@ -241,6 +241,6 @@ def test_kernels_of_single_precision_have_no_negative_eigenvalues(kernels):
     prior = layout.prior(kernels.prior, rows.contexts)
     large = prior.center.copy()
     large[: 1 + len(between)] = prior.bounds[: 1 + len(between), 1]
-    large[-2:] = prior.bounds[-2:, 0], 0
+    large[-2:] = [prior.bounds[-2, 0], 0.0]
     matrix, _ = rows.parametrized(layout, between)(large)
     assert np.linalg.eigvalsh(matrix)[0] > 0
