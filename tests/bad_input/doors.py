@@ -339,7 +339,7 @@ DOORS = [
         "tl.predict",
         predict_cells,
         _ALL,
-        (*_SCVI, "obsm:X_txpert"),
+        (*_SCVI, "obsm:X_txpert", "layers:txpert"),
         few=True,
         expects=_cells_predicted,
     ),

@@ -144,7 +144,7 @@ OPTIONS: dict[str, tuple[Call, dict[str, tuple[Any, ...]]]] = {
     ),
     "predict": (
         _predict,
-        {"perturbations": (3, [], [3], [None], ["NOPE"], ["JAK2+"], {}), "cell_line": KEY}
+        {"perturbations": (3, [], [3], [None], ["JAK2+"], {}), "cell_line": KEY, "unknown": CHOICE}
         | {"batch": ("nope",), "controls": (3, "nope"), "batch_size": POSITIVE}
         | {"return_std": FLAG},
     ),
@@ -321,7 +321,7 @@ OPTIONS: dict[str, tuple[Call, dict[str, tuple[Any, ...]]]] = {
 
 
 MESSAGES = {
-    ("predict", "perturbations"): "perturbation|No node of the model: 'NOPE'",
+    ("predict", "perturbations"): "perturbation",
     ("pp.mark_unmeasured", "genes"): "'NOPE'|genes is a dictionary",
     ("pp.highly_variable_genes", "cell_line"): "There is no cell line",
     ("tl.evaluate", "model"): "takes a TxPertModel|model has 3",

@@ -128,7 +128,7 @@ def test_one_line_alone(make_table, delta_of, baseline):
 
 
 def test_wrong_input(left_out):
-    with pytest.raises(ValueError, match="temperature must be positive"):
+    with pytest.raises(ValueError, match="temperature must be a finite number above 0"):
         WeightedCellLineBaseline(left_out, temperature=0)
     with pytest.raises(KeyError, match="no controls of cell line 'U'"):
         NearestCellLineBaseline(left_out).similarity("U")

@@ -102,7 +102,7 @@ def test_a_graph_too_small_is_refused(graph):
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"n_cells": 0}, "n_cells must be at least 1"),
+        ({"n_cells": 0}, "n_cells must be a whole number of at least 1"),
         ({"n_controls": 3}, "needs a control cell"),
         ({"n_doubles": 11}, "make 10 pairs only"),
     ],

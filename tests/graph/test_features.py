@@ -59,7 +59,7 @@ def test_missing_values_are_refused_or_filled_with_the_mean():
         (FEATURES.assign(x="word"), {}, ValueError, "Feature 'x' .*not numeric"),
         (FEATURES.rename({"MLL": ""}), {}, ValueError, "Row 2 .*no gene name"),
         (FEATURES.rename({"MLL": "nan", "JAK2": " "}), {}, ValueError, r"\(of 2 such rows\)"),
-        (FEATURES, {"genes": ["Jak2"]}, ValueError, "mouse"),
+        (FEATURES, {"genes": ["Nothing1"]}, ValueError, "None of the"),
         (FEATURES, {"metric": "euclidean"}, ValueError, "metric must be"),
         (FEATURES, {"sign": "negative"}, ValueError, "sign must be"),
         (FEATURES, {"missing": "zero"}, ValueError, "missing must be"),

@@ -84,7 +84,6 @@ def test_genes_keep_the_names_they_were_asked_for_by():
 @pytest.mark.parametrize(
     ("genes", "message"),
     [
-        (["Jak2", "Stat1"], "mouse"),
         (["ENSMUSG00000024789"], "mouse"),
         (["ENSG99999999999"], "Ensembl"),
         (["nothing"], "None of the 1 genes"),

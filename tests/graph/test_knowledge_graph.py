@@ -224,7 +224,9 @@ def test_match_gives_a_node_one_name_its_own_first():
 def test_match_without_a_common_gene_says_what_the_genes_look_like():
     graph = KnowledgeGraph("g", ["KMT2A", "JAK2"], [0], [1], [1])
     with pytest.raises(ValueError, match="mouse"):
-        graph.match(["Jak2", "Kmt2a"])
+        graph.match(["Stat1", "Trp53"])
+    with pytest.warns(UserWarning, match="Read 'Jak2' as 'JAK2'"):
+        assert graph.match(["Jak2"]).nodes.tolist() == ["Jak2"]
 
 
 def test_filters_compose_and_remember():

@@ -110,8 +110,18 @@ def test_own_controls(adata, make_model):
 
 
 def test_unknown_genes_are_named(adata, make_model):
+    model = make_model(adata, epochs=1, components=("mean", "gaussian_process", "network"))
     with pytest.raises(KeyError, match=r"'GENE61'.*model\.nodes"):
-        make_model(adata, epochs=0).predict("GENE61")
+        model.predict("GENE61", unknown="raise")
+    with pytest.warns(UserWarning, match=r"'GENE61'.*mean effect"):
+        predicted = model.predict(["GENE61", "GENE3", "GENE3+GENE62"])
+    assert predicted.obs["unknown_target"].tolist() == [True, False, True]
+    mean = model._ensemble().components["mean"].effects.pooled_mean
+    unknown = predicted.layers["delta"][0]
+    assert np.corrcoef(unknown, mean)[0, 1] > 0.99
+    alone = make_model(adata, epochs=1, components="network")
+    with pytest.raises(KeyError, match="'GENE61'"):
+        alone.predict("GENE61")
 
 
 def test_embeddings(adata, make_model):

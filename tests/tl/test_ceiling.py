@@ -242,7 +242,7 @@ def test_estimates_agree_with_an_experiment_done_twice():
     [
         ({"kind": "thirds"}, ValueError, "no ceiling 'thirds'; there are 'split_half' and"),
         ({"kind": []}, ValueError, "no ceiling"),
-        ({"n_repeats": 0}, ValueError, "n_repeats must be at least 1, not 0"),
+        ({"n_repeats": 0}, ValueError, "n_repeats must be a whole number of at least 1, not 0"),
         ({"split": "tset"}, ValueError, "No perturbation is in the split 'tset'"),
         ({"split_key": None}, ValueError, "score all perturbations by split=None"),
         ({"batch_key": "lane"}, KeyError, "no column 'lane'"),

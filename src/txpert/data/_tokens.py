@@ -133,11 +133,17 @@ def encode_targets(labels: Iterable[str], nodes: pd.Index) -> IntArray:
     positions = nodes.get_indexer(pd.Index(flat, dtype=object))
     if (positions == -1).any():
         unknown = dict.fromkeys(t for t, i in zip(flat, positions, strict=True) if i == -1)
-        raise KeyError(_unknown_targets(list(unknown), nodes))
+        raise KeyError(unknown_targets(list(unknown), nodes))
     encoded = np.full((len(targets), order), len(nodes), dtype=np.int64)
     lengths = np.array([len(parts) for parts in targets], dtype=np.int64)
     encoded[np.arange(order) < lengths[:, None]] = positions
     return encoded
+
+
+def without_node(labels: Iterable[str], nodes: pd.Index) -> list[list[str]]:
+    """Return the targets of each perturbation that are no node."""
+    known = set(nodes)
+    return [[t for t in parse_targets(label) if t not in known] for label in labels]
 
 
 def measured_targets(labels: Iterable[str], genes: pd.Index) -> tuple[IntArray, IntArray]:
@@ -168,7 +174,7 @@ def plain_name(name: str) -> str:
     return re.sub(r"[\s_.-]+", "-", unversioned)
 
 
-def _unknown_targets(unknown: list[str], nodes: pd.Index) -> str:
+def unknown_targets(unknown: list[str], nodes: pd.Index) -> str:
     shown = ", ".join(map(repr, unknown[:5])) + (", …" if len(unknown) > 5 else "")
     alike = [node for node in nodes if plain_name(node) == plain_name(unknown[0])]
     close = alike or difflib.get_close_matches(unknown[0], nodes, n=3, cutoff=0.7)

@@ -102,7 +102,8 @@ def match_names(known: pd.Index, genes: Iterable[str]) -> pd.Series:
         alias = map_genes(lost)["symbol"].map(node_of).dropna().drop_duplicates()
         position[alias.index] = alias.astype(np.int64)
         spelled = _spelled(wanted[position == -1], known, position)
-        position[spelled.index] = spelled.astype(np.int64)
+        if len(spelled):
+            position[spelled.index] = spelled.astype(np.int64)
     found = position[position >= 0]
     if found.empty:
         raise ValueError(

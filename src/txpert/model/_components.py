@@ -13,10 +13,10 @@ import pandas as pd
 
 from txpert._constants import BATCH, CELL_LINE, MODALITY, N_CELLS, PERTURBATION
 from txpert._options import check_names
-from txpert._types import FloatArray, IntArray
+from txpert._types import BoolArray, FloatArray, IntArray
 from txpert.data import ConditionTable
 from txpert.data._controls import ControlProfiles
-from txpert.data._tokens import canonical_label, parse_targets
+from txpert.data._tokens import canonical_label, parse_targets, without_node
 from txpert.effects._contexts import Context
 from txpert.effects._gene_kernels import GeneKernels
 from txpert.effects._gene_process import GeneGaussianProcess, Posterior
@@ -115,6 +115,10 @@ class Component(ABC):
         context
             Position of each condition's controls among them.
         """
+
+    def covers(self, conditions: pd.DataFrame) -> BoolArray:
+        """Say which conditions the component can predict, ``(n_conditions,)``."""
+        return np.ones(len(conditions), dtype=bool)
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
@@ -375,6 +379,11 @@ class NetworkComponent(Component):
     def in_batches(self, size: int) -> NetworkComponent:
         """Return the component that decodes so many conditions at once."""
         return replace(self, network=replace(self.network, batch_size=size))
+
+    def covers(self, conditions: pd.DataFrame) -> BoolArray:
+        """Say of which conditions all targets are nodes."""
+        unknown = without_node(conditions[PERTURBATION].astype(str), self.network.nodes)
+        return np.array([not targets for targets in unknown], dtype=bool)
 
     def delta(
         self, conditions: pd.DataFrame, profiles: ControlProfiles, context: IntArray

@@ -211,7 +211,7 @@ class Ensemble:
         sizes = {self.first: np.linalg.norm(total, axis=1)}
         for name in list(self.components)[1:]:
             weight = np.array([weights[kind].of.get(name, 0.0) for kind in kinds], np.float32)
-            rows = np.flatnonzero(weight)
+            rows = np.flatnonzero((weight > 0) & self.components[name].covers(conditions))
             sizes[name] = np.zeros(len(conditions), dtype=np.float32)
             if not rows.size:  # what has no weight is not computed, and may be NaN
                 continue

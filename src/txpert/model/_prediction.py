@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from threading import RLock
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,14 +17,14 @@ from scvi import settings
 from tqdm.auto import tqdm
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, UNS_KEY
-from txpert._options import check_flag, check_whole
-from txpert._types import FloatArray, IntArray
+from txpert._options import check_choice, check_flag, check_names, check_whole
+from txpert._types import BoolArray, FloatArray, IntArray
 from txpert.data import ConditionTable
 from txpert.data._controls import ControlProfiles, Matching
 from txpert.data._layout import lay_out
 from txpert.data._meant import meant, warn_of_meant
 from txpert.data._screen import Screen
-from txpert.data._tokens import encode_targets
+from txpert.data._tokens import encode_targets, unknown_targets, without_node
 from txpert.effects._confidence import Confidence
 from txpert.graph import KnowledgeGraph
 
@@ -99,6 +100,7 @@ class PredictionMixin:
         clip: bool = True,
         return_confidence: bool = False,
         interval: float | None = None,
+        unknown: Literal["mean", "raise"] = "mean",
     ) -> AnnData:
         """Predict the expression of perturbed cells.
 
@@ -134,6 +136,10 @@ class PredictionMixin:
         interval
             Coverage, such as 0.9, of intervals ``layers["lower"]`` to ``layers["upper"]`` for a
             measurement of Δ; conformal, calibrated on left-out training perturbations.
+        unknown
+            Targets that are no node of the model: ``"mean"`` predicts the mean effect for them,
+            with a warning and ``obs["unknown_target"]``; ``"raise"`` refuses them, as the network
+            alone always does.
 
         Returns
         -------
@@ -152,7 +158,8 @@ class PredictionMixin:
         Raises
         ------
         KeyError
-            If a target is no node of the model or a context has no controls.
+            If a context has no controls, or a target is no node of the model and ``unknown`` is
+            ``"raise"`` or there is the network alone.
         ValueError
             If a label is malformed, the control cells lack genes, ``batch_size`` is no whole
             number of at least 1, components were never fitted, ``interval`` is not between 0 and
@@ -166,6 +173,7 @@ class PredictionMixin:
             "return_confidence": return_confidence,
         }.items():
             check_flag(name, flag)
+        check_choice("unknown", unknown, ("mean", "raise"))
         check_level(interval)
         self._check_if_trained(warn=True)
         arguments = self.registry["setup_args"]
@@ -182,8 +190,7 @@ class PredictionMixin:
             batch=batch,
             by_batch=by_batch,
         )
-        # Refuses unknown targets, whatever the components.
-        encode_targets(obs[PERTURBATION].unique(), self.nodes)
+        no_node = self._without_node(obs, unknown)
         if self.ensemble_ is not None:
             training = ControlProfiles.from_dict(self.controls_)
             warn_of_unseen_lines(self._ensemble(), obs, profiles, training)
@@ -197,6 +204,7 @@ class PredictionMixin:
             if return_confidence:
                 expected = expected_scores(self._ensemble(), confidence, obs)
         predicted = profiles.prediction_from_delta(obs, context, delta, clip=clip)
+        predicted.obs["unknown_target"] = no_node
         self._annotate(predicted)
         if posterior is not None and posterior.specific is not None:
             predicted.obs["specific"] = posterior.specific
@@ -234,11 +242,30 @@ class PredictionMixin:
         """Return labels written with the names of nodes, and say which were meant."""
         if isinstance(perturbations, pd.DataFrame):
             return perturbations  # each row is named as asked for, in what comes back too
-        labels = [perturbations] if isinstance(perturbations, str) else list(perturbations)
+        if isinstance(perturbations, str):
+            perturbations = [perturbations]
+        labels = check_names("perturbations", perturbations)
         known = self.nodes.append(pd.Index(profiles.labels, dtype=object))
         read = meant(labels, known, self._gene_ids())
         warn_of_meant(read, settings.warnings_stacklevel + 1)
         return [read.get(label, label) for label in labels]
+
+    def _without_node(self, obs: pd.DataFrame, unknown: str) -> BoolArray:
+        """Say which conditions have a target that is no node; warn, or raise if asked to."""
+        if unknown == "raise" or self.ensemble_ is None:
+            encode_targets(obs[PERTURBATION].unique(), self.nodes)
+            return np.zeros(len(obs), dtype=bool)
+        found = without_node(obs[PERTURBATION].astype(str), self.nodes)
+        targets = list(dict.fromkeys(target for of_row in found for target in of_row))
+        if targets:
+            warnings.warn(
+                f"{unknown_targets(targets, self.nodes)} Nothing specific is known of them: they "
+                "have the mean effect of the perturbations in training, and "
+                "obs['unknown_target'] is true (unknown='raise' refuses them).",
+                UserWarning,
+                stacklevel=settings.warnings_stacklevel + 1,
+            )
+        return np.array([bool(of_row) for of_row in found], dtype=bool)
 
     def _gene_ids(self) -> dict[str, str]:
         """Return nodes by the Ensembl ids that columns of ``var`` give them."""

@@ -57,16 +57,22 @@ def scvi_options(
 
     Raises
     ------
+    TypeError
+        If options by name are no dictionary.
     ValueError
         If an option divides cells.
     """
     rest = dict(trainer_kwargs)
+    plans = {"plan_config": rest.pop("plan_config", None), "plan_kwargs": plan_kwargs}
+    for name, given in {**plans, "trainer_config": rest.get("trainer_config")}.items():
+        if given is not None and not isinstance(given, Mapping):
+            raise TypeError(f"{name} takes a dictionary of options by name, not {given!r}.")
     for name in _SPLITTING:
         if rest.pop(name, None) not in (None, True if name == "shuffle_set_split" else None):
             raise ValueError(refusal(name))
     if rest.pop("load_sparse_tensor", False):
         raise ValueError("load_sparse_tensor is not taken: minibatches are dense means.")
-    plan = {**(rest.pop("plan_config", None) or {}), **(plan_kwargs or {})}
+    plan = {**(plans["plan_config"] or {}), **(plan_kwargs or {})}
     return plan, {**(rest.pop("trainer_config", None) or {}), **rest}
 
 

@@ -85,7 +85,7 @@ def profile(
         observed=measured,
     )
     top = top_genes(genes, n_genes)
-    ax = axes_of(ax, 3.6, 0.9 + 0.2 * len(top))
+    ax = axes_of(ax, 4.2, 0.9 + 0.2 * len(top))
     colors = Colors.of(ax)
     ax.axvline(0, color=colors.faint, linewidth=1, zorder=0)
     place = np.arange(len(top))
