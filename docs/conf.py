@@ -22,12 +22,16 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
+    "sphinx-mathjax-offline",  # equations show without a network
+    "sphinx_design",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "**.ipynb_checkpoints"]
 
 html_theme = "sphinx_book_theme"
 html_title = "txpert"
+html_static_path = ["_static"]
+html_css_files = ["txpert.css"]
 html_theme_options = {"show_toc_level": 2}
 
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
@@ -83,6 +87,16 @@ def _check_complete(app: Sphinx, env: BuildEnvironment) -> None:
                 )
 
 
+def _check_names(app: Sphinx, env: BuildEnvironment) -> None:
+    """Warn of pages whose names differ in case only: one would overwrite the other on a Mac."""
+    seen: dict[str, str] = {}
+    for name in sorted(env.found_docs):
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            logging.getLogger(__name__).warning("Pages %s and %s differ in case only", other, name)
+
+
 def setup(app: Sphinx) -> None:
-    """Connect the completeness check."""
+    """Connect the checks of completeness and of names."""
     app.connect("env-check-consistency", _check_complete)
+    app.connect("env-check-consistency", _check_names)
