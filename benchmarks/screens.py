@@ -132,6 +132,16 @@ def human(folder: Path) -> Screen:
     return Screen(adata, graphs, "perturbation")
 
 
+def human_string(folder: Path) -> Screen:
+    """Return the same screens with the 20 strongest edges of STRING alone."""
+    adata = ad.read_h5ad(folder / "replogle_up.h5ad")
+    adata = adata[~adata.obs["control"].astype(bool)].copy()
+    string = KnowledgeGraph.from_edges(
+        folder / "string_links.tsv.gz", name="string", weight="combined_score", directed=False
+    )
+    return Screen(adata, {"string 20": string.top_k(20)}, "perturbation")
+
+
 def yeast(folder: Path) -> Screen:
     adata = ad.read_h5ad(folder / "yeast_tf.h5ad")
     actions = pd.read_csv(folder / "yeast_string_actions.tsv.gz", sep="\t")

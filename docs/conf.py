@@ -42,6 +42,9 @@ autosummary_generate = True
 autodoc_member_order = "bysource"
 autodoc_type_aliases = {"npt.ArrayLike": "ArrayLike"}
 autodoc_typehints_format = "short"
+# Own public names are checked; those of other packages are only where their inventories are.
+nitpicky = True
+nitpick_ignore_regex = [(r"py:.*", r"(?!txpert\.).*"), (r"py:.*", r"txpert\.(.*\.)?_.*")]
 python_maximum_signature_line_length = 88
 python_use_unqualified_type_names = True
 napoleon_google_docstring = False

@@ -1,6 +1,6 @@
 """Build the packaged table of human gene names from NCBI Gene.
 
-``genes`` has the columns symbol, entrez and ensembl, ``aliases`` has alias and symbol. Run::
+``genes`` has the columns symbol, entrez, ensembl and n_pubmed, ``aliases`` has alias and symbol. Run::
 
     python scripts/build_gene_names.py gene_info.tsv.gz gene_aliases.tsv.gz OUTPUT.tsv.gz
 """
@@ -22,8 +22,9 @@ def read(path: Path) -> pd.DataFrame:
 def table(genes: pd.DataFrame, aliases: pd.DataFrame) -> pd.DataFrame:
     """Return one row per gene, its aliases joined by bars."""
     joined = aliases.sort_values(["symbol", "alias"]).groupby("symbol")["alias"].agg("|".join)
-    rows = genes[["symbol", "entrez", "ensembl"]].sort_values("symbol")
-    return rows.assign(aliases=rows["symbol"].map(joined).fillna(""))
+    rows = genes[["symbol", "entrez", "ensembl", "n_pubmed"]].sort_values("symbol")
+    aliases_of = rows["symbol"].map(joined).fillna("")
+    return rows.assign(aliases=aliases_of, n_pubmed=rows.pop("n_pubmed"))
 
 
 def main() -> None:

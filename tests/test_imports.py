@@ -13,18 +13,30 @@ import txpert
 
 ROOT = Path(txpert.__file__).parent
 ORDER = [
-    {"_constants", "_compat", "_refined", "_types", "_files", "_layers"},
+    {
+        "_constants",
+        "_compat",
+        "_refined",
+        "_types",
+        "_files",
+        "_layers",
+        "_options",
+        "_repr",
+    },
     {"_csv", "_fingerprint", "_stored"},
-    {"graph", "nn", "metrics"},
+    {"graph", "nn", "metrics", "_ranking"},
     {"data"},
     {"effects", "splits", "evaluation"},
     {"baselines", "model"},
-    {"pp"},
-    {"datasets"},
+    {"pp", "get", "_cite"},
+    {"datasets", "_analysis"},
     {"tl"},
     {"_benchmark"},
     {"pl", "testing"},
+    {"_report"},
     {"demo"},
+    {"_cli"},
+    {"__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
 CELLS = {"scvi", "anndata", "scanpy", "mudata"}
@@ -38,6 +50,8 @@ FORBIDDEN = {
     "effects": NETWORKS,
     "splits": NETWORKS,
     "evaluation": NETWORKS,
+    "get": NETWORKS,
+    "_analysis": CELLS | NETWORKS,
 }
 CONVERTERS = {"graph/_interop.py"}
 """Files that turn our objects into those of a library, which they import when called."""

@@ -8,6 +8,7 @@ from . import (
     datasets,
     effects,
     evaluation,
+    get,
     graph,
     metrics,
     model,
@@ -18,7 +19,9 @@ from . import (
     testing,
     tl,
 )
-from ._benchmark import BenchmarkResult, benchmark
+from ._benchmark import BenchmarkResult, ablate_graphs, benchmark
+from ._cite import cite
+from ._report import report
 from .model import TxPertModel
 
 __version__ = version("txpert")
@@ -27,18 +30,22 @@ __all__ = [
     "BenchmarkResult",
     "TxPertModel",
     "__version__",
+    "ablate_graphs",
     "baselines",
     "benchmark",
+    "cite",
     "data",
     "datasets",
     "effects",
     "evaluation",
+    "get",
     "graph",
     "metrics",
     "model",
     "nn",
     "pl",
     "pp",
+    "report",
     "splits",
     "testing",
     "tl",

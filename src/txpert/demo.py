@@ -17,6 +17,7 @@ from tempfile import TemporaryFile
 import anndata as ad
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 import txpert as tx
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT, TEST
@@ -32,10 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         _run(options)
     except (ValueError, KeyError, TypeError, OSError) as error:
-        raise SystemExit(_reason(error)) from error
+        raise SystemExit(reason(error)) from error
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """Return the message of an error in one line."""
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     return " ".join(text.split()) or type(error).__name__
@@ -54,7 +55,7 @@ def _run(options: argparse.Namespace) -> None:
     scvi.settings.seed = options.seed
     adata = _load(options)
     print(f"Screen: {adata.n_obs:,} cells × {adata.n_vars:,} genes")
-    if _has_counts(adata):
+    if has_counts(adata):
         print("Raw counts found: normalizing to 4,000 counts per cell and taking log1p.")
         tx.pp.normalize(adata)
     if SPLIT not in adata.obs:
@@ -119,7 +120,16 @@ def _folder(name: str) -> Path:
     return out
 
 
-def _read(path: str) -> ad.AnnData:
+def read_h5ad(path: str) -> ad.AnnData:
+    """Read an h5ad file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    ValueError
+        If it is damaged, or none.
+    """
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no file {path}.")
     try:
@@ -127,7 +137,7 @@ def _read(path: str) -> ad.AnnData:
     # What a damaged or foreign file fails with depends on where it is damaged.
     except Exception as error:
         raise ValueError(
-            f"{path} is not an h5ad file, or is cut off or damaged ({_reason(error)})."
+            f"{path} is not an h5ad file, or is cut off or damaged ({reason(error)})."
         ) from error
 
 
@@ -135,7 +145,7 @@ def _load(options: argparse.Namespace) -> ad.AnnData:
     """Read the screen and give its obs columns the names used everywhere."""
     if options.h5ad is None:
         return tx.datasets.simulate(n_genes=500, seed=options.seed)
-    adata = _read(options.h5ad)
+    adata = read_h5ad(options.h5ad)
     if options.perturbation_key not in adata.obs:
         raise SystemExit(
             f"{options.h5ad} has no obs column {options.perturbation_key!r}; it has "
@@ -161,7 +171,8 @@ def _load(options: argparse.Namespace) -> ad.AnnData:
     return adata
 
 
-def _has_counts(adata: ad.AnnData) -> bool:
+def has_counts(adata: ad.AnnData) -> bool:
+    """Whether expression is raw counts."""
     try:
         check_counts(adata.X, "adata.X")
     except ValueError:
@@ -197,7 +208,7 @@ def _draw(out: Path, adata: ad.AnnData, model: tx.TxPertModel, metrics: pd.DataF
 
     ours = metrics[metrics["model"] == "TxPert"].dropna(subset="pearson_delta")
     typical = ours.sort_values("pearson_delta").iloc[len(ours) // 2 : len(ours) // 2 + 1]
-    figures: dict[str, Callable[[], Axes]] = {
+    figures: dict[str, Callable[[], Axes | Figure]] = {
         "scores": lambda: tx.pl.scores(adata),
         "retrieval": lambda: tx.pl.scores(adata, "retrieval"),
         "history": lambda: tx.pl.history(model),
@@ -208,7 +219,7 @@ def _draw(out: Path, adata: ad.AnnData, model: tx.TxPertModel, metrics: pd.DataF
         try:
             draw()
         except ValueError as error:
-            print(f"No figure {name}: {_reason(error)}")
+            print(f"No figure {name}: {reason(error)}")
         else:
             with replacing(out / f"{name}.png") as part:
                 plt.savefig(part, dpi=150, bbox_inches="tight")

@@ -39,7 +39,7 @@ def pseudobulk():
     ],
 )
 def test_effects_by_hand(pseudobulk, perturbation, effect):
-    prediction = GeneralBaseline(pseudobulk).predict(perturbation)
+    prediction = GeneralBaseline(pseudobulk).predict(perturbation, clip=False)
     np.testing.assert_allclose(prediction.layers["delta"].ravel(), [effect, effect], atol=1e-6)
     np.testing.assert_allclose(prediction.X.ravel(), [1 + effect, 2 + effect], atol=1e-6)
 

@@ -52,7 +52,7 @@ def test_without_a_batch_column_a_prediction_holds_for_all(controls):
 def test_the_model_scores_the_same_when_stored(two_lines, make_model, tmp_path):
     model = make_model(two_lines)
     test = two_lines.obs.loc[two_lines.obs["split"] == "test", "perturbation"].unique()
-    model.predict(list(test)).write_h5ad(tmp_path / "other.h5ad")
+    model.predict(list(test), by_batch=True).write_h5ad(tmp_path / "other.h5ad")
     other = StoredPrediction(ad.read_h5ad(tmp_path / "other.h5ad"))
     summary = tx.tl.evaluate(two_lines, model, baselines={"other": other})
     np.testing.assert_allclose(summary.loc["other"], summary.loc["TxPert"], rtol=1e-4)

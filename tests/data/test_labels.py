@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -207,3 +209,17 @@ def test_a_flag_that_became_text_in_a_file_is_read(adata):
     np.testing.assert_array_equal(
         ConditionTable.from_anndata(as_text).delta, ConditionTable.from_anndata(table).delta
     )
+
+
+@pytest.mark.parametrize("label", ["AAVS1", "sgAAVS1-2", "EGFP_1"])
+def test_unflagged_cells_of_a_safe_locus_are_warned_of_by_name(adata, label):
+    old = adata.obs["perturbation"].astype(str)
+    gene = old[~adata.obs["control"]].iloc[0]
+    adata.obs["perturbation"] = old.replace({gene: label})
+    with pytest.warns(UserWarning, match=f"screens use as a control.*'{label}'.*controls="):
+        tx.pp.pseudobulk(adata)
+    tx.pp.harmonize_labels(adata, controls=label)
+    assert adata.obs.loc[old == gene, "control"].all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        tx.pp.pseudobulk(adata)

@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 
 import txpert as tx
+from txpert.baselines import MeanBaseline
 from txpert.data import ConditionTable
 from txpert.evaluation._scoring import HeldOut
+from txpert.evaluation._warnings import warn_of_leak
 
 
 @pytest.fixture
@@ -93,3 +95,25 @@ def test_modalities_are_scored_apart(mixed):
     assert len(scores) == 2 * scores["perturbation"].nunique()
     assert isinstance(scores, pd.DataFrame)
     np.testing.assert_allclose(scores["pearson_delta"], 1, atol=1e-6)
+
+
+def test_a_leak_is_one_of_the_same_modality(mixed, recwarn):
+    label = mixed.obs.loc[mixed.obs["split"] == "train", "perturbation"].iloc[0]
+    chosen = (
+        (mixed.obs["perturbation"] == label) & (mixed.obs["modality"] == "CRISPRa")
+    ).to_numpy()
+    split = mixed.obs["split"].astype(object)
+    split[chosen] = "test"
+    mixed.obs["split"] = split
+    table = ConditionTable.of(mixed)
+    trained_on = MeanBaseline().fit(table).trained_on_
+    assert (label, "simulated|CRISPRi") in trained_on
+    assert (label, "simulated|CRISPRa") not in trained_on
+    held_out = HeldOut.of(table, (table.obs["split"] == "test").to_numpy())
+    assert not warn_of_leak(held_out, "It", trained_on)
+    for leaked in ((label, "simulated|CRISPRa"), (label, "simulated")):
+        with pytest.warns(UserWarning, match=f"trained on 1 of .* {label} in simulated.CRISPRa"):
+            assert warn_of_leak(held_out, "It", [leaked])
+    assert "condition_in_several_splits" not in set(tx.pp.check_split(mixed)["kind"])
+    ignored = tx.pp.check_split(mixed, modality_key=None)
+    assert "condition_in_several_splits" in set(ignored["kind"])

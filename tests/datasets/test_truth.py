@@ -59,7 +59,7 @@ def test_truth_survives_a_file(tmp_path, n_doubles):
     )
     tx.pp.normalize(again)
     label = again.obs.loc[~again.obs["control"], "perturbation"].iloc[0]
-    assert GraphOracle(again).predict(label).n_obs == 4
+    assert GraphOracle(again).predict(label, by_batch=True).n_obs == 4
     before.write_h5ad(tmp_path / "truth.h5ad")
 
 

@@ -53,7 +53,7 @@ def test_validation_cells_choose_the_epoch_but_train_nothing(adata, make_model):
 
 def test_prediction_has_the_promised_form(two_lines, make_model):
     model = make_model(two_lines)
-    prediction = model.predict(DELTAS)
+    prediction = model.predict(DELTAS, by_batch=True)
     assert prediction.shape == (3 * 4, two_lines.n_vars)
     assert list(prediction.var_names) == list(two_lines.var_names)
     assert set(prediction.obs) == {"perturbation", "batch", "cell_line"}
@@ -65,7 +65,7 @@ def test_prediction_has_the_promised_form(two_lines, make_model):
 
 def test_contexts_can_be_chosen(two_lines, make_model):
     model = make_model(two_lines, epochs=0)
-    assert model.predict("GENE3", cell_line="RPE1").n_obs == 2
+    assert model.predict("GENE3", cell_line="RPE1", by_batch=True).n_obs == 2
     assert model.predict("GENE3", batch=["k_batch_1", "r_batch_2"]).n_obs == 2
     frame = pd.DataFrame(
         {"perturbation": ["GENE5", "GENE3"], "cell_line": "RPE1", "batch": "r_batch_1"}
@@ -180,8 +180,8 @@ def test_two_models_in_one_process_do_not_mix(adata, two_lines, make_model):
     second = make_model(two_lines, decoding="delta")
     third = make_model(adata)
     np.testing.assert_array_equal(first.predict("GENE3").X, expected)
-    assert second.predict("GENE3").n_obs == 4
-    assert not np.array_equal(third.predict("GENE5").X, second.predict("GENE5").X[:2])
+    assert second.predict("GENE3", by_batch=True).n_obs == 4
+    assert not np.array_equal(third.predict("GENE5").X, second.predict("GENE5").X[:1])
 
 
 def test_same_seed_same_model(adata, make_model):

@@ -180,7 +180,7 @@ def test_an_scvi_model_is_not_saved_along(adata, latent, make_model, tmp_path):
 
 def test_matching_by_cell_line_forgets_the_batch(two_lines, make_model):
     model = make_model(two_lines, matching="cell_line")
-    prediction = model.predict("GENE3")
+    prediction = model.predict("GENE3", by_batch=True)
     for rows in prediction.obs.groupby("cell_line", sort=False).indices.values():
         np.testing.assert_allclose(prediction.X[rows], prediction.X[rows[:1]].repeat(2, 0))
     controls = two_lines[two_lines.obs["control"]]

@@ -1,17 +1,23 @@
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 
 import txpert as tx
 
-PLOTS = [tx.pl.benchmark_bars, tx.pl.benchmark_strips, tx.pl.benchmark_ranks]
+PLOTS = [
+    tx.pl.benchmark_bars,
+    tx.pl.benchmark_strips,
+    tx.pl.benchmark_ranks,
+    tx.pl.benchmark_differences,
+]
 
 
-@pytest.fixture
-def result(adata):
+@pytest.fixture(scope="module")
+def result():
     models = {"mean": "mean", "zero": "no_change", "line": "nearest_cell_line"}
-    yield tx.benchmark(adata, models, "unseen_perturbation", [0, 1], ceiling_repeats=2)
-    plt.close("all")
+    adata = tx.datasets.toy()
+    return tx.benchmark(adata, models, "unseen_perturbation", [0, 1], ceiling_repeats=2)
 
 
 def names(ticks):
@@ -74,9 +80,68 @@ def test_plots_take_axes_and_name_what_is_missing(plot, result):
         plot(result, "r2")
 
 
-@pytest.mark.parametrize("plot", PLOTS)
+@pytest.mark.parametrize("plot", PLOTS[:3])
 def test_nothing_defined_to_draw(plot, adata):
     result = tx.benchmark(adata, {"zero": "no_change"}, baseline=None, ceiling_repeats=0)
+    with pytest.raises(ValueError, match="no model besides 'zero'"):
+        tx.pl.benchmark_differences(result, "mse")
     with pytest.raises(ValueError, match="undefined for every model"):
         plot(result)
     assert plot(result, "mse").get_figure() is not None
+
+
+def test_bars_by_group_and_task(result):
+    ax = tx.pl.benchmark_bars(result, by="cell_line")
+    assert names(ax.get_xticklabels()) == result.models  # there is one cell line
+    ax = tx.pl.benchmark_bars({"one task": result, "another": result}, "mse", model="line")
+    assert names(ax.get_xticklabels()) == ["one task", "another"]
+    summary = result.summary("mse")
+    heights = [bar.get_height() for bar in ax.patches[: 2 * len(summary)]]
+    np.testing.assert_allclose(heights, [*summary["mean"], *summary["mean"]])
+    colors = {patch.get_label(): patch[0].get_facecolor() for patch in ax.containers[-4:]}
+    assert len(set(colors.values())) == 4
+
+
+def test_whiskers_are_the_sd_over_seeds(result):
+    ax = tx.pl.benchmark_bars(result, "mse", oracles=["line"])
+    assert "± sd over 2 seeds" in ax.get_legend_handles_labels()[1]
+    assert [bool(bar.get_hatch()) for bar in ax.patches[:4]] == [False, False, True, False]
+    places = [bar.get_center()[0] for bar in ax.patches[:4]]
+    np.testing.assert_allclose(places, [0, 1, 3.4, 2])
+
+
+def test_differences_are_paired(result):
+    ax = tx.pl.benchmark_differences(result, "mse", model="mean")
+    assert names(ax.get_yticklabels()) == ["general", "line", "zero"]
+    wide = result.scores.groupby(["model", "perturbation"])["mse"].mean().unstack("model")
+    expected = (wide["mean"] - wide["zero"]).mean()
+    drawn = [points.get_offsets()[0] for points in ax.collections if len(points.get_offsets())]
+    assert [x for x, y in drawn if y == 2] == [pytest.approx(expected)]
+    assert ax.texts[-1].get_text().endswith(f"n = {len(wide)}")
+
+
+def test_strips_connect_perturbations_and_mark_means(result):
+    ax = tx.pl.benchmark_strips(result, "mse")
+    table = result.scores.groupby(["model", "perturbation"])["mse"].mean().unstack("model")
+    segments = ax.collections[-1].get_segments()
+    assert len(segments) == len(table)
+    np.testing.assert_allclose(segments[0][:, 1], table[result.models].iloc[0])
+    np.testing.assert_allclose(ax.collections[1].get_segments()[0][0, 1], table["mean"].mean())
+
+
+@pytest.mark.parametrize("plot", PLOTS)
+def test_drawn_whole(plot, result, check_figure):
+    check_figure(lambda: plot(result, "mse"), "default", "dark_background")
+
+
+def test_a_large_benchmark_of_long_names_is_drawn(result, check_figure):
+    long = {"mean": "a very long name of a model $x^2$ " * 2}
+    parts = []
+    for i in range(60):
+        labels = result.scores["perturbation"] + f"_{i}"
+        lines = [f"line_{i % 5}"] * len(labels)
+        parts.append(result.scores.assign(perturbation=labels, cell_line=lines))
+    scores, runs = pd.concat(parts).replace(long), result.runs.replace(long)
+    large = tx.BenchmarkResult(scores, runs, result.ceiling, None, "general")
+    check_figure(lambda: tx.pl.benchmark_strips(large, "mse"))
+    check_figure(lambda: tx.pl.benchmark_bars(large, "mse", by="cell_line"))

@@ -43,3 +43,15 @@ def test_plots_draw_on_the_axes_given(graphs):
 def test_no_genes_is_an_error(graphs):
     with pytest.raises(ValueError, match="at least one gene"):
         graph_coverage(graphs, [])
+
+
+@pytest.mark.parametrize("n", [1, 6])
+def test_drawn_whole(n, check_figure):
+    nodes = ["A", "B"]
+    graphs = [
+        KnowledgeGraph(f"{i}: a graph of a long name $x^2$ {'very ' * i}", nodes, [0], [1], [1])
+        for i in range(n)
+    ]
+    for style in ("default", "dark_background"):
+        check_figure(lambda: graph_coverage(graphs, ["A", "B", "C"]), style)
+        check_figure(lambda: graph_overlap(graphs), style)

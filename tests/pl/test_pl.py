@@ -45,11 +45,18 @@ def test_delta_shows_each_gene_and_marks_the_target(evaluated):
 
 def test_history_draws_losses_and_score(evaluated):
     _, model = evaluated
-    ax = tx.pl.history(model)
-    drawn = ax.lines[0].get_ydata()
+    losses, score = tx.pl.history(model).axes
+    drawn = losses.lines[0].get_ydata()
     np.testing.assert_allclose(drawn, model.history["train_loss"].iloc[:, 0].astype(float))
-    labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert labels == ["training loss", "validation loss", "validation Pearson Δ"]
+    assert [text.get_text() for text in losses.get_legend().get_texts()] == [
+        "training",
+        "validation",
+    ]
+    values = model.history["pearson_delta_validation"].iloc[:, 0].astype(float)
+    np.testing.assert_allclose(score.lines[0].get_ydata(), values)
+    assert score.texts[0].get_text() == f"best: {values.max():.3f}, epoch {values.idxmax()}"
+    _, given = plt.subplots()
+    assert tx.pl.history(model, ax=given) is given
 
 
 def test_what_is_missing_is_named(evaluated, graph):
@@ -78,3 +85,32 @@ def test_nothing_defined_to_draw(evaluated):
     adata.uns["txpert"]["metrics"]["pearson_delta"] = np.nan
     with pytest.raises(ValueError, match="undefined for every perturbation"):
         tx.pl.scores(adata)
+
+
+def test_scores_have_equal_ticks_groups_and_the_interval(evaluated):
+    adata, _ = evaluated
+    metrics = adata.uns["txpert"]["metrics"]
+    label = metrics["perturbation"].iloc[0]
+    adata.obs["split_group"] = np.where(adata.obs["perturbation"] == label, "one", "two")
+    ax = tx.pl.scores(adata)
+    assert ax.get_xticks().tolist() == ax.get_yticks().tolist()
+    _, labels = ax.get_legend_handles_labels()
+    n = len(adata.uns["txpert"]["delta_obs"])
+    assert labels == ["one (2)", f"two ({n - 2})"]
+    assert f"n = {n}" in ax.get_title()
+
+
+def test_existing_figures_are_drawn_whole(evaluated, check_figure):
+    adata, model = evaluated
+    obs = adata.uns["txpert"]["delta_obs"]
+    obs["perturbation"] = obs["perturbation"].astype(str)
+    obs.loc[0, "perturbation"] = "A_LONG_NAME_OF_A+PAIR_OF_TWO_GENES"
+    metrics = adata.uns["txpert"]["metrics"]
+    metrics["perturbation"] = metrics["perturbation"].astype(str)
+    old = metrics["perturbation"].iloc[0]
+    first = (metrics["perturbation"] == old) & (metrics["cell_line"] == obs.loc[0, "cell_line"])
+    metrics.loc[first, "perturbation"] = obs.loc[0, "perturbation"]
+    for style in ("default", "dark_background"):
+        check_figure(lambda: tx.pl.delta(adata, obs.loc[0, "perturbation"]), style)
+        check_figure(lambda: tx.pl.scores(adata), style)
+        check_figure(lambda: tx.pl.history(model), style)

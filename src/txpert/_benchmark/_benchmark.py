@@ -12,6 +12,7 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import CELL_LINE, N_CELLS, PERTURBATION, UNS_KEY
+from txpert._options import check_names, check_path, check_seed, check_whole
 from txpert.data import ObsKeys
 from txpert.data._keys import (
     BATCH_KEY,
@@ -139,6 +140,8 @@ def benchmark(
     ['done']
     """
     seeds = _check_arguments(task, seeds, n_folds, split_options, n_jobs, ceiling_repeats)
+    if folder is not None:
+        check_path("folder", folder)
     keys = ObsKeys.of(
         adata,
         perturbation=perturbation_key,
@@ -215,7 +218,9 @@ def _check_arguments(
     ceiling_repeats: int,
 ) -> list[int]:
     """Refuse what makes no sense and return the seeds."""
-    given = [seeds] if isinstance(seeds, int | np.integer) else list(seeds)
+    given = check_names("seeds", [seeds] if np.isscalar(seeds) else seeds)
+    for seed in given:
+        check_seed(seed, "seeds")
     if not given or len(set(given)) < len(given):
         raise ValueError(f"seeds must be different whole numbers, at least one, not {seeds!r}.")
     if n_folds is not None and (task is None or not make_task(task).cross_validates):
@@ -227,8 +232,9 @@ def _check_arguments(
         raise ValueError("split_options belong to a task; with task=None the split is there.")
     if n_jobs != "auto" and (not isinstance(n_jobs, int | np.integer) or n_jobs < 1):
         raise ValueError(f"n_jobs must be at least 1 or 'auto', not {n_jobs!r}.")
-    if ceiling_repeats < 0:
-        raise ValueError(f"ceiling_repeats must be 0 or more, not {ceiling_repeats}.")
+    check_whole("ceiling_repeats", ceiling_repeats, least=0)
+    if n_folds is not None:
+        check_whole("n_folds", n_folds, least=2)
     return [int(seed) for seed in given]
 
 

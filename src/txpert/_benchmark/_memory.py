@@ -6,12 +6,17 @@ import os
 import sys
 from pathlib import Path
 
+import psutil
+
 _STATUS = Path("/proc/self/status")
 _CGROUP = Path("/sys/fs/cgroup")
 
 
 def peak_memory() -> float:
-    """Return the largest resident memory that this process has had, in MB (10⁶ bytes)."""
+    """Return the largest resident memory that this process has had, in MB (10⁶ bytes).
+
+    psutil has no peak on Linux.
+    """
     # The kernel's rusage counts what the parent had when it started this process; VmHWM does not.
     peak = _status("VmHWM")
     if peak is not None:
@@ -30,22 +35,19 @@ def reset_peak() -> float:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
         return float("nan")
-    resident = _status("VmRSS")
-    return float("nan") if resident is None else resident
+    return float(psutil.Process().memory_info().rss / 1e6)
 
 
 def available_memory() -> float:
-    """Return how much memory further processes may take, in MB; infinity where unknown."""
-    known = [float("inf")]
+    """Return how much memory further processes may take, in MB; of a container, too."""
+    known = [psutil.virtual_memory().available / 1e6]
     try:
-        lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
-        known.append(float(lines["MemAvailable"].split()[0]) * 1024 / 1e6)
         limit = (_CGROUP / "memory.max").read_text().strip()
         if limit != "max":
             used = float((_CGROUP / "memory.current").read_text())
             known.append((float(limit) - used) / 1e6)
-    except (OSError, KeyError, ValueError):
-        pass
+    except (OSError, ValueError):
+        return known[0]  # no container
     return min(known)
 
 

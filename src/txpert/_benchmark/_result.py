@@ -10,6 +10,7 @@ from typing import Literal
 import pandas as pd
 
 from txpert._csv import csv_bytes, read_csv
+from txpert._repr import as_html, as_text, listed
 from txpert._stored import read_set, write_set
 from txpert.evaluation._metrics import METRICS, WITHOUT_TARGETS, metric_of, score_names
 
@@ -23,7 +24,7 @@ _COUNTS = ("seed", "n_cells", "n_perturbations", "n_undefined")
 _NUMBERS = ("seconds", "peak_memory_mb")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BenchmarkResult:
     """What :func:`txpert.benchmark` returns.
 
@@ -51,6 +52,27 @@ class BenchmarkResult:
     ceiling: pd.DataFrame
     task: str | None = None
     baseline: str | None = None
+
+    def __repr__(self) -> str:
+        return as_text(*self._about())
+
+    def _repr_html_(self) -> str:
+        return as_html(*self._about())
+
+    def _about(self) -> tuple[str, dict[str, str]]:
+        """Return what a representation shows: the title and its rows."""
+        runs = self.runs
+        failed = int((runs["status"] == "failed").sum())
+        score = self.scores.groupby("model", sort=False)["pearson_delta"].mean()
+        rows = {
+            "task": self.task or "the split of the data",
+            "models": listed(self.models, most=20),
+            "seeds": listed(runs["seed"].unique()),
+            "folds": listed(runs["fold"].unique()),
+            "runs": f"{len(runs):,}" + (f", {failed:,} failed" if failed else ""),
+            "mean Pearson Δ": listed((f"{name} {mean:.3f}" for name, mean in score.items()), 20),
+        }
+        return f"BenchmarkResult of {len(self.models)} models", rows
 
     @property
     def models(self) -> list[str]:

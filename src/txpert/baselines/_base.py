@@ -9,9 +9,10 @@ from typing import Any, Self
 import pandas as pd
 from anndata import AnnData
 
-from txpert._constants import CELL_LINE, PERTURBATION
+from txpert._constants import PERTURBATION
 from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable, Predictor
+from txpert.data._conditions import pairs
 from txpert.data._controls import ControlProfiles
 from txpert.data._tokens import canonical_label
 from txpert.effects._effects import Effects
@@ -59,9 +60,8 @@ class Baseline(Predictor):
         self._fit(table)
         self.control_profiles = table.controls
         if self._learns:
-            obs = table.training().obs[[PERTURBATION, CELL_LINE]].astype(str)
-            obs[PERTURBATION] = obs[PERTURBATION].map(canonical_label)
-            self.trained_on_ = sorted({*obs.itertuples(index=False, name=None)})
+            seen = pairs(table.training().obs)
+            self.trained_on_ = sorted({(canonical_label(label), line) for label, line in seen})
         return self
 
     @property

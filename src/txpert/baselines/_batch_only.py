@@ -52,7 +52,7 @@ class BatchOnlyBaseline(Baseline):
     >>> tx.pp.split(adata)
     >>> baseline = BatchOnlyBaseline().fit(adata)
     >>> baseline.predict("GENE3").shape
-    (2, 60)
+    (1, 60)
     """
 
     def __init__(

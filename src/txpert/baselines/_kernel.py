@@ -10,7 +10,7 @@ from anndata import AnnData
 from txpert._types import FloatArray
 from txpert.data import ConditionTable
 from txpert.effects._effects import Effects
-from txpert.effects._gene_kernels import GeneKernels
+from txpert.effects._gene_kernels import GeneKernels, check_tables
 from txpert.effects._gene_process import GeneGaussianProcess
 from txpert.effects._measured_effects import MeasuredEffects
 from txpert.graph import KnowledgeGraph
@@ -66,7 +66,7 @@ class KernelBaseline(SumOfPartsBaseline):
         features: Mapping[str, pd.DataFrame] | None = None,
     ) -> None:
         self.graphs = as_graphs(graphs)
-        self.features = features
+        self.features = check_tables(features)
         super().__init__(data)
 
     def _learn(self, effects: Effects, table: ConditionTable) -> None:

@@ -12,6 +12,7 @@ from txpert._constants import CELL_LINE, PERTURBATION
 from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable
 from txpert.data._controls import ControlProfiles
+from txpert.effects._gene_kernels import check_tables
 from txpert.graph import KnowledgeGraph
 from txpert.graph._knowledge_graph import as_graphs
 
@@ -60,7 +61,7 @@ class LineAloneBaseline(Baseline):
         features: Mapping[str, pd.DataFrame] | None = None,
     ) -> None:
         self.graphs = as_graphs(graphs)
-        self.features = features
+        self.features = check_tables(features)
         super().__init__(data)
 
     def _fit(self, table: ConditionTable) -> None:

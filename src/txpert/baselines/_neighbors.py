@@ -9,6 +9,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
+from txpert._options import check_number, check_whole
 from txpert._types import FloatArray
 from txpert.data import ConditionTable
 from txpert.effects._effects import Effects
@@ -79,10 +80,8 @@ class NeighborsBaseline(SumOfPartsBaseline):
         *,
         shrinkage: float | None = None,
     ) -> None:
-        if k is not None and k < 1:
-            raise ValueError(f"k must be at least 1, not {k}.")
-        if shrinkage is not None and not shrinkage >= 0:
-            raise ValueError(f"shrinkage must be 0 or more, not {shrinkage}.")
+        check_whole("k", k, least=1, optional=True)
+        check_number("shrinkage", shrinkage, least=0, optional=True)
         self.graphs = as_graphs(graphs)
         self.k, self.shrinkage = k, shrinkage
         super().__init__(data)

@@ -84,7 +84,7 @@ def make_baseline(name: str, **options: Any) -> Baseline:
     >>> import txpert as tx
     >>> baseline = make_baseline("mean").fit(tx.datasets.toy())
     >>> baseline.predict("GENE3").shape
-    (2, 60)
+    (1, 60)
     """
     if name not in BASELINES:
         raise ValueError(f"There is no baseline {name!r}; there are {', '.join(BASELINES)}.")

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from txpert._options import check_number, check_whole
 from txpert._types import FloatArray
 from txpert.data import ConditionTable
 from txpert.data._tokens import parse_targets
@@ -83,6 +84,9 @@ class RidgeBaseline(EffectBaseline):
         n_components: int | None = None,
     ) -> None:
         check_penalty("penalty", penalty)
+        check_whole("n_components", n_components, least=1, optional=True)
+        if not isinstance(features, pd.DataFrame | None):
+            raise TypeError(f"features is a data frame, genes × features, not {features!r}.")
         self.features, self.penalty, self.n_components = features, penalty, n_components
         super().__init__(data)
 
@@ -174,8 +178,7 @@ def least_loo_error(smoother: Smoother, y: FloatArray) -> float:
 
 def check_penalty(name: str, value: float | None) -> None:
     """Refuse a penalty that is not a positive number."""
-    if value is not None and not 0 < value < np.inf:
-        raise ValueError(f"{name} must be a positive number, not {value}.")
+    check_number(name, value, above=0, optional=True)
 
 
 def _centered(features: pd.DataFrame, targets: list[str]) -> pd.DataFrame:

@@ -7,10 +7,11 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from txpert._constants import BATCH, CELL_LINE, CONTROL, DELTA, PERTURBATION, UNS_KEY
+from txpert._constants import ALL, BATCH, CELL_LINE, CONTROL, DELTA, PERTURBATION, UNS_KEY
 from txpert._types import FloatArray, IntArray
 from txpert.data import Predictor
 from txpert.data._controls import ControlProfiles
+from txpert.data._keys import check_anndata
 from txpert.data._predictor import TRAINED_ON
 from txpert.data._tokens import canonical_label
 
@@ -26,7 +27,8 @@ class StoredPrediction(Predictor):
     ----------
     prediction
         Conditions × genes with the predicted Δ in ``layers["delta"]``. ``obs``: perturbation, and
-        cell_line and batch unless a prediction holds for all of them. X is not looked at. If it
+        cell_line and batch unless a prediction holds for all of them (as does the batch
+        ``"all"``). X is not looked at. If it
         says what it was trained on, as what models of this package predict does in
         ``uns["txpert"]["trained_on"]`` (a frame with perturbation and cell_line), evaluation warns
         of leaks.
@@ -36,7 +38,9 @@ class StoredPrediction(Predictor):
     KeyError
         If ``obs["perturbation"]`` or ``layers["delta"]`` is missing.
     ValueError
-        If a condition occurs twice.
+        If a condition or a gene occurs twice.
+    TypeError
+        If it is no AnnData.
 
     Examples
     --------
@@ -53,6 +57,10 @@ class StoredPrediction(Predictor):
     """
 
     def __init__(self, prediction: AnnData) -> None:
+        check_anndata(prediction, "prediction")
+        if not prediction.var_names.is_unique:
+            twice = prediction.var_names[prediction.var_names.duplicated()][0]
+            raise ValueError(f"The prediction has the gene {twice!r} more than once.")
         if PERTURBATION not in prediction.obs:
             raise KeyError(
                 f"The prediction names no conditions: obs has no column {PERTURBATION!r}."
@@ -98,6 +106,9 @@ class StoredPrediction(Predictor):
                 f"{profiles.genes[column == -1][0]!r} among them."
             )
         row = self._keys.get_indexer(self._index(obs))
+        if BATCH in self._columns:  # a row of the whole line holds for its batches
+            whole = self._keys.get_indexer(self._index(obs.assign(**{BATCH: ALL})))
+            row = np.where(row == -1, whole, row)
         delta = self._values[row][:, column]
         delta[row == -1] = np.nan
         return delta

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from anndata import AnnData
 
+from txpert._options import check_number
 from txpert._types import FloatArray
 from txpert.data import ConditionTable
 
@@ -49,8 +50,7 @@ class WeightedCellLineBaseline(CellLineBaseline):
     def __init__(
         self, data: AnnData | ConditionTable | None = None, *, temperature: float = 0.1
     ) -> None:
-        if not temperature > 0:
-            raise ValueError(f"temperature must be positive, not {temperature}.")
+        check_number("temperature", temperature, above=0)
         self.temperature = temperature
         super().__init__(data)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 from scipy import sparse
@@ -25,7 +26,14 @@ from txpert._types import BoolArray, FloatArray, IntArray
 
 from ._controls import ControlProfiles, condition_names
 from ._group_sums import group_sums, weighted_group_means
-from ._keys import BATCH_KEY, CELL_LINE_KEY, MODALITY_KEY, SPLIT_KEY, ObsKeys
+from ._keys import (
+    BATCH_KEY,
+    CELL_LINE_KEY,
+    MODALITY_KEY,
+    SPLIT_KEY,
+    ObsKeys,
+    check_anndata,
+)
 from ._labels import read_flags
 from ._matrix import expression_matrix
 from ._measured import check_panel, unmeasured_entries, warn_of_zero_genes
@@ -90,6 +98,8 @@ class ConditionTable:
         mean /= np.bincount(condition, minlength=len(obs))[:, None].astype(np.float32)
         check_panel(mean, obs, condition, screen.genes, check)
         check.conclude()
+        if not np.nan_to_num(mean).any():
+            raise ValueError("Expression is zero in all genes of all cells.")
         mean[unmeasured_entries(screen.measured, obs, screen.genes)] = np.nan
         if not effects:
             warn_of_zero_genes(mean, obs)
@@ -109,6 +119,7 @@ class ConditionTable:
         """
         if isinstance(data, ConditionTable):
             return data
+        check_anndata(data)
         names = (PERTURBATION, CELL_LINE, BATCH, MODALITY)
         condition = [name for name in names if name in data.obs]
         if N_CELLS in data.obs and not data.obs.duplicated(condition).any():
@@ -317,6 +328,19 @@ def conditions_of(screen: Screen) -> tuple[pd.DataFrame, IntArray]:
     if screen.split is not None:
         obs[SPLIT] = _split_of_conditions(screen.split, condition, obs)
     return obs, condition
+
+
+def contexts_of(obs: pd.DataFrame) -> npt.NDArray[np.str_]:
+    """Name cell line and, if there is one, modality of each row, such as ``"K562|CRISPRi"``."""
+    lines = obs[CELL_LINE].astype(str)
+    if MODALITY in obs:
+        lines = lines.str.cat(obs[MODALITY].astype(str), sep="|")
+    return lines.to_numpy(dtype=str)
+
+
+def pairs(obs: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return perturbation and context (:func:`contexts_of`) of each row: what leaks go by."""
+    return list(zip(obs[PERTURBATION].astype(str), map(str, contexts_of(obs)), strict=True))
 
 
 def average_over_batches(values: FloatArray, obs: pd.DataFrame) -> tuple[FloatArray, pd.DataFrame]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 from mudata import MuData
@@ -23,10 +24,13 @@ from txpert._constants import (
     SPLIT,
     TRAIN,
 )
+from txpert._options import check_names
+from txpert._repr import as_html, as_text, listed
 from txpert._types import BoolArray, FloatArray, IntArray
 
 from ._group_sums import group_sums, weighted_group_means
-from ._labels import read_flags, read_names
+from ._keys import obs_columns
+from ._labels import read_context, read_flags
 from ._matrix import expression_matrix
 from ._tokens import drop_controls, parse_targets
 from ._values import ValueCheck, check_log_normalized
@@ -48,7 +52,7 @@ def condition_names(obs: pd.DataFrame) -> pd.Index:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ControlProfiles:
     """Mean profile of the control cells of each context: what a prediction starts from.
 
@@ -74,6 +78,22 @@ class ControlProfiles:
     genes: pd.Index
     embedding: FloatArray | None = None
     labels: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return as_text(*self._about())
+
+    def _repr_html_(self) -> str:
+        return as_html(*self._about())
+
+    def _about(self) -> tuple[str, dict[str, str]]:
+        """Return what a representation shows: the title and its rows."""
+        rows = {
+            "cell lines": listed(self.obs[CELL_LINE].astype(str).unique()),
+            "batches": listed(self.obs[BATCH].astype(str).unique()),
+            "control cells": f"{int(self.obs[N_CELLS].sum()):,}",
+        }
+        title = f"ControlProfiles of {len(self.obs):,} contexts × {len(self.genes):,} genes"
+        return title, rows
 
     @property
     def of_effects(self) -> bool:
@@ -121,8 +141,15 @@ class ControlProfiles:
             found = known.set_axis(obs.index).fillna(found)
         return replace(self, obs=self.obs.assign(**{MODALITY: found}))
 
-    def pools(self, matching: Matching) -> IntArray:
+    def pools(self, matching: Matching, *, modalities_apart: bool = False) -> IntArray:
         """Return which contexts share their controls: a number for each, ``(n_contexts,)``.
+
+        Parameters
+        ----------
+        matching
+            Contexts of the same batch, or of the same cell line.
+        modalities_apart
+            Whether batches of a line that differ in modality do not share them.
 
         Raises
         ------
@@ -132,14 +159,19 @@ class ControlProfiles:
         if matching == "batch":
             return np.arange(len(self.obs))
         if matching == "cell_line":
-            return pd.factorize(self.obs[CELL_LINE].astype(str))[0].astype(np.int64)
+            lines = self.obs[CELL_LINE].astype(str)
+            if modalities_apart and MODALITY in self.obs:
+                lines = lines.str.cat(self.obs[MODALITY].astype(str), sep="|")
+            return pd.factorize(lines)[0].astype(np.int64)
         raise ValueError(f"matching must be 'batch' or 'cell_line', not {matching!r}.")
 
     def pooled(self, matching: Matching) -> ControlProfiles:
         """Return profiles averaged over the controls that a context is matched with."""
         pools = self.pools(matching)
-        if matching == "batch":
-            return self
+        return self if matching == "batch" else self._averaged(pools)
+
+    def _averaged(self, pools: IntArray) -> ControlProfiles:
+        """Return profiles that are the same for all contexts of a pool."""
         weight = self.obs[N_CELLS].to_numpy(dtype=float)
 
         def over_pools(values: FloatArray) -> FloatArray:
@@ -148,10 +180,10 @@ class ControlProfiles:
         embedding = None if self.embedding is None else over_pools(self.embedding)
         return replace(self, mean=over_pools(self.mean), embedding=embedding)
 
-    def over_batches(self) -> ControlProfiles:
-        """Return one context per cell line, with the mean over all its controls."""
-        pools = self.pools("cell_line")
-        pooled = self.pooled("cell_line")
+    def over_batches(self, *, modalities_apart: bool = False) -> ControlProfiles:
+        """Return one context per cell line (or line × modality): the mean over its controls."""
+        pools = self.pools("cell_line", modalities_apart=modalities_apart)
+        pooled = self._averaged(pools)
         first = np.unique(pools, return_index=True)[1]
         obs = self.obs.iloc[first][[CELL_LINE]].reset_index(drop=True)
         obs[BATCH] = ALL
@@ -160,6 +192,32 @@ class ControlProfiles:
             obs[MODALITY] = self.obs[MODALITY].to_numpy()[first]
         embedding = None if pooled.embedding is None else pooled.embedding[first]
         return ControlProfiles(obs, pooled.mean[first], self.genes, embedding, self.labels)
+
+    def with_lines(self) -> ControlProfiles:
+        """Return profiles with one more context, ``"all"``, for each line that has none so called.
+
+        It is the mean over all controls of the line.
+        """
+        whole = self.over_batches()
+        named = self.obs[[CELL_LINE, BATCH]].astype(str)
+        known = named.loc[named[BATCH] == ALL, CELL_LINE]
+        more = whole.subset(np.flatnonzero(~whole.obs[CELL_LINE].astype(str).isin(known)))
+        obs = pd.concat([self.obs.assign(**named), more.obs.astype({CELL_LINE: str})])
+        embedding = None
+        if self.embedding is not None and more.embedding is not None:
+            embedding = np.concatenate([self.embedding, more.embedding])
+        mean = np.concatenate([self.mean, more.mean])
+        return replace(self, obs=obs.reset_index(drop=True), mean=mean, embedding=embedding)
+
+    def subset(self, contexts: IntArray) -> ControlProfiles:
+        """Return some of the contexts, by position."""
+        embedding = None if self.embedding is None else self.embedding[contexts]
+        obs = self.obs.iloc[contexts].reset_index(drop=True)
+        return replace(self, obs=obs, mean=self.mean[contexts], embedding=embedding)
+
+    def renamed_batches(self, names: npt.NDArray[np.str_]) -> ControlProfiles:
+        """Return profiles whose batches have other names, ``(n_contexts,)``."""
+        return replace(self, obs=self.obs.assign(**{BATCH: names.astype(object)}))
 
     def given(
         self,
@@ -171,6 +229,11 @@ class ControlProfiles:
         """Return the profiles a user gave, as cells or averaged, over these genes; or these."""
         if controls is None:
             return self
+        if not isinstance(controls, ControlProfiles | AnnData | MuData):
+            raise TypeError(
+                "controls takes control cells (AnnData) or averaged profiles such as "
+                f"model.control_profiles, not {controls!r}."
+            )
         if isinstance(controls, ControlProfiles):
             profiles = controls.over(self.genes)
         else:
@@ -223,10 +286,9 @@ class ControlProfiles:
         if not effects:
             check_log_normalized(matrix, "The control cells' expression")
         column = _columns(cells.var_names, genes)
-        columns = {
-            name: read_names(cells.obs[key]) if (key := keys[name]) in cells.obs else ALL
-            for name in (CELL_LINE, BATCH)
-        }
+        there = {name: key for name in (CELL_LINE, BATCH) if (key := keys[name]) in cells.obs}
+        held = obs_columns(cells.obs, there)
+        columns = {name: read_context(held.get(name), cells.n_obs) for name in (CELL_LINE, BATCH)}
         frame = pd.DataFrame(columns, index=np.arange(cells.n_obs)).astype(str)
         grouped = frame.groupby([CELL_LINE, BATCH])
         obs = grouped.size().rename(N_CELLS).reset_index()
@@ -301,13 +363,13 @@ class ControlProfiles:
         """
         if isinstance(perturbations, pd.DataFrame):
             return self._with_modality(*self._listed(perturbations), perturbations, modality)
-        labels = [perturbations] if isinstance(perturbations, str) else list(perturbations)
+        if isinstance(perturbations, str):
+            perturbations = [perturbations]
+        labels = check_names("perturbations", perturbations)
         if not labels:
-            raise ValueError("No perturbation was asked for.")
+            raise ValueError("No perturbation was asked for: perturbations is empty.")
         labels = list(dict.fromkeys(self._read(label) for label in labels))
-        chosen = np.flatnonzero(self._among(CELL_LINE, cell_line) & self._among(BATCH, batch))
-        if not chosen.size:
-            raise KeyError(f"No context has both cell line {cell_line!r} and batch {batch!r}.")
+        chosen = self.among(cell_line, batch)
         context = np.tile(chosen, len(labels))
         obs = self.obs.iloc[context][[CELL_LINE, BATCH]].astype(str).reset_index(drop=True)
         obs.insert(0, PERTURBATION, np.repeat(np.asarray(labels, dtype=object), len(chosen)))
@@ -337,6 +399,21 @@ class ControlProfiles:
         read = drop_controls(label, self.labels)
         parse_targets(read)
         return read
+
+    def among(
+        self, cell_line: str | Sequence[str] | None, batch: str | Sequence[str] | None
+    ) -> IntArray:
+        """Return the positions of the contexts of some cell lines and batches.
+
+        Raises
+        ------
+        KeyError
+            If there is none.
+        """
+        chosen = np.flatnonzero(self._among(CELL_LINE, cell_line) & self._among(BATCH, batch))
+        if not chosen.size:
+            raise KeyError(f"No context has both cell line {cell_line!r} and batch {batch!r}.")
+        return chosen.astype(np.int64)
 
     def _among(self, column: str, wanted: str | Sequence[str] | None) -> BoolArray:
         values = self.obs[column].astype(str)
@@ -368,7 +445,7 @@ class ControlProfiles:
         return obs, context.astype(np.int64)
 
     def prediction(self, obs: pd.DataFrame, context: IntArray, expression: FloatArray) -> AnnData:
-        """Return predicted expression as AnnData, with ``layers["delta"]``.
+        """Return predicted expression, with ``layers["delta"]`` and ``layers["control"]``.
 
         Parameters
         ----------
@@ -377,10 +454,11 @@ class ControlProfiles:
         expression
             Predicted profiles, shape ``(n_conditions, n_genes)``.
         """
-        return self._predicted(obs, expression, expression - self.mean[context])
+        control = self.mean[context]
+        return self._predicted(obs, expression, expression - control, control)
 
     def prediction_from_delta(
-        self, obs: pd.DataFrame, context: IntArray, delta: FloatArray
+        self, obs: pd.DataFrame, context: IntArray, delta: FloatArray, *, clip: bool = False
     ) -> AnnData:
         """Return what :meth:`prediction` does, from Δ, which is not copied.
 
@@ -390,17 +468,23 @@ class ControlProfiles:
             From :meth:`conditions`.
         delta
             Predicted change of the control profiles, shape ``(n_conditions, n_genes)``.
+        clip
+            Whether predicted expression below zero is set to zero; Δ stays as it is.
         """
-        expression = self.mean[context]
-        expression += delta
-        return self._predicted(obs, expression, delta)
+        control = self.mean[context]
+        expression = control + delta
+        if clip:
+            np.maximum(expression, 0, out=expression)
+        return self._predicted(obs, expression, delta, control)
 
-    def _predicted(self, obs: pd.DataFrame, expression: FloatArray, delta: FloatArray) -> AnnData:
+    def _predicted(
+        self, obs: pd.DataFrame, expression: FloatArray, delta: FloatArray, control: FloatArray
+    ) -> AnnData:
         prediction = AnnData(
             expression,
             obs=obs.set_axis(condition_names(obs), axis=0),
             var=pd.DataFrame(index=self.genes),
-            layers={DELTA: delta},
+            layers={DELTA: delta, CONTROL: control},
         )
         prediction.obs_names_make_unique()
         return prediction
@@ -409,7 +493,10 @@ class ControlProfiles:
 def _check_controls(cells: AnnData, flag: str | None) -> None:
     """Refuse cells that are flagged as perturbed, and var names that repeat."""
     if not cells.n_obs or (
-        flag in cells.obs and not read_flags(cells.obs[flag], f"{flag!r}: True for controls").all()
+        flag in cells.obs
+        and not read_flags(
+            obs_columns(cells.obs, {CONTROL: flag})[CONTROL], f"{flag!r}: True for controls"
+        ).all()
     ):
         raise ValueError(
             "controls takes control cells only, and at least one: "

@@ -11,6 +11,7 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, MODALITY, PERTURBATION, SPLIT
+from txpert._options import check_names
 
 logger = logging.getLogger("txpert")
 
@@ -32,7 +33,7 @@ SPLIT_KEY: Final = DefaultKey(SPLIT)
 MODALITY_KEY: Final = DefaultKey(MODALITY)
 
 _COLUMNS = (PERTURBATION, CONTROL, BATCH, CELL_LINE, SPLIT, MODALITY)
-_OPTIONAL = (BATCH, CELL_LINE, SPLIT, MODALITY)
+OPTIONAL = (BATCH, CELL_LINE, SPLIT, MODALITY)
 _LABEL = "control_label"
 # scvi-tools' identifier of a registered AnnData, which copies of it keep.
 _IDENTIFIER = "_scvi_uuid"
@@ -93,6 +94,9 @@ class ObsKeys:
         ValueError
             If both a control column and control labels are given.
         """
+        check_anndata(adata)
+        if not isinstance(control_label, str | None):
+            control_label = check_names("control_label", control_label)
         given = cls(perturbation, control, batch, cell_line, split, modality, control_label)
         if control_label is not None and not isinstance(control, DefaultKey):
             raise ValueError(
@@ -178,6 +182,13 @@ class ObsKeys:
         return columns | {CONTROL: flag_controls(columns[PERTURBATION], self.control_label)}
 
 
+def check_anndata(data: Any, name: str = "adata") -> None:
+    """Raise a TypeError if what should be cells × genes is no AnnData."""
+    if not isinstance(data, AnnData):
+        hint = "; read the file first: anndata.read_h5ad(path)" if isinstance(data, str) else ""
+        raise TypeError(f"{name} is an AnnData, not {type(data).__name__}{hint}.")
+
+
 def flag_controls(labels: pd.Series[Any], control: str | Sequence[str]) -> pd.Series[Any]:
     """Return which cells have a control label.
 
@@ -223,10 +234,10 @@ def resolve_key(name: str, key: str | None, obs: pd.DataFrame, where: str) -> st
     """
     if key is None or key in obs:
         return key
-    if name in _OPTIONAL and key == name:
+    if name in OPTIONAL and key == name:
         logger.info("%s has no column %r: %s.", where, key, _without(name))
         return None
-    message = f"{where} has no column {key!r} ({name}_key). It has: {', '.join(obs.columns)}."
+    message = f"{where} has no column {key!r} ({name}_key). It has: {', '.join(map(str, obs))}."
     if name == CONTROL:
         message += f" To make it: {where}[{key!r}] = {where}[<perturbation column>] == 'control'"
     raise KeyError(message)
@@ -241,10 +252,33 @@ def obs_columns(obs: Any, keys: Mapping[str, str | None]) -> dict[str, pd.Series
         Annotation of the cells: a frame, or what :func:`anndata.experimental.read_lazy` reads.
     keys
         Column by what it is for; ``None`` is left out.
+
+    Raises
+    ------
+    ValueError
+        If a column occurs twice.
     """
     named = {name: key for name, key in keys.items() if key is not None}
     frame = obs if isinstance(obs, pd.DataFrame) else obs[list({*named.values()})].to_memory()
-    return {name: frame[key] for name, key in named.items()}
+    columns = {name: frame[key] for name, key in named.items()}
+    for column in columns.values():
+        refuse_repeated(column)
+    return columns
+
+
+def refuse_repeated(column: Any) -> None:
+    """Refuse what a frame returns for a name that several of its columns have.
+
+    Raises
+    ------
+    ValueError
+        The message names the column.
+    """
+    if isinstance(column, pd.DataFrame):
+        raise ValueError(
+            f"The obs column {column.columns[0]!r} occurs {column.shape[1]} times. Keep one: "
+            "adata.obs = adata.obs.loc[:, ~adata.obs.columns.duplicated()]"
+        )
 
 
 def _without(name: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from ._reading import LabelReading, read_labels
-from ._tokens import parse_targets
+from ._tokens import is_neutral_target, parse_targets
 
 _FIX = (
     "Rewrite them by tx.pp.harmonize_labels(adata), which returns what it changed; "
@@ -71,8 +71,21 @@ def warn_of_labels(labels: pd.Index, genes: pd.Index) -> LabelReading:
             "by the names of the genes; if they are Entrez ids, by their symbols: "
             "tx.graph.map_genes(ids)['symbol']. A graph would take them for Entrez ids."
         )
+    _warn_of_neutral_targets(labels, genes)
     _warn_of_vocabulary(reading, genes)
     return reading
+
+
+def _warn_of_neutral_targets(labels: pd.Index, genes: pd.Index) -> None:
+    """Warn of perturbed cells whose target is one that screens use as a control."""
+    found = [label for label in labels if is_neutral_target(label) and label not in genes]
+    if found:
+        shown = _more(", ".join(map(repr, found[:3])), found)
+        _warn(
+            f"{len(found):,} perturbations have a target that screens use as a control, a safe "
+            f"locus or a gene that the cells lack: {shown}. They count as perturbed. If they are "
+            f"controls: tx.pp.harmonize_labels(adata, controls={found[:3]})"
+        )
 
 
 def _shared(reading: LabelReading) -> set[str]:

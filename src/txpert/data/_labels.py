@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from txpert._constants import CONTROL, PERTURBATION
+from txpert._constants import ALL, CONTROL, PERTURBATION
 from txpert._types import BoolArray, IntArray
 
-from ._tokens import canonical_label, drop_controls, is_missing_text
+from ._keys import refuse_repeated
+from ._tokens import canonical_label, drop_controls, is_control_name, is_missing_text
 
 _TRUE, _FALSE = frozenset({"true", "1", "1.0"}), frozenset({"false", "0", "0.0"})
 _NO_TARGET_KNOWN = frozenset({"unassigned", "unknown", "ambiguous", "multiplet", "doublet"})
@@ -25,7 +27,8 @@ def read_names(column: pd.Series[Any]) -> pd.Categorical:
     ValueError
         If the column occurs twice, or a value is missing, empty or the text of a missing value.
     """
-    values = pd.Categorical(_one(column)).remove_unused_categories()
+    refuse_repeated(column)
+    values = pd.Categorical(column).remove_unused_categories()
     raw = list(values.categories)
     names = np.asarray([_as_text(value, raw) for value in raw], dtype=object)
     empty = np.asarray([not name.strip() for name in names], dtype=bool)
@@ -50,6 +53,40 @@ def read_names(column: pd.Series[Any]) -> pd.Categorical:
     return pd.Categorical.from_codes(code[values.codes], categories=pd.Index(distinct))
 
 
+def read_context(column: pd.Series[Any] | None, n_cells: int) -> pd.Categorical[Any]:
+    """Return the batch or cell line of each cell; one, ``"all"``, where there is no column.
+
+    Raises
+    ------
+    ValueError
+        As :func:`read_names`.
+
+    Warns
+    -----
+    UserWarning
+        If two names differ by case or spaces only.
+    """
+    if column is None:
+        codes = np.zeros(n_cells, dtype=np.int8)
+        return pd.Categorical.from_codes(codes, categories=pd.Index([ALL]))
+    names = read_names(column)
+    spelled: dict[str, list[str]] = {}
+    for name in names.categories:
+        spelled.setdefault("".join(name.split()).casefold(), []).append(name)
+    several = [same for same in spelled.values() if len(same) > 1]
+    if several:
+        shown = "; ".join(" and ".join(map(repr, same)) for same in several[:3])
+        warnings.warn(
+            f"The obs column {column.name!r} has names that differ by case or spaces only: "
+            f"{shown}. They count as different, each with controls of its own. If they are one: "
+            f"adata.obs[{column.name!r}] = adata.obs[{column.name!r}].replace("
+            f"{several[0][1]!r}, {several[0][0]!r})",
+            UserWarning,
+            stacklevel=4,
+        )
+    return names
+
+
 def read_flags(column: pd.Series[Any], remedy: str) -> BoolArray:
     """Return a column of booleans, which may be stored as numbers, text or categories.
 
@@ -65,7 +102,8 @@ def read_flags(column: pd.Series[Any], remedy: str) -> BoolArray:
     ValueError
         If a value is missing or anything else, or the column occurs twice.
     """
-    values = pd.Categorical(_one(column))
+    refuse_repeated(column)
+    values = pd.Categorical(column)
     texts = [str(value).strip().casefold() for value in values.categories]
     strange = [
         v for v, text in zip(values.categories, texts, strict=True) if text not in _TRUE | _FALSE
@@ -105,6 +143,13 @@ def read_perturbations(
             f"No cell is a control: the obs column {flag_key!r} is False everywhere. "
             "Every cell line and batch needs unperturbed cells to compare with."
         )
+    perturbed = [label for label in labels.categories if not is_control_name(label)]
+    if flag.all() and len(labels.categories) > 1 and perturbed:
+        raise ValueError(
+            f"No cell is perturbed: the obs column {flag_key!r} is True everywhere, also where "
+            f"{key} = {perturbed[0]!r}. Make it by adata.obs[{flag_key!r}] = "
+            f"adata.obs[{key!r}] == 'control'"
+        )
     categories = labels.categories
     n_control = np.bincount(labels.codes[flag], minlength=len(categories))
     n_perturbed = np.bincount(labels.codes[~flag], minlength=len(categories))
@@ -141,16 +186,6 @@ def _refuse_unflagged(
                 f"{int(n):,} cells have {key} = {label!r}, which names no target. Drop them: "
                 f"adata = adata[adata.obs[{key!r}] != {label!r}].copy()"
             )
-
-
-def _one(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Refuse what a frame returns for a name that several of its columns have."""
-    if isinstance(column, pd.DataFrame):
-        raise ValueError(
-            f"The obs column {column.columns[0]!r} occurs {column.shape[1]} times. Keep one: "
-            "adata.obs = adata.obs.loc[:, ~adata.obs.columns.duplicated()]"
-        )
-    return column
 
 
 def _as_text(value: Any, others: list[Any]) -> str:

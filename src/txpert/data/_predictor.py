@@ -14,6 +14,7 @@ from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, UNS_KEY
 from txpert._types import FloatArray, IntArray
 
 from ._controls import ControlProfiles
+from ._layout import lay_out
 from ._tokens import parse_targets
 
 TRAINED_ON = "trained_on"
@@ -30,7 +31,10 @@ class Predictor(ABC):
 
     control_profiles: ControlProfiles
     trained_on_: Sequence[tuple[str, str]] = ()
-    """Perturbation and cell line of what it was trained on; a prediction carries it along."""
+    """Perturbation and cell line of what it was trained on; a prediction carries it along.
+
+    Where the data name modalities, that stands after the cell line: ``"K562|CRISPRi"``.
+    """
 
     def predict(
         self,
@@ -39,24 +43,34 @@ class Predictor(ABC):
         cell_line: str | Sequence[str] | None = None,
         batch: str | Sequence[str] | None = None,
         controls: AnnData | ControlProfiles | None = None,
+        by_batch: bool = False,
+        clip: bool = True,
     ) -> AnnData:
         """Predict the expression of perturbed cells.
 
         Parameters
         ----------
         perturbations
-            Labels such as ``"KLF1"`` or ``"KLF1+BAK1"``, each predicted in every context; or a
-            frame with the columns perturbation, cell_line and batch, one condition per row.
+            Labels such as ``"KLF1"`` or ``"KLF1+BAK1"``, each predicted in every cell line; or a
+            frame with the columns perturbation, cell_line and batch (left out, or ``"all"``: the
+            whole line), one condition per row.
         cell_line, batch
             Only contexts of these.
         controls
             Control cells of your own, log-normalized, or averaged profiles, to predict from
             instead of the data's.
+        by_batch
+            Predict labels in every batch from its controls, instead of once per cell line from
+            all of them.
+        clip
+            Set predicted expression below zero to zero, which log-normalized values never are;
+            Δ stays as predicted, and so do effects (:func:`txpert.pp.from_effects`).
 
         Returns
         -------
-        Conditions × genes: predicted expression in ``X``, predicted Δ in ``layers["delta"]``;
-        obs has perturbation, cell_line and batch. Controls have Δ = 0.
+        Conditions × genes: predicted expression in ``X``, predicted Δ in ``layers["delta"]``, the
+        matched controls' mean in ``layers["control"]``; obs has perturbation, cell_line and batch.
+        Controls have Δ = 0.
 
         Raises
         ------
@@ -65,7 +79,14 @@ class Predictor(ABC):
         ValueError
             If a label is malformed or the control cells lack genes.
         """
-        return self._predict(perturbations, cell_line=cell_line, batch=batch, controls=controls)
+        return self._predict(
+            perturbations,
+            cell_line=cell_line,
+            batch=batch,
+            controls=controls,
+            by_batch=by_batch,
+            clip=clip,
+        )
 
     def _predict(
         self,
@@ -74,11 +95,16 @@ class Predictor(ABC):
         cell_line: str | Sequence[str] | None = None,
         batch: str | Sequence[str] | None = None,
         controls: AnnData | ControlProfiles | None = None,
+        by_batch: bool = False,
+        clip: bool = True,
         **options: Any,
     ) -> AnnData:
         """Predict as :meth:`predict`; ``options`` are handed on to :meth:`_delta`."""
         profiles = self._profiles(controls)
-        obs, context = profiles.conditions(perturbations, cell_line=cell_line, batch=batch)
+        clip = clip and not profiles.of_effects
+        profiles, obs, context = lay_out(
+            profiles, perturbations, cell_line=cell_line, batch=batch, by_batch=by_batch
+        )
         perturbed = np.array([bool(parse_targets(label)) for label in obs[PERTURBATION]])
         delta = np.zeros((len(obs), len(profiles.genes)), dtype=np.float32)
         columns = pd.DataFrame(index=obs.index)
@@ -91,7 +117,7 @@ class Predictor(ABC):
                     obs.index, fill_value=0
                 )
             delta[perturbed] = answer
-        predicted = profiles.prediction_from_delta(obs, context, delta)
+        predicted = profiles.prediction_from_delta(obs, context, delta, clip=clip)
         for name in columns:
             predicted.obs[name] = columns[name].to_numpy()
         if len(self.trained_on_):

@@ -12,7 +12,6 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import (
-    ALL,
     BATCH,
     CELL_LINE,
     MODALITY,
@@ -27,7 +26,7 @@ from txpert._types import BoolArray, FloatArray, IntArray, Matrix
 
 from ._keys import ObsKeys, obs_columns
 from ._label_warnings import warn_of_labels
-from ._labels import read_names, read_perturbations
+from ._labels import read_context, read_perturbations
 from ._log_normalized import LogNormalized, log_normalized
 from ._matrix import expression_matrix, place
 from ._measured import all_zero, read_measured
@@ -179,8 +178,8 @@ class Screen:
             genes=genes.astype(str),
             perturbation=perturbation,
             control=control,
-            cell_line=_context(columns.get(CELL_LINE), n_cells),
-            batch=_context(columns.get(BATCH), n_cells),
+            cell_line=read_context(columns.get(CELL_LINE), n_cells),
+            batch=read_context(columns.get(BATCH), n_cells),
             split=read_split(columns.get(SPLIT)),
             control_labels=labels,
             names=columns[PERTURBATION].index,
@@ -194,14 +193,6 @@ class Screen:
         _check_controls(screen, columns)
         warn_of_labels(screen.perturbation.categories, screen.genes)
         return screen
-
-
-def _context(column: pd.Series[Any] | None, n_cells: int) -> pd.Categorical[Any]:
-    if column is None:
-        return pd.Categorical.from_codes(
-            np.zeros(n_cells, dtype=np.int8), categories=pd.Index([ALL])
-        )
-    return read_names(column)
 
 
 def read_split(column: pd.Series[Any] | None) -> pd.Categorical | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Container, Iterable
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,9 @@ _CONTROL = re.compile(
     r"(neg(ative)?)?(control|ctrl)s?\d*|ctl|ntc?|ntg\d+|nt(sg|guide)\d*|non?target(ing|ed)?\d*"
     r"|safe(target(ing)?|harbou?r|cut(ting|ter)?)\d*|scrambled?\d*|unperturbed|wt|wildtype"
 )
+_NEUTRAL = frozenset(
+    {"aavs1", "rosa26", "clybl", "egfp", "gfp", "bfp", "rfp", "mcherry", "lacz", "luciferase"}
+)
 _CONTROL_ENDING = re.compile(r"(control|ctrl|s?grna|guide|sg)s?\d*$")
 
 
@@ -27,6 +31,7 @@ def is_missing_text(name: str) -> bool:
     return name.strip().casefold() in MISSING_TEXT
 
 
+@lru_cache(maxsize=2**17)
 def is_control_name(name: str) -> bool:
     """Whether a name is one that controls go by in published screens, in any case.
 
@@ -38,6 +43,18 @@ def is_control_name(name: str) -> bool:
     numbered = re.sub(r"^(nt|ntc|ctl)[_ ]\d+$", r"\1", name.strip().casefold())
     plain = re.sub(r"[\s_.-]", "", numbered).removeprefix("sg")
     return any(_CONTROL.fullmatch(text) for text in (plain, _CONTROL_ENDING.sub("", plain)))
+
+
+def is_neutral_target(name: str) -> bool:
+    """Whether a name, or a guide's, is a safe locus or foreign gene that controls target.
+
+    Examples
+    --------
+    >>> [is_neutral_target(name) for name in ("AAVS1", "sgAAVS1-2", "EGFP_1", "JAK2")]
+    [True, True, True, False]
+    """
+    gene = re.split(r"[\s_.-]", name.strip().casefold())[0].removeprefix("sg")
+    return gene in _NEUTRAL
 
 
 def parse_targets(label: str) -> tuple[str, ...]:

@@ -195,6 +195,8 @@ class ValueCheck:
         """Raise an error as :meth:`refuse` does, and warn of empty cells."""
         self.refuse()
         empty = self.cells(EMPTY)
+        if len(empty) == self.n_cells:
+            raise UnusableValuesError(f"{self.where} is zero in all genes of all cells.")
         if len(empty):
             warnings.warn(
                 f"{self.where} is zero in all genes {self._of(empty)}. Drop such cells, which "
@@ -325,9 +327,11 @@ def check_effects(matrix: Matrix, where: str) -> None:
     Raises
     ------
     UnusableValuesError
-        If a sampled value is infinite.
+        If a sampled value is infinite, or all are zero.
     """
-    _finite_values([_zero_filled(_plain(block)) for block in _sampled_blocks(matrix)], where)
+    blocks = [_zero_filled(_plain(block)) for block in _sampled_blocks(matrix)]
+    if not _finite_values(blocks, where).any():
+        raise UnusableValuesError(f"{where} is zero in all genes of all cells.")
 
 
 def _zero_filled(block: Matrix) -> Matrix:

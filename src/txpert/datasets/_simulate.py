@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION
+from txpert._options import check_seed, check_whole
 from txpert._types import FloatArray
 from txpert.graph import KnowledgeGraph, go
 from txpert.graph._go import go_genes
@@ -97,13 +100,18 @@ def simulate(
     >>> tx.datasets.truth(adata).shape
     (22, 30)
     """
-    _check_sizes(
-        n_perturbations=n_perturbations,
-        n_genes=n_genes,
-        n_cells=n_cells,
-        n_batches=n_batches,
-        n_cell_lines=n_cell_lines,
-    )
+    for name, size in (
+        ("n_perturbations", n_perturbations),
+        ("n_genes", n_genes),
+        ("n_cells", n_cells),
+        ("n_batches", n_batches),
+        ("n_cell_lines", n_cell_lines),
+    ):
+        check_whole(name, size, least=1)
+    check_whole("n_doubles", n_doubles, least=0)
+    check_whole("n_controls", n_controls, least=1, optional=True)
+    check_seed(seed)
+    _check_objects(graph, parameters)
     settings = parameters or SimulationParameters()
     rng = np.random.default_rng(seed)
     if graph is None:
@@ -130,10 +138,13 @@ def simulate(
     )
 
 
-def _check_sizes(**sizes: int) -> None:
-    for name, value in sizes.items():
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, not {value}.")
+def _check_objects(graph: Any, parameters: Any) -> None:
+    for name, value, kind in (
+        ("graph", graph, KnowledgeGraph),
+        ("parameters", parameters, SimulationParameters),
+    ):
+        if value is not None and not isinstance(value, kind):
+            raise TypeError(f"{name} is a {kind.__name__}, not {value!r}.")
 
 
 def _default_graph(rng: np.random.Generator, n_genes: int) -> KnowledgeGraph:

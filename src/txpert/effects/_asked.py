@@ -81,6 +81,29 @@ class Asked:
         covariance *= of_rows[self.rows.context].astype(np.float32)
         return covariance
 
+    def parts(self, variances: Variances, kernels: Sequence[FloatArray]) -> FloatArray:
+        """Return the covariance through each kernel, own parts and mean effects of contexts.
+
+        Parameters
+        ----------
+        variances
+            Of a block.
+        kernels
+            Between the asked genes and the targets of training rows.
+
+        Returns
+        -------
+        ``(n_kernels + 2, n_asked, n_rows)``; the sum is that of :meth:`specific` and
+        :meth:`general`.
+        """
+        by_context = self._expand(variances.context)
+        found = [
+            np.asarray((self.rows.members @ (self.members @ kernel).T).T) * by_context * weight
+            for kernel, weight in zip(kernels, variances.kernels, strict=True)
+        ]
+        nothing = np.zeros((self.members.shape[1], len(self.rows.targets)), dtype=np.float32)
+        return np.stack([*found, self.specific(variances, nothing), self.general(variances)])
+
     def general(self, variances: Variances) -> FloatArray:
         """Return the covariance through the mean effects of contexts, ``(n_asked, n_rows)``."""
         pairs = np.outer(self.order, self.rows.order).astype(np.float32)

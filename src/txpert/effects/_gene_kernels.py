@@ -27,6 +27,25 @@ _FEW = 20
 """Anchors with which direct links are expected to tell as much as diffusion."""
 
 
+def check_tables(
+    features: Mapping[str, pd.DataFrame] | None,
+) -> Mapping[str, pd.DataFrame] | None:
+    """Return tables of features if that is what they are.
+
+    Raises
+    ------
+    TypeError
+        If they are no dictionary of data frames.
+    """
+    tables = features.values() if isinstance(features, Mapping) else [features]
+    if features is not None and not all(isinstance(table, pd.DataFrame) for table in tables):
+        raise TypeError(
+            "features is a dictionary of data frames, genes × features, by name, not "
+            f"{features!r}."
+        )
+    return features
+
+
 class GeneKernels:
     r"""Kernels between genes.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -336,53 +336,6 @@ class GeneGaussianProcess:
         if not self._inverses:
             self._inverses.extend([*inverses])
         yield from self._inverses
-
-    def loo(
-        self, kernels: GeneKernels, leave: Literal["row", "perturbation"] = "row"
-    ) -> FloatArray:
-        r"""Predict each training row from the others, in closed form.
-
-        .. math:: \hat y_J = y_J - (P_{JJ})^{-1} [P Y]_J, \qquad
-                  P = C^{-1} - C^{-1} u (u^\top C^{-1} u)^{-1} u^\top C^{-1}
-
-        without the rows J. Variances and directions stay those of all rows.
-
-        Parameters
-        ----------
-        kernels
-            Those of the fit.
-        leave
-            What to leave out besides the row: nothing, or all rows that share a target with it.
-
-        Returns
-        -------
-        Δ, ``(n_rows, n_genes)``; missing entries are predicted too.
-
-        Raises
-        ------
-        ValueError
-            If the process was loaded: it does not keep the effects.
-        """
-        if not self._effects:
-            raise ValueError("A loaded process does not keep its training effects; fit it again.")
-        order = self.rows.order
-        shares = (self.rows.members @ self.rows.members.T).tolil().rows
-        alone = leave == "row" or all(len(rows) == 1 for rows in shares)
-        errors: list[FloatArray] = []
-        for inverse, weights in zip(self._inverse_blocks(kernels), self.weights, strict=True):
-            along = inverse @ order
-            projector = inverse - np.outer(along, along) / (order @ along)
-            if alone:
-                errors.append(weights / np.maximum(np.diagonal(projector), 1e-9)[:, None])
-                continue
-            error = np.empty_like(weights)
-            for i, rows in enumerate(shares):
-                among = projector[np.ix_(rows, rows)]
-                error[i] = np.linalg.lstsq(among, weights[rows], rcond=1e-6)[0][rows.index(i)]
-            errors.append(error)
-        modality = [self.rows.contexts.contexts[c].modality for c in self.rows.context]
-        scale = np.array([self.scale[name] for name in modality])[:, None]
-        return np.asarray(scale * np.subtract(self._effects[0], self.directions.join(errors)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain arrays and strings, for saving."""

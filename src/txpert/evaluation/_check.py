@@ -9,11 +9,11 @@ import pandas as pd
 
 from txpert._constants import TARGET_SUM
 from txpert._types import BoolArray, FloatArray
-from txpert.data._conditions import average_over_batches
+from txpert.data._conditions import average_over_batches, contexts_of
 from txpert.metrics._delta import check_scale
 
 from ._metrics import score_names
-from ._scoring import HeldOut, contexts_of
+from ._scoring import HeldOut
 
 UNDEFINED = "undefined"
 

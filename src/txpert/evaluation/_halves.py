@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 
-from txpert._constants import CELL_LINE, PERTURBATION
 from txpert._types import FloatArray, IntArray, Matrix
 from txpert.data._group_sums import group_sums
+from txpert.data._values import ValueCheck
 
 from ._observations import Observations
 
@@ -40,7 +39,13 @@ def draw_halves(condition: IntArray, rng: np.random.Generator) -> IntArray:
 
 
 def split_half_deltas(
-    X: Matrix, observations: Observations, condition: IntArray, *, n_repeats: int, seed: int
+    X: Matrix,
+    observations: Observations,
+    condition: IntArray,
+    *,
+    n_repeats: int,
+    seed: int,
+    check: ValueCheck | None = None,
 ) -> Iterator[tuple[FloatArray, FloatArray]]:
     """Yield the Δ of either half of the cells, halved again in each repeat.
 
@@ -59,18 +64,21 @@ def split_half_deltas(
         Number of pairs.
     seed
         Seeds the halves; each repeat has its own, so more repeats leave the first as they are.
+    check
+        Of the values, on the way; by default one that refuses what is no log-normalized number.
 
     Raises
     ------
     ValueError
-        If expression is NaN or infinite anywhere in these cells.
+        If a cell is NaN, infinite or unusable otherwise.
     """
     n_groups, n_conditions = observations.n_groups, len(observations.group)
     used = condition >= 0
     group = np.where(used, observations.group[condition], -1)
     n_cells = np.bincount(condition[used], minlength=n_conditions)
-    total = group_sums(X, group, n_groups)
-    _check_finite(total, observations.obs)
+    check = check or ValueCheck("Expression")
+    total = group_sums(X, group, n_groups, check=check)
+    check.conclude()
     per_pass = max(1, _BYTES_PER_PASS // total.nbytes)
     for start in range(0, n_repeats, per_pass):
         repeats = range(start, min(start + per_pass, n_repeats))
@@ -85,14 +93,3 @@ def split_half_deltas(
             n_first = np.bincount(condition[first[:, column]], minlength=n_conditions)
             rest = total - part
             yield observations.delta(part, n_first), observations.delta(rest, n_cells - n_first)
-
-
-def _check_finite(sums: FloatArray, obs: pd.DataFrame) -> None:
-    bad = np.flatnonzero(~np.isfinite(sums).all(axis=1))
-    if not bad.size:
-        return
-    where = "control cells"
-    if bad[0] < len(obs):
-        row = obs.iloc[bad[0]]
-        where = f"cells of perturbation {row[PERTURBATION]!r}, cell line {row[CELL_LINE]!r}"
-    raise ValueError(f"Expression is NaN or infinite in {where}. Remove those cells first.")

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 from scipy import sparse
@@ -26,7 +25,7 @@ from txpert._constants import (
 )
 from txpert._types import BoolArray, FloatArray, IntArray
 from txpert.data import ConditionTable
-from txpert.data._conditions import average_over_batches
+from txpert.data._conditions import average_over_batches, contexts_of, pairs
 from txpert.data._controls import ControlProfiles
 from txpert.data._tokens import canonical_label, measured_targets
 
@@ -67,7 +66,7 @@ class HeldOut:
     genes
         Names of the genes.
     trained
-        Perturbation and cell line of what is in training under the same split.
+        Perturbation and context of what is in training under the same split.
     """
 
     conditions: pd.DataFrame
@@ -123,19 +122,6 @@ class HeldOut:
 def _named(obs: pd.DataFrame) -> list[str]:
     """Return the columns that name a condition, of those there are."""
     return [column for column in _CONDITION if column in obs]
-
-
-def contexts_of(obs: pd.DataFrame) -> npt.NDArray[np.str_]:
-    """Name cell line and, if there is one, modality of each row: retrieval is among these."""
-    lines = obs[CELL_LINE].astype(str)
-    if MODALITY in obs:
-        lines = lines.str.cat(obs[MODALITY].astype(str), sep="|")
-    return lines.to_numpy(dtype=str)
-
-
-def pairs(obs: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return perturbation and cell line of each row."""
-    return list(zip(obs[PERTURBATION].astype(str), obs[CELL_LINE].astype(str), strict=True))
 
 
 def predicted_delta(

@@ -10,8 +10,9 @@ import numpy as np
 
 from txpert._constants import CELL_LINE
 from txpert._types import FloatArray
+from txpert.data._conditions import pairs
 
-from ._scoring import HeldOut, pairs
+from ._scoring import HeldOut
 
 _COPIED = 1e-5
 OBSERVED = "observed"
@@ -72,12 +73,20 @@ def warn_of_leak(
     name
         What was trained, as the message begins: ``"The model"``, say.
     trained_on
-        Perturbation and cell line of what it was trained on.
+        Perturbation and cell line of what it was trained on, with the modality after a bar where
+        the data name any; a cell line alone stands for all its modalities.
     stacklevel
         Of the warning.
     """
-    scored = set(pairs(held_out.obs))
-    leaked = sorted(scored & set(trained_on))
+    scored, seen = pairs(held_out.obs), set(trained_on)
+    lines = held_out.obs[CELL_LINE].astype(str)
+    leaked = sorted(
+        {
+            (label, context)
+            for (label, context), line in zip(scored, lines, strict=True)
+            if {(label, context), (label, line)} & seen
+        }
+    )
     if leaked:
         warnings.warn(
             f"{name} was trained on {len(leaked)} of the {len(scored)} perturbations to be "

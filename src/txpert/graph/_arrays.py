@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from txpert._options import check_whole
 from txpert._types import FloatArray, IntArray
 
 Positions = IntArray
@@ -34,8 +35,7 @@ class EdgeArrays(NamedTuple):
 
     def top_k(self, k: int) -> EdgeArrays:
         """Keep the ``k`` heaviest edges into every target; of ties, the first sources."""
-        if k < 1:
-            raise ValueError(f"k must be at least 1, not {k}.")
+        check_whole("k", k, least=1)
         edges = self.take(np.lexsort((self.source, -self.weight, self.target)))
         rank = np.arange(len(edges.target)) - np.searchsorted(edges.target, edges.target)
         return edges.take(rank < k)

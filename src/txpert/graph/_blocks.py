@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from tqdm.auto import tqdm
 
+from txpert._options import check_number, check_whole
 from txpert._types import BoolArray
 
 from ._arrays import EdgeArrays, Weights, concatenate
@@ -25,6 +26,8 @@ def top_per_target(
 
     Only positive similarities of at least ``threshold`` count; ``k=None`` keeps them all.
     """
+    check_whole("k", k, least=1, optional=True)
+    check_number("threshold", threshold)
     parts = []
     for rows in _row_blocks(n):
         block = similarity(rows, slice(0, n))

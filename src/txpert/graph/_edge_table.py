@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from txpert._options import check_path
+
 from ._arrays import EdgeArrays, Weights
 from ._files import FilePath, read_table
 from ._names import clean_names
@@ -24,6 +26,8 @@ def edges_from_table(
     negative: Negative,
 ) -> tuple[pd.Index, EdgeArrays]:
     """Read and check a table with one edge per row; return its nodes and edges."""
+    if not isinstance(edges, pd.DataFrame):
+        check_path("edges", edges)
     table = edges if isinstance(edges, pd.DataFrame) else read_table(edges)
     if weight is None and "weight" in table:
         weight = "weight"

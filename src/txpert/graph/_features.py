@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from txpert._layers import named_layers
+from txpert._options import check_whole
 
 from ._arrays import Weights
 from ._blocks import Similarity, top_pairs, top_per_target
@@ -82,12 +83,17 @@ def from_features(
     KeyError
         If there is no such column or layer.
     """
+    check_fraction(top_fraction, "top_fraction")
+    check_whole("k", k, least=1, optional=True)
+    if not isinstance(features, pd.DataFrame) and not hasattr(features, "obs_names"):
+        raise TypeError(
+            f"features is a data frame of genes × features or an AnnData, not {features!r}."
+        )
     table = _gene_table(features, gene_key, layer)
     values, nodes = _check_values(table, name, missing), table.index
     if genes is not None:
         found = match_names(nodes, genes)
         values, nodes = values[found.to_numpy()], found.index
-    check_fraction(top_fraction)
     similarity, n = _cosine(values, metric, sign), len(nodes)
     if top_fraction < 1:
         edges = top_pairs(similarity, n, number=round(top_fraction * n * (n - 1) / 2))

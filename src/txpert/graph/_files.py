@@ -15,6 +15,7 @@ from typing import IO, Any, cast
 import pandas as pd
 
 from txpert._files import FilePath
+from txpert._options import check_path
 
 # Quotes and "NA" are plain text in the files of the databases.
 PLAIN: Any = {"sep": "\t", "dtype": str, "keep_default_na": False, "quoting": csv.QUOTE_NONE}
@@ -38,6 +39,7 @@ def open_bytes(path: FilePath, *, member: str = "") -> Iterator[IO[bytes]]:
     ValueError
         If the file ends early, is damaged, or is not the text that its reader expects.
     """
+    check_path("path", path)
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")

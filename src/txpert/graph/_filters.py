@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from txpert._options import check_number
 from txpert._refined import refine_adjacency
 
 from ._arrays import EdgeArrays
@@ -42,8 +43,7 @@ def refined(edges: EdgeArrays, n_nodes: int) -> EdgeArrays:
     return EdgeArrays(source, target, found.data)
 
 
-def check_fraction(fraction: float) -> float:
+def check_fraction(fraction: float, name: str = "fraction") -> float:
     """Return the fraction if it is one."""
-    if not 0 <= fraction <= 1:
-        raise ValueError(f"fraction must lie between 0 and 1, not be {fraction}.")
+    check_number(name, fraction, least=0, most=1)
     return fraction

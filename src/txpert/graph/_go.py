@@ -125,6 +125,42 @@ def go_genes() -> pd.Index:
     return pd.Index(symbols.cat.remove_unused_categories().cat.categories, name="gene")
 
 
+def go_sets(genes: Iterable[str], *, propagate: bool = True) -> dict[str, list[str]]:
+    """Return the packaged annotations as gene sets, without those of no data (ND).
+
+    Parameters
+    ----------
+    genes
+        Genes, by symbol, alias, Ensembl or Entrez id; the sets keep these names.
+    propagate
+        Whether a gene also belongs to the ancestors of its terms.
+
+    Returns
+    -------
+    Genes by term, of terms with a gene.
+
+    Raises
+    ------
+    ValueError
+        If none of the genes is annotated.
+    """
+    table, ontology = packaged_go()
+    nodes, terms, members = _membership(_filter(table, None, _ONTOLOGIES))
+    names = terms
+    if propagate:
+        names = ontology.terms.union(terms)
+        members = _with_ancestors(members, terms, ontology, _ONTOLOGIES)
+    found = match_names(nodes, genes)
+    chosen = members[found.to_numpy()].tocsc()
+    held = found.index.to_numpy(dtype=object)
+    starts = chosen.indptr
+    return {
+        str(name): list(held[chosen.indices[starts[i] : starts[i + 1]]])
+        for i, name in enumerate(names)
+        if starts[i + 1] > starts[i]
+    }
+
+
 def _filter(
     table: pd.DataFrame, evidence: Collection[str] | None, ontologies: Collection[str]
 ) -> pd.DataFrame:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from txpert._options import check_names
+
 from ._joint import share_nodes
 from ._knowledge_graph import KnowledgeGraph
 from ._reports import named
@@ -32,7 +34,10 @@ def from_scipy(adjacency: Any, nodes: Iterable[str], *, name: str) -> KnowledgeG
     ValueError
         If the matrix is not square over ``nodes``, or a weight is not allowed.
     """
-    names, matrix = list(nodes), sparse.coo_array(adjacency)
+    names = check_names("nodes", nodes)
+    if not np.issubdtype(getattr(adjacency, "dtype", np.float64), np.number):
+        raise ValueError(f"The matrix holds {adjacency.dtype}, but weights are numbers.")
+    matrix = sparse.coo_array(adjacency)
     if matrix.shape != (len(names), len(names)):
         raise ValueError(f"The matrix has shape {matrix.shape}, but there are {len(names)} nodes.")
     return KnowledgeGraph(

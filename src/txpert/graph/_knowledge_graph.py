@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from txpert._options import check_names, check_number, check_whole
+
 from ._ablations import dropped, rewired
 from ._arrays import EdgeArrays, concatenate
 from ._edge_table import Negative, edges_from_table
@@ -155,6 +157,8 @@ class KnowledgeGraph:
             If a symbol is missing (text such as "nan" counts), a weight is not a finite,
             non-negative number, or none of ``genes`` is there.
         """
+        check_whole("k", k, least=1, optional=True)
+        check_number("min_weight", min_weight, optional=True)
         nodes, arrays = edges_from_table(
             edges,
             where=f"the edges of graph {name!r}",
@@ -213,12 +217,13 @@ class KnowledgeGraph:
 
     def threshold(self, minimum: float) -> KnowledgeGraph:
         """Keep the edges that weigh at least ``minimum``."""
+        check_number("minimum", minimum)
         heavy = self.weight >= np.float32(minimum)
         return self.derive(self.arrays.take(heavy), f"threshold(minimum={minimum})")
 
     def restrict(self, genes: Iterable[str]) -> KnowledgeGraph:
         """Keep the nodes that are among ``genes``, by exact name, and the edges between them."""
-        wanted = list(genes)
+        wanted = check_names("genes", genes)
         keep = self.nodes.isin(wanted)
         edges = self.arrays.renumber(np.where(keep, np.cumsum(keep) - 1, -1))
         return self.derive(edges, f"restrict({len(wanted)} genes)", nodes=self.nodes[keep])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import re
+import warnings
 from collections.abc import Iterable
 from functools import cache
 from importlib import resources
@@ -11,10 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from txpert._options import check_names
 from txpert._types import BoolArray
 
 # Ensembl ids of the mouse, or symbols such as Stat1.
 _MOUSE = r"ENSMUSG|[A-Z][a-z]+\d*[a-z0-9]*$"
+_SEPARATOR = r"\s*[+_|,;/]\s*"
 # "NA" and "NAN" are not among them: databases use both as names of genes.
 _MISSING = frozenset({"", "nan", "NaN", "None", "none", "<NA>", "null", "NULL"})
 
@@ -75,8 +79,9 @@ def match_names(known: pd.Index, genes: Iterable[str]) -> pd.Series:
     known
         Names of the nodes.
     genes
-        Gene names to look up. Of several that stand for one node the one that is the node's own
-        name comes first, then the first in order.
+        Gene names to look up, or combinations of them (``"A+B"``, ``"A_B"``), which stand for
+        their parts. Of several that stand for one node the one that is the node's own name comes
+        first, then the first in order; then other spellings (``"jak2"``), with a warning.
 
     Returns
     -------
@@ -87,7 +92,7 @@ def match_names(known: pd.Index, genes: Iterable[str]) -> pd.Series:
     ValueError
         If none of the genes is known.
     """
-    wanted = _distinct(genes, "gene")
+    wanted = _known_parts(_distinct(genes, "gene"), known)
     position = pd.Series(known.get_indexer(wanted), index=wanted)
     lost = wanted[position == -1]
     if len(lost):
@@ -96,11 +101,45 @@ def match_names(known: pd.Index, genes: Iterable[str]) -> pd.Series:
         node_of = pd.Series(known.get_indexer(free.index), index=free.to_numpy())
         alias = map_genes(lost)["symbol"].map(node_of).dropna().drop_duplicates()
         position[alias.index] = alias.astype(np.int64)
+        spelled = _spelled(wanted[position == -1], known, position)
+        position[spelled.index] = spelled.astype(np.int64)
     found = position[position >= 0]
     if found.empty:
         raise ValueError(
             f"None of the {len(wanted):,} genes ({_few(wanted)}) is among the {len(known):,} "
             f"known ones ({_few(known)}). {likely_cause(wanted)}"
+        )
+    return found
+
+
+def _known_parts(names: pd.Index, known: pd.Index) -> pd.Index:
+    """Replace combinations of known genes by their parts."""
+    joined = names[~names.isin(known) & names.str.contains(_SEPARATOR)]
+    parts = {name: [p for p in re.split(_SEPARATOR, name) if p] for name in joined}
+    held = set(known) if parts else set()
+    apart = {name: of for name, of in parts.items() if all(part in held for part in of)}
+    if not apart:
+        return names
+    flat = [part for name in names for part in apart.get(name, [name])]
+    return pd.Index(flat, dtype=object, name=names.name).drop_duplicates()
+
+
+def _spelled(lost: pd.Index, known: pd.Index, position: pd.Series) -> pd.Series:
+    """Find nodes that differ from names in case only and no other name stands for; say which."""
+    if lost.empty:
+        return pd.Series(dtype=np.int64)
+    plain = known.astype(str).str.casefold()
+    free = ~plain.duplicated(keep=False)
+    free[position[position >= 0].to_numpy(dtype=np.int64)] = False
+    node = pd.Series(np.flatnonzero(free), index=plain[free])
+    found = lost.astype(str).str.casefold().to_series(index=lost).map(node).dropna()
+    found = found.drop_duplicates()
+    if len(found):
+        pairs = [f"{name!r} as {known[int(i)]!r}" for name, i in found.items()]
+        warnings.warn(
+            f"Read {', '.join(pairs[:5])}{', …' if len(pairs) > 5 else ''}.",
+            UserWarning,
+            stacklevel=4,
         )
     return found
 
@@ -154,7 +193,26 @@ def clean_names(names: pd.Index) -> tuple[pd.Index, BoolArray]:
 def _distinct(names: Iterable[str | int], kind: str) -> pd.Index:
     if isinstance(names, str):
         raise ValueError(f"Give a list of gene names, [{names!r}], not a string.")
-    return pd.Index([str(name) for name in names], dtype=object, name=kind).drop_duplicates()
+    listed = check_names(f"{kind}s", names)
+    return pd.Index([str(name) for name in listed], dtype=object, name=kind).drop_duplicates()
+
+
+def publication_counts(names: Iterable[str | int]) -> pd.Series:
+    """Return how many publications name each gene: how much is known of it.
+
+    Parameters
+    ----------
+    names
+        As :func:`map_genes` understands them.
+
+    Returns
+    -------
+    The count (NCBI Gene, September 2022) by name, NaN for genes not in the table.
+    """
+    symbols = map_genes(names)["symbol"]
+    genes = _read()
+    counts = pd.Series(genes["n_pubmed"].astype(float).to_numpy(), index=genes["symbol"])
+    return symbols.map(counts).rename("n_pubmed")
 
 
 def _few(names: pd.Index) -> str:

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from ._knowledge_graph import KnowledgeGraph
+from txpert._options import check_names
+
+from ._knowledge_graph import KnowledgeGraph, as_graphs
 
 
 def coverage_table(graphs: Sequence[KnowledgeGraph], genes: Iterable[str]) -> pd.DataFrame:
@@ -27,7 +29,7 @@ def coverage_table(graphs: Sequence[KnowledgeGraph], genes: Iterable[str]) -> pd
     ``table.notna().mean()`` is the fraction of genes in each graph, ``(table > 0).mean()``
     the fraction that can learn from it.
     """
-    parts = [part for gene in genes for part in str(gene).split("+")]
+    parts = [part for gene in check_names("genes", genes) for part in str(gene).split("+")]
     columns = {}
     for name, graph in named(graphs).items():
         report = graph.coverage(parts)
@@ -64,6 +66,7 @@ def named(graphs: Sequence[KnowledgeGraph]) -> dict[str, KnowledgeGraph]:
     ValueError
         If there are none or two share a name.
     """
+    graphs = as_graphs(graphs)
     by_name = {graph.name: graph for graph in graphs}
     if not by_name:
         raise ValueError("Give at least one graph.")

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
+from txpert._options import check_whole
+
 from ._features import Metric, Sign, from_features
+from ._filters import check_fraction
 from ._knowledge_graph import KnowledgeGraph
 
 if TYPE_CHECKING:
@@ -59,6 +62,10 @@ def from_screen(
     """
     if nodes not in ("genes", "perturbations"):
         raise ValueError(f"nodes must be 'genes' or 'perturbations', not {nodes!r}.")
+    if not hasattr(pseudobulk, "layers"):
+        raise TypeError(f"pseudobulk is an AnnData, not {type(pseudobulk).__name__}.")
+    check_fraction(top_fraction, "top_fraction")
+    check_whole("k", k, least=1, optional=True)
     rows = _training_rows(pseudobulk, layer)
     effects = _effects(rows, layer)
     if nodes == "genes":

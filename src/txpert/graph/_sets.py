@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from txpert._options import check_number, check_whole
+
 from ._blocks import top_per_target
 from ._download import fetch
 from ._files import PLAIN, FilePath, open_bytes, open_text
@@ -60,6 +62,10 @@ def from_gmt(
         If the file is not GMT, damaged or of mouse genes, no set has the right size, or none of
         ``genes`` is there.
     """
+    check_whole("k", k, least=1, optional=True)
+    check_number("threshold", threshold)
+    check_whole("min_size", min_size, least=0)
+    check_whole("max_size", max_size, least=1, optional=True)
     pairs = read_gmt(path)
     size = pairs.groupby("set")["gene"].transform("size")
     pairs = pairs[(size >= min_size) & (size <= (np.inf if max_size is None else max_size))]
@@ -137,9 +143,10 @@ def read_gmt(path: FilePath) -> pd.DataFrame:
 
     Returns
     -------
-    One row per gene of a set, with the columns ``set`` (line number) and ``gene``.
+    One row per gene of a set, with the columns ``set`` (line number), ``name`` and ``gene``.
     """
     sets: list[int] = []
+    names: list[str] = []
     members: list[str] = []
     n_missing = 0
     with open_text(path) as text:
@@ -154,6 +161,7 @@ def read_gmt(path: FilePath) -> pd.DataFrame:
             named = [gene for gene in found if not is_missing(gene)]
             n_missing += len(found) - len(named)
             sets += [number] * len(named)
+            names += [fields[0].strip()] * len(named)
             members += named
     if not members:
         raise ValueError(f"{path} holds no gene sets.")
@@ -165,7 +173,7 @@ def read_gmt(path: FilePath) -> pd.DataFrame:
             stacklevel=3,
         )
     refuse_mouse(pd.unique(pd.Series(members)), str(path))
-    return pd.DataFrame({"set": sets, "gene": members})
+    return pd.DataFrame({"set": sets, "name": names, "gene": members})
 
 
 def _read_reactome_table(path: FilePath, uniprot: Mapping[str, str] | None) -> pd.DataFrame:

@@ -23,6 +23,12 @@ class SourceFile:
         Size of the download.
     sha256
         Digest of a release that never changes; empty where none is known.
+
+    Notes
+    -----
+    A digest follows from nothing but the file itself, and a wrong one would refuse a good file: it
+    stands here only if it was computed from the file or is published with it. Without one,
+    :func:`fetch` keeps the digest of the first download and compares with that.
     """
 
     url: str
@@ -104,7 +110,7 @@ def show(what: Literal["sources", "files"] = "sources") -> pd.DataFrame:
 
     Returns
     -------
-    Sources: one row per function of :mod:`txpert.graph`, with what an edge means, the license,
+    Sources: one row per function of ``txpert.graph``, with what an edge means, the license,
     how the data get here, and the reference. Files: one row per name, with address, release,
     size, the name in the cache, and the source.
 

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from txpert._options import check_seed, check_whole
 from txpert._types import FloatArray
 
 from ._interop import to_scipy
@@ -56,6 +57,8 @@ def spectral_embedding(graphs: Graphs, n_components: int = 64, seed: int = 0) ->
     >>> tx.graph.spectral_embedding(tx.datasets.toy_graph(), n_components=8).shape
     (60, 8)
     """
+    check_whole("n_components", n_components, least=1)
+    check_seed(seed)
     given = as_graphs(graphs)
     if not given:
         raise ValueError("spectral_embedding takes at least one graph.")

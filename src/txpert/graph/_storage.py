@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from txpert._files import FilePath, replacing, sha256_of
+from txpert._options import check_path
 from txpert._stored import check_format, not_readable
 
 _FIELDS = {"name", "nodes", "source", "target", "weight"}
@@ -28,6 +29,7 @@ def save_fields(fields: Mapping[str, Any], path: FilePath) -> None:
     OSError
         If the file cannot be written; what was there before is unchanged.
     """
+    check_path("path", path)
     state: dict[str, Any] = {name: np.asarray(part) for name, part in fields.items()}
     # An open file keeps NumPy from adding ".npz" to the name asked for.
     with replacing(path) as part, part.open("wb") as file:

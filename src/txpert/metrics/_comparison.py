@@ -119,8 +119,9 @@ def holm(p_values: npt.ArrayLike) -> FloatArray:
     known = np.flatnonzero(~np.isnan(values))
     if ((values[known] < 0) | (values[known] > 1)).any():
         raise ValueError("P values must lie between 0 and 1.")
-    order = known[values[known].argsort(kind="stable")]
-    factors = np.arange(len(order), 0, -1)
+    from statsmodels.stats.multitest import multipletests  # a second to import
+
     adjusted = np.full(len(values), np.nan)
-    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1)
+    if len(known):
+        adjusted[known] = multipletests(values[known], method="holm")[1]
     return adjusted

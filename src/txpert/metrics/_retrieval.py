@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from txpert._options import check_seed, check_whole
 from txpert._types import BoolArray, FloatArray
 
 from ._arrays import check_paired, gene_mask, normalize, row_blocks, standardize, to_float
@@ -220,6 +221,7 @@ def _fractions(
     strict: bool = False,
 ) -> list[FloatArray]:
     """Fraction of the others, for each size of sample, that are less like the prediction."""
+    check_seed(seed)
     rng = np.random.default_rng(seed)
     found: list[list[FloatArray]] = [[np.empty(0)] for _ in samples]
     for own, similarity in blocks:
@@ -258,8 +260,7 @@ def _sample_columns(allowed: BoolArray, n: int, rng: np.random.Generator) -> Boo
 
 
 def _check_sample(n: int | None) -> int | None:
-    if n is not None and n < 1:
-        raise ValueError(f"n_sampled must be at least 1, not {n}.")
+    check_whole("n_sampled", n, least=1, optional=True)
     return n
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri
+from scipy.stats import bootstrap
 
+from txpert._options import check_number, check_seed, check_whole
 from txpert._types import FloatArray
 
-from ._arrays import one_dimensional, row_blocks, row_index
+from ._arrays import one_dimensional, row_index
 from ._labeled import aligned_series
+
+_AT_ONCE = 2**22
+"""Numbers drawn at once."""
 
 
 class Interval(NamedTuple):
@@ -49,7 +54,8 @@ def bootstrap_interval(
     Returns
     -------
     Mean, lower and upper bound, and the numbers of scores averaged and left out. The bounds are
-    NaN for fewer than two scores, the mean too for none.
+    NaN for fewer than two scores (the mean too for none), or where all means of so few samples
+    lie on one side of the mean.
 
     Raises
     ------
@@ -72,11 +78,11 @@ def bootstrap_interval(
     True
     """
     scores = one_dimensional(values)
-    if not 0 < level < 1 or n_resamples < 1:
-        raise ValueError(
-            f"level must lie between 0 and 1 and n_resamples be at least 1, not {level} and "
-            f"{n_resamples}."
-        )
+    check_number("level", level, above=0, most=1)
+    if level == 1:
+        raise ValueError("level must be below 1: no interval is certain.")
+    check_whole("n_resamples", n_resamples, least=1)
+    check_seed(seed)
     if np.isinf(scores).any():
         raise ValueError("A score is infinite, so the mean over perturbations is undefined.")
     known = scores[~np.isnan(scores)]
@@ -84,7 +90,7 @@ def bootstrap_interval(
     mean = float(known.mean()) if len(known) else np.nan
     bounds = (np.nan, np.nan)
     if len(known) > 1:
-        bounds = _bca_bounds(known, level, _resampled_means(known, n_resamples, seed))
+        bounds = _bca_bounds(known, level, n_resamples, seed)
     return Interval(mean, *bounds, len(known), n_undefined)
 
 
@@ -132,24 +138,21 @@ def mean_by_group(
         return total / np.bincount(position[known], minlength=n_groups)
 
 
-def _resampled_means(values: FloatArray, n_resamples: int, seed: int) -> FloatArray:
-    rng = np.random.default_rng(seed)
-    means = np.empty(n_resamples)
-    for rows in row_blocks(n_resamples, len(values)):
-        drawn = rng.integers(len(values), size=(rows.stop - rows.start, len(values)))
-        means[rows] = values[drawn].mean(axis=1)
-    return means
-
-
-def _bca_bounds(values: FloatArray, level: float, means: FloatArray) -> tuple[float, float]:
+def _bca_bounds(
+    values: FloatArray, level: float, n_resamples: int, seed: int
+) -> tuple[float, float]:
     if values.min() == values.max():
         return float(values[0]), float(values[0])
-    mean = values.mean()
-    below = ((means < mean).mean() + (means <= mean).mean()) / 2
-    bias = ndtri(np.clip(below, 0.5 / len(means), 1 - 0.5 / len(means)))
-    deviation = (values - mean) / np.abs(values - mean).max()
-    acceleration = (deviation**3).sum() / (6 * (deviation**2).sum() ** 1.5)
-    shifted = bias + ndtri([(1 - level) / 2, (1 + level) / 2])
-    quantiles = ndtr(bias + shifted / (1 - acceleration * shifted))
-    low, high = np.quantile(means, quantiles)
+    with warnings.catch_warnings():  # NaN says it
+        warnings.simplefilter("ignore")
+        found = bootstrap(
+            (values,),
+            np.mean,
+            confidence_level=level,
+            n_resamples=n_resamples,
+            batch=max(1, _AT_ONCE // len(values)),
+            method="BCa",
+            rng=np.random.default_rng(seed),
+        )
+    low, high = found.confidence_interval
     return float(low), float(high)

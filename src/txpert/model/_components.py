@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from txpert._constants import BATCH, CELL_LINE, MODALITY, N_CELLS, PERTURBATION
+from txpert._options import check_names
 from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable
 from txpert.data._controls import ControlProfiles
@@ -201,7 +202,7 @@ def check_components(names: str | Iterable[str]) -> tuple[str, ...]:
     ValueError
         If there are none, one is unknown or named twice.
     """
-    given = (names,) if isinstance(names, str) else tuple(names)
+    given = (names,) if isinstance(names, str) else tuple(check_names("components", names))
     unknown = [name for name in given if name not in COMPONENTS]
     if unknown or not given or len(set(given)) < len(given):
         problem = f"not {unknown[0]!r}" if unknown else f"each once, not {given!r}"

@@ -8,10 +8,21 @@ import lightning.pytorch as pl
 import numpy as np
 import pandas as pd
 import torch
+from scvi import settings
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Sampler, SequentialSampler
 
-from txpert._constants import CONTROL, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
+from txpert._constants import (
+    CELL_LINE,
+    CONTROL,
+    MODALITY,
+    N_CELLS,
+    PERTURBATION,
+    SPLIT,
+    TEST,
+    TRAIN,
+    VALIDATION,
+)
 from txpert._types import BoolArray, IntArray
 from txpert.data import ConditionTable
 from txpert.data._controls import Matching
@@ -20,7 +31,7 @@ from txpert.data._screen import Screen
 from txpert.data._tokens import encode_targets, parse_targets
 
 from ._batches import ShuffledBatches
-from ._torch_datasets import CellDataset, ConditionDataset, Controls
+from ._torch_datasets import CellDataset, ConditionDataset, Controls, by_name
 
 Unit = Literal["pseudobulk", "cell"]
 
@@ -89,7 +100,8 @@ class PerturbationSplitter(pl.LightningDataModule):
             labels = screen.perturbation.categories
             seen = labels.isin(self._perturbed.obs[PERTURBATION].unique())
             positions = encode_targets(np.where(seen, labels, CONTROL), nodes)
-            cells = np.flatnonzero(screen.control | np.asarray(screen.split == TRAIN))
+            chosen = np.flatnonzero(screen.control | np.asarray(screen.split == TRAIN))
+            cells = by_name(chosen, screen.names)
             self.training = CellDataset(screen, table, cells, positions, controls, matching)
 
     def trained_nodes(self, n_nodes: int) -> Tensor:
@@ -165,11 +177,31 @@ def check_unit(unit: str, controls: str) -> None:
 
 
 def _conditions(table: ConditionTable, nodes: pd.Index, matching: Matching) -> ConditionDataset:
+    table = table.subset(_by_content(table))
     return ConditionDataset(table, encode_targets(table.obs[PERTURBATION], nodes), matching)
+
+
+def _by_content(table: ConditionTable) -> IntArray:
+    """Return an order of conditions that does not depend on what batches are called.
+
+    Batches of one perturbation are told apart by their controls.
+    """
+    controls = table.controls
+    total = np.nan_to_num(controls.mean).sum(axis=1, dtype=np.float64).round(3)
+    of_batch = total[table.context], controls.obs[N_CELLS].to_numpy()[table.context]
+    named = [name for name in (MODALITY, CELL_LINE, PERTURBATION) if name in table.obs]
+    labels = [table.obs[name].to_numpy(dtype=str) for name in named]
+    return np.lexsort((*of_batch, *labels)).astype(np.int64)
 
 
 def _loader(
     dataset: ConditionDataset | CellDataset, batches: Sampler[list[int]]
 ) -> DataLoader[dict[str, Tensor]]:
     """Yield whole minibatches: one indexing per batch instead of one per row."""
-    return DataLoader(dataset, sampler=batches, batch_size=None)
+    return DataLoader(
+        dataset,
+        sampler=batches,
+        batch_size=None,
+        num_workers=settings.dl_num_workers,
+        persistent_workers=settings.dl_persistent_workers,
+    )

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import rich.table
 from anndata import AnnData
+from scvi import settings
 from scvi.data import AnnDataManager
 from scvi.data.fields import MuDataWrapper
+from scvi.dataloaders import AnnDataLoader
 
 from txpert._compat import BaseDataFrameField
-from txpert.data._keys import obs_columns
+from txpert._constants import SPLIT
+from txpert.data._keys import OPTIONAL, obs_columns
+
+_NONE = np.empty(0, dtype=object)
 
 
 class OpenObsField(BaseDataFrameField):
@@ -30,21 +37,26 @@ class OpenObsField(BaseDataFrameField):
         obs column, or ``None`` if the data have none.
     """
 
-    CATEGORIES = "categories"
+    CATEGORIES = "categorical_mapping"  # scvi-tools' name for it
     ORIGINAL_KEY = "original_key"
 
     def __init__(self, registry_key: str, attr_key: str | None) -> None:
         super().__init__(registry_key, attr_key, field_type="obs", required=False)
 
     def validate_field(self, adata: AnnData) -> None:
-        """Check that the column is there."""
+        """Check that the column is there, if there must be one."""
         super().validate_field(adata)
-        if self.attr_key not in adata.obs:
-            raise KeyError(f"adata.obs has no column {self.attr_key!r} ({self.registry_key}).")
+        if self.attr_key not in adata.obs and self.registry_key not in OPTIONAL:
+            raise KeyError(
+                f"adata.obs has no column {self.attr_key!r} ({self.registry_key}), which the data "
+                f"of the model have. Write it: adata.obs[{self.attr_key!r}] = ..."
+            )
 
     def register_field(self, adata: AnnData) -> dict[str, Any]:
         """Record the column and the values it has."""
         super().register_field(adata)
+        if self.attr_key not in adata.obs:  # data that a model is transferred to
+            return {self.CATEGORIES: _NONE, self.ORIGINAL_KEY: self.attr_key}
         column = obs_columns(adata.obs, {self.registry_key: self.attr_key})[self.registry_key]
         values = pd.Categorical(column).remove_unused_categories().categories
         return {
@@ -58,7 +70,7 @@ class OpenObsField(BaseDataFrameField):
         """Record the column of other data; new values join the known ones."""
         super().transfer_field(state_registry, adata_target, **kwargs)
         state = self.register_field(adata_target)
-        known = state_registry.get(self.CATEGORIES, np.empty(0, dtype=object))
+        known = state_registry.get(self.CATEGORIES, _NONE)
         state[self.CATEGORIES] = pd.unique(np.concatenate([known, state[self.CATEGORIES]]))
         return state
 
@@ -82,6 +94,72 @@ class OpenObsField(BaseDataFrameField):
 MuDataOpenObsField = MuDataWrapper(OpenObsField)
 
 
+class CodingManager(AnnDataManager):
+    """A manager whose obs columns come as integer codes, as those of scvi-tools' models do.
+
+    scvi-tools writes codes into the user's obs and reads them from there; these are made when
+    they are asked for. Value i of a column's ``categorical_mapping`` in the state registry has the
+    code i; what is missing has -1. :func:`obs_column` returns the column itself.
+    """
+
+    def get_from_registry(self, registry_key: str) -> Any:
+        """Return expression or an embedding, or the codes of an obs column, ``(n_cells, 1)``."""
+        state = self.get_state_registry(registry_key)
+        if OpenObsField.CATEGORIES not in state:
+            return super().get_from_registry(registry_key)
+        column = obs_column(self, registry_key)
+        if column is None:
+            return np.full((self.adata.n_obs, 1), -1, dtype=np.int64)
+        values = pd.Categorical(column)
+        known = pd.Index(state[OpenObsField.CATEGORIES])
+        code = known.get_indexer(values.categories.astype(str))
+        return np.append(code, -1)[values.codes].astype(np.int64)[:, None]
+
+
+class CodeLoader(AnnDataLoader):
+    """scvi-tools' loader, with codes of obs columns as integers."""
+
+    def __init__(self, adata_manager: AnnDataManager, *args: Any, **kwargs: Any) -> None:
+        if kwargs.get("data_and_attributes") is None:
+            kwargs["data_and_attributes"] = {
+                key: np.int64
+                if OpenObsField.CATEGORIES in adata_manager.get_state_registry(key)
+                else np.float32
+                for key in adata_manager.data_registry
+            }
+        super().__init__(adata_manager, *args, **kwargs)
+
+
+def without_missing(
+    keys: Mapping[str, str | None], obs_of: Callable[[str], Any]
+) -> dict[str, str | None]:
+    """Return the keys of data that a model is transferred to, without columns these lack.
+
+    Batch, cell line, split and modality may be absent: all cells then count as one.
+
+    Parameters
+    ----------
+    keys
+        Column by what it is for.
+    obs_of
+        Returns the annotation that a column is looked for in.
+    """
+    found = dict(keys)
+    for name in OPTIONAL:
+        key = keys[name]
+        if key is None or key in obs_of(name):
+            continue
+        found[name] = None
+        if name != SPLIT and key != name:
+            warnings.warn(
+                f"The data have no column {key!r} ({name}_key), which those of the model had: all "
+                f"cells count as one {name.replace('_', ' ')}.",
+                UserWarning,
+                stacklevel=settings.warnings_stacklevel,
+            )
+    return found
+
+
 def obs_column(manager: AnnDataManager, registry_key: str) -> pd.Series[Any] | None:
     """Return a registered obs column as it stands in the data, ``None`` if there is none."""
     location = manager.data_registry.get(registry_key)
@@ -89,4 +167,6 @@ def obs_column(manager: AnnDataManager, registry_key: str) -> pd.Series[Any] | N
         return None
     mod_key = location.get("mod_key")
     data = manager.adata if mod_key is None else manager.adata.mod[mod_key]
+    if location["attr_key"] not in data.obs and registry_key in OPTIONAL:
+        return None
     return obs_columns(data.obs, {registry_key: location["attr_key"]})[registry_key]

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import lightning.pytorch
 import numpy as np
 import torch
-from scvi.train import TrainingPlan
+from scvi.train import Trainer, TrainingPlan, TrainRunner
+
+from txpert._options import check_flag, check_number, check_whole
 
 from ._callbacks import BestWeights, early_stopping, refuse_subprocesses, run
 from ._checkpoints import Checkpoints
 from ._data_splitter import PerturbationSplitter, Unit, check_unit
 from ._held_out import TrainingData
 from ._plan import TxPertTrainingPlan
+from ._progress import EpochProgress, TrainingProgress
 from ._torch_datasets import Controls
 
 _NOT_DECISIVE = ("callbacks", "logger", "plugins", "accelerator", "devices", "strategy")
 """Options of the trainer that change where and with what messages a training runs."""
+
+_OWN = ("max_epochs", "lr", "batch_size", "unit", "controls", "refit", "checkpoint")
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,7 @@ class TrainingOptions:
     trainer_kwargs: Mapping[str, Any]
     fresh: bool = True
     checkpoints: Checkpoints | None = None
+    progress: TrainingProgress | None = None
 
     @classmethod
     def of(
@@ -57,6 +65,10 @@ class TrainingOptions:
         ValueError
             If one makes no sense.
         """
+        if lr is not None:
+            check_number("lr", lr, above=0)
+        if not isinstance(plan_kwargs, Mapping | None):
+            raise TypeError(f"plan_kwargs is a dictionary of arguments, not {plan_kwargs!r}.")
         plan = dict(plan_kwargs or {})
         rates = {value for value in (lr, plan.pop("lr", None)) if value is not None}
         if len(rates) > 1:
@@ -66,11 +78,13 @@ class TrainingOptions:
         found = cls(lr=lr, unit=unit, controls=controls, plan_kwargs=plan, **options)
         check_unit(unit, controls)
         check_number("lr", lr, above=0)
+        for name in ("early_stopping", "refit"):
+            check_flag(name, getattr(found, name))
         check_whole("batch_size", found.batch_size, least=1)
         for name in ("max_epochs", "early_stopping_patience"):
-            if getattr(found, name) is not None:
-                check_whole(name, getattr(found, name), least=1)
+            check_whole(name, getattr(found, name), least=1, optional=True)
         _check_plan(plan)
+        _check_trainer(found.trainer_kwargs)
         _check_devices(found.trainer_kwargs)
         return found
 
@@ -84,6 +98,12 @@ class TrainingOptions:
             if name not in _NOT_DECISIVE and not name.startswith(("enable_", "progress"))
         }
         return {name: getattr(self, name) for name in (*names, *more)} | {"trainer": trainer}
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether there is a progress bar, and it is not Lightning's own."""
+        wanted = ("enable_progress_bar", "simple_progress_bar", "progress_bar_refresh_rate")
+        return all(self.trainer_kwargs.get(name, True) for name in wanted)
 
     def lengths(self, n_train: int) -> tuple[int, int]:
         """Return the epochs to train and to wait for a better score."""
@@ -113,9 +133,13 @@ def fit_network(
     module.train()  # Lightning leaves the mode that an earlier prediction set
     module.trained.copy_(splitter.trained_nodes(len(model.nodes)))
     if options.fresh:
-        module.decoder.start_from(splitter.training_effects())
+        module.start_from(splitter.training_effects())
     best = BestWeights(module)
     max_epochs, callbacks, trainer_kwargs = _around(splitter, best, options)
+    progress = options.progress
+    if progress is not None and progress.shown:
+        callbacks.append(EpochProgress(progress))
+        trainer_kwargs["enable_progress_bar"] = False
     plan = model._training_plan_cls(
         module,
         validation_delta=splitter.validation.observed_delta(),
@@ -137,26 +161,14 @@ def fit_network(
     )
     refuse_subprocesses(runner.trainer)
     if fit is not None and fit.outcome:
+        if progress is not None:
+            progress.skip()
         return fit.restore(model, runner.device)
     if not run(runner):
         return None
     if fit is not None:
         fit.finish(model, best.scores)
     return best.scores
-
-
-def check_whole(name: str, value: Any, *, least: int) -> None:
-    """Raise a ValueError if an option is no whole number or too small."""
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or value < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}.")
-
-
-def check_number(name: str, value: Any, *, above: float) -> None:
-    """Raise a ValueError if an option is no finite number above a limit."""
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not number or not np.isfinite(value) or value <= above:
-        raise ValueError(f"{name} must be a finite number above {above}, not {value!r}.")
 
 
 def _check_plan(plan_kwargs: Mapping[str, Any]) -> None:
@@ -172,6 +184,23 @@ def _check_plan(plan_kwargs: Mapping[str, Any]) -> None:
         )
 
 
+def _check_trainer(trainer_kwargs: Mapping[str, Any]) -> None:
+    """Refuse arguments that the trainer does not have."""
+    known = {
+        name
+        for of in (Trainer.__init__, lightning.pytorch.Trainer.__init__, TrainRunner.__init__)
+        for name in inspect.signature(of).parameters
+    }
+    unknown = sorted(set(trainer_kwargs) - known)
+    if unknown:
+        close = difflib.get_close_matches(unknown[0], [*known, *_OWN], n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise TypeError(
+            f"train() has no argument {unknown[0]!r}, and neither have the trainers of scvi-tools "
+            f"and Lightning.{hint}"
+        )
+
+
 def _check_devices(trainer_kwargs: Mapping[str, Any]) -> None:
     """Raise a ValueError if there are not so many devices, before any process starts."""
     devices, accelerator = trainer_kwargs.get("devices"), trainer_kwargs.get("accelerator")
@@ -181,6 +210,10 @@ def _check_devices(trainer_kwargs: Mapping[str, Any]) -> None:
     other = torch.cuda.is_available() or torch.backends.mps.is_available()
     on_cpu = accelerator == "cpu" or (accelerator == "auto" and not other)
     wanted = int(devices) if isinstance(devices, str) and devices.isdecimal() else devices
+    if isinstance(wanted, str) and wanted not in ("auto", "-1") and "," not in wanted:
+        raise ValueError(f"devices must be 'auto', a number or a list of them, not {devices!r}.")
+    if isinstance(wanted, int) and (wanted == 0 or wanted < -1):
+        raise ValueError(f"devices must be at least 1, 'auto', or -1 for all, not {devices!r}.")
     if on_cpu and isinstance(wanted, int) and wanted > (os.cpu_count() or 1):
         raise ValueError(
             f"devices={wanted}, but there are {os.cpu_count()} processor cores: each device is a "

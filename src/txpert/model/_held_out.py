@@ -13,8 +13,9 @@ from scvi import settings
 from txpert._constants import BATCH, CELL_LINE, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
 from txpert._types import BoolArray
 from txpert.data import ConditionTable
-from txpert.data._conditions import average_over_batches
+from txpert.data._conditions import average_over_batches, pairs
 from txpert.data._controls import Matching
+from txpert.data._reading import read_labels
 from txpert.data._screen import Screen
 from txpert.data._tokens import parse_targets
 from txpert.splits._assignment import hold_out, split_by_fold
@@ -70,7 +71,9 @@ class TrainingData:
 
     def folds(self) -> list[TrainingData]:
         """Return data that hold some training perturbations out; none if there are too few."""
-        labels = sorted(self.labels(TRAIN))
+        reading = read_labels(sorted(self.labels(TRAIN)), self.pooled.genes)
+        read = {label: reading.label(label) for label in sorted(self.labels(TRAIN))}
+        labels = sorted(set(read.values()))  # guides and spellings of a gene are one
         n_targets = len({target for label in labels for target in parse_targets(label)})
         if n_targets < 2 * _FOLDS:
             return []
@@ -80,7 +83,10 @@ class TrainingData:
             split_by_fold(labels, fold, _FOLDS, val_fraction=0.0, seed=seed)
             for fold in range(n_used)
         ]
-        return [self.held_out(part) for part in parts]
+        return [
+            self.held_out({name: part[label] for name, label in read.items() if label in part})
+            for part in parts
+        ]
 
     def labels(self, split: str) -> set[str]:
         """Return the perturbations of a split."""
@@ -103,10 +109,12 @@ class TrainingData:
         return self.pairs(TRAIN)
 
     def pairs(self, split: str) -> list[tuple[str, str]]:
-        """Return perturbation and cell line of all in a split, each once."""
+        """Return perturbation and cell line of all in a split, each once.
+
+        Where the data name modalities, that stands after the cell line and a bar.
+        """
         rows = self.training.obs if split == TRAIN else self.pooled.obs[self._in(split)]
-        frame = rows[[PERTURBATION, CELL_LINE]].astype(str).drop_duplicates()
-        return list(frame.itertuples(index=False, name=None))
+        return list(dict.fromkeys(pairs(rows)))
 
     def evaluate(self, ensemble: Ensemble, matching: Matching, *, pooled: bool) -> HeldOut:
         """Return Δ of the validation perturbations by each component.

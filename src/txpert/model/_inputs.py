@@ -129,6 +129,11 @@ def read_node_inputs(
     """
     if node_inputs is None:
         node_inputs = [LEARNED, SPECTRAL] if _n_linked(graphs) else LEARNED
+    if not isinstance(node_inputs, str | pd.DataFrame | Mapping | Sequence):
+        raise ValueError(
+            f"node_inputs takes {LEARNED!r}, {SPECTRAL!r}, data frames (genes × features) or a "
+            f"list of these, not {node_inputs!r}."
+        )
     given: list[NodeInput] = (
         [node_inputs]
         if isinstance(node_inputs, str | pd.DataFrame | Mapping)

@@ -18,10 +18,14 @@ from scvi import settings
 from scvi.model.base import BaseModelClass
 
 from txpert._constants import N_CELLS, PERTURBATION
+from txpert._options import check_names, check_number, check_whole
+from txpert._repr import as_html, as_text, listed
 from txpert.data import ConditionTable
 from txpert.data._controls import Embed, Matching
+from txpert.data._keys import check_anndata
 from txpert.data._screen import Screen, read_split
 from txpert.data._tokens import parse_targets
+from txpert.effects._confidence import Confidence
 from txpert.effects._gene_kernels import GeneKernels
 from txpert.graph._knowledge_graph import Graphs, as_graphs
 from txpert.nn import EncoderConfig
@@ -31,6 +35,9 @@ from txpert.splits._assignment import draw_split
 from ._components import GAUSSIAN_PROCESS, MEAN, NETWORK, Sources, check_components
 from ._embeddings import ControlEmbedding, LatentModel, obsm_embedding
 from ._ensemble import Ensemble
+from ._explanation import ExplanationMixin
+from ._fields import CodeLoader
+from ._hub import HubMixin
 from ._inputs import (
     NodeInputs,
     check_overlap,
@@ -46,13 +53,31 @@ from ._module import Basal, Decoding, TxPertModule
 from ._network import Network
 from ._paper import PaperMixin
 from ._prediction import PredictionMixin
+from ._registered import (
+    check_genes,
+    read_screen,
+    registered_genes,
+    split_column,
+    unregistered_on_failure,
+)
 from ._saving import SavingMixin
-from ._setup import SetupMixin, read_screen, registered_genes, split_column
+from ._scvi import ScviMixin
+from ._setup import SetupMixin
 from ._training import TrainingMixin
+from ._update import UpdateMixin
 
 
 class TxPertModel(
-    SetupMixin, PaperMixin, TrainingMixin, PredictionMixin, SavingMixin, BaseModelClass
+    SetupMixin,
+    PaperMixin,
+    TrainingMixin,
+    PredictionMixin,
+    ExplanationMixin,
+    UpdateMixin,
+    SavingMixin,
+    HubMixin,
+    ScviMixin,
+    BaseModelClass,
 ):
     """Predict transcriptional responses to unseen genetic perturbations.
 
@@ -129,6 +154,7 @@ class TxPertModel(
     """
 
     _module_cls = TxPertModule
+    _data_loader_cls = CodeLoader
 
     def __init__(
         self,
@@ -149,12 +175,19 @@ class TxPertModel(
         extra_nodes: Sequence[str] | None = None,
         registry: dict[str, Any] | None = None,
     ) -> None:
+        check_whole("n_latent", n_latent, least=1)
+        check_whole("n_hidden", n_hidden, least=1)
+        check_number("dropout", dropout, least=0, most=1)
+        if extra_nodes is not None:
+            extra_nodes = check_names("extra_nodes", extra_nodes)
         super().__init__(adata, registry)
         # scvi-tools saves every attribute whose name ends in "_", here plain arrays, numbers and
         # text, and sets them again on load.
         self.trained_on_: list[tuple[str, str]] = []
+        self.training_: dict[str, Any] = {}
         self.ensemble_: dict[str, Any] | None = None
         self._rebuilt: tuple[dict[str, Any], Ensemble] | None = None
+        self._calibrated: tuple[dict[str, Any], Confidence] | None = None
         self.components = check_components(components)
         self.genes = registered_genes(registry or self.registry_)
         self.matching = matching
@@ -201,6 +234,7 @@ class TxPertModel(
             dropout=dropout,
             control_node=control_node,
             mean_control=None if adata is None else self._mean_control(),
+            gene_rank=torch.from_numpy(np.argsort(np.argsort(self.genes.to_numpy(dtype=str)))),
         )
         self._model_summary_string = (
             f"TxPertModel with encoder {config.name!r} over {len(self.graphs)} graph(s), "
@@ -214,6 +248,28 @@ class TxPertModel(
         if self.ensemble_ is None:
             return super().summary_string
         return f"{super().summary_string}\n{self._ensemble()}"
+
+    def __repr__(self) -> str:
+        return as_text(*self._about())
+
+    def _repr_html_(self) -> str:
+        return as_html(*self._about())
+
+    def _about(self) -> tuple[str, dict[str, str]]:
+        """Return what a representation shows: the title and its rows."""
+        encoder = self.init_params_["non_kwargs"]["encoder"]["name"]
+        rows = {
+            "data": f"{len(self.genes):,} genes, {len(self.nodes):,} genes that can be perturbed",
+            "graphs": listed(graph.name for graph in self.graphs) or "none",
+            "components": listed(self.components),
+        }
+        if not self.is_trained_:
+            return f"TxPertModel with encoder {encoder!r}, not trained", rows
+        rows["trained on"] = f"{len(self.trained_on_):,} perturbations × cell lines"
+        epochs, seed = self.training_.get("epochs"), self.training_.get("seed")
+        rows["epochs"] = "none chosen" if epochs is None else str(epochs)
+        rows["seed"] = "unknown" if seed is None else str(seed)
+        return f"TxPertModel with encoder {encoder!r}, trained", rows
 
     def _obsm_embedding(self) -> Embed | None:
         arguments = self.registry["setup_args"]
@@ -246,10 +302,15 @@ class TxPertModel(
         """
         if adata is self.adata and self._data is not None:
             return self._current_split()
-        self._validate_anndata(adata)
+        if not isinstance(adata, MuData):
+            check_anndata(adata)
+        check_genes(adata, self.registry, self.genes)
+        with unregistered_on_failure(adata):
+            self._validate_anndata(adata)
+            return self._read(adata)
+
+    def _read(self, adata: AnnData | MuData) -> tuple[Screen, ConditionTable]:
         screen = read_screen(self.get_anndata_manager(adata, required=True))
-        if not screen.genes.equals(self.genes):
-            raise ValueError(_differing_genes(screen.genes, self.genes))
         if screen.split is None:
             screen = draw_split(screen, seed=settings.seed or 0)
         if self._embedding is None:
@@ -281,24 +342,14 @@ class TxPertModel(
     def _sources(self) -> Sources:
         return Sources(self._kernels, Network(self.module, self.nodes))
 
+    def _kernels_among(self, anchors: pd.Index) -> GeneKernels:
+        """Return kernels on the model's graphs with other anchors, not only training targets."""
+        return GeneKernels(self.graphs, given_features(self._node_inputs), anchors)
+
     @cached_property
     def _kernels(self) -> GeneKernels:
         """Kernels between genes; the targets of the screen are anchors."""
         anchors = set(self._anchors)
         if self.ensemble_ is not None:
             anchors.update(self.ensemble_["targets"])
-        features = given_features(self._node_inputs)
-        return GeneKernels(self.graphs, features, pd.Index(sorted(anchors), dtype=object))
-
-
-def _differing_genes(found: pd.Index, expected: pd.Index) -> str:
-    missing = expected.difference(found)
-    if len(missing):
-        return (
-            f"The data lack {len(missing):,} of the {len(expected):,} genes of the model, "
-            f"{missing[0]!r} among them."
-        )
-    return (
-        "The genes of the data are not those of the model in the model's order. Align them: "
-        "adata = adata[:, model.genes].copy()"
-    )
+        return self._kernels_among(pd.Index(sorted(anchors), dtype=object))

@@ -77,6 +77,10 @@ class TxPertModule(BaseModuleClass):
     mean_control
         Mean control profile, ``(n_genes,)``. Direct decoding starts from it, which saves the
         epochs that learning the level of each gene would take.
+    gene_rank
+        Rank of each gene's name, ``(n_genes,)``, by default its position. Layers have the genes in
+        this order, so that their order in the data decides neither initial weights nor the order
+        of summation.
     """
 
     def __init__(
@@ -95,6 +99,7 @@ class TxPertModule(BaseModuleClass):
         dropout: float = 0.2,
         control_node: bool = False,
         mean_control: Tensor | None = None,
+        gene_rank: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.reads = default_basal(basal, decoding)
@@ -110,8 +115,12 @@ class TxPertModule(BaseModuleClass):
         self.decoder: Decoder = make_decoder(
             decoding, n_latent, n_genes, n_hidden=n_hidden, dropout=dropout
         )
+        in_order = gene_rank is None or bool((gene_rank.diff() == 1).all())
+        rank = None if in_order else gene_rank
+        self.register_buffer("rank", rank, persistent=False)
+        self.register_buffer("by_name", None if rank is None else rank.argsort(), persistent=False)
         if mean_control is not None:
-            self.decoder.start_at(mean_control)
+            self.decoder.start_at(self._by_name(mean_control))
         paths: Callable[[], Tensor] | None = getattr(self.encoder, "paths", None)
         edges = paths() if paths is not None else join_edges(graphs)
         self.register_buffer("paths", edges, persistent=False)
@@ -119,6 +128,14 @@ class TxPertModule(BaseModuleClass):
         self.register_buffer("trained", torch.zeros(nodes.n, dtype=torch.bool))
         self._known = self.trained.clone(), self.described
         self._embeds_some = "wanted" in inspect.signature(self.encoder.forward).parameters
+
+    def _by_name(self, values: Tensor) -> Tensor:
+        """Bring genes, the last dimension, into the order that layers have them in."""
+        return values if self.by_name is None else values[..., self.by_name]
+
+    def start_from(self, effects: Tensor) -> None:
+        """Give the decoder Δ of the training perturbations, ``(n, n_genes)``."""
+        self.decoder.start_from(self._by_name(effects))
 
     def ignores_batch(self, matching: Matching) -> bool:
         """Return whether all batches of a cell line have the same predicted Δ."""
@@ -221,6 +238,7 @@ class TxPertModule(BaseModuleClass):
             state = self.basal_state(control_profile, control_embedding)
         latent = self.combination(state, targets, present)
         decoded = self.decoder(latent, present.sum(dim=1, keepdim=True))
+        decoded = decoded if self.rank is None else decoded[:, self.rank]
         reads_controls = self.decoder.reads_controls
         return {"expression": decoded if reads_controls else decoded + control_profile}
 
@@ -231,8 +249,10 @@ class TxPertModule(BaseModuleClass):
         """Return the basal states that controls stand for, ``(n, n_latent)``."""
         if self.basal is None:
             state = control_profile.new_zeros(len(control_profile), self.n_latent)
+        elif self.reads == "mlp":
+            state = self.basal(self._by_name(control_profile))
         else:
-            state = self.basal(control_profile if self.reads == "mlp" else control_embedding)
+            state = self.basal(control_embedding)
         return state if self.control_node is None else state + self.control_node
 
     def loss(

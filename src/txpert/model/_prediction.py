@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from threading import RLock
 from typing import Any
 
@@ -11,20 +12,44 @@ import numpy as np
 import pandas as pd
 import torch
 from anndata import AnnData
+from scvi import settings
+from tqdm.auto import tqdm
 
-from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION
+from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, UNS_KEY
+from txpert._options import check_flag, check_whole
 from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable
 from txpert.data._controls import ControlProfiles, Matching
+from txpert.data._layout import lay_out
+from txpert.data._meant import meant, warn_of_meant
 from txpert.data._screen import Screen
 from txpert.data._tokens import encode_targets
-from txpert.effects._gene_process import Posterior
+from txpert.effects._confidence import Confidence
+from txpert.graph import KnowledgeGraph
 
 from ._components import NETWORK, Sources
+from ._confidence import (
+    EXPECTED,
+    NOTHING,
+    NOTHING_SPECIFIC,
+    add_interval,
+    calibrate,
+    check_level,
+    expected_scores,
+    groups,
+    posterior_of,
+)
+from ._control_labels import check_given
+from ._distance import warn_of_unseen_lines
 from ._embeddings import ControlEmbedding
 from ._ensemble import Ensemble
-from ._fit import check_whole
 from ._module import TxPertModule
+from ._record import record, settings_of
+
+_CHUNK = 1_024
+"""Conditions predicted between two steps of the progress bar."""
+_PATIENCE = 2.0
+"""Seconds after which a progress bar is shown."""
 
 
 class PredictionMixin:
@@ -34,13 +59,19 @@ class PredictionMixin:
     nodes: pd.Index
     matching: Matching
     components: tuple[str, ...]
+    graphs: list[KnowledgeGraph]
+    adata: Any
+    init_params_: dict[str, Any]
     controls_: dict[str, Any]
+    trained_on_: list[tuple[str, str]]
+    training_: dict[str, Any]
     ensemble_: dict[str, Any] | None
     registry: dict[str, Any]
     _embedding: ControlEmbedding | None
     _data: tuple[Screen, ConditionTable] | None
     _lock: RLock
     _rebuilt: tuple[dict[str, Any], Ensemble] | None
+    _calibrated: tuple[dict[str, Any], Confidence] | None
     _check_if_trained: Callable[..., None]
 
     @property
@@ -64,6 +95,10 @@ class PredictionMixin:
         controls: AnnData | ControlProfiles | None = None,
         batch_size: int = 1_024,
         return_std: bool = False,
+        by_batch: bool = False,
+        clip: bool = True,
+        return_confidence: bool = False,
+        interval: float | None = None,
     ) -> AnnData:
         """Predict the expression of perturbed cells.
 
@@ -71,8 +106,9 @@ class PredictionMixin:
         ----------
         perturbations
             Labels such as ``"KLF1"`` or ``"KLF1+BAK1"``, of any order, each predicted in every
-            context; or a frame with the columns perturbation, cell_line and batch, one condition
-            per row.
+            cell line; or a frame with the columns perturbation, cell_line and batch (left out, or
+            ``"all"``: the whole line), one condition per row. Labels may have other spellings,
+            aliases, Ensembl ids or separators (``"A_B"``); a warning says how they were read.
         cell_line, batch
             Only contexts of these.
         controls
@@ -85,16 +121,33 @@ class PredictionMixin:
             Whether to add ``layers["std"]``: the standard deviation of a measurement of Δ, with
             the median number of cells, around the prediction, by the posterior of the Gaussian
             process.
+        by_batch
+            Predict labels in every batch from its controls, instead of once per cell line from
+            all of them.
+        clip
+            Set predicted expression below zero to zero, which log-normalized values never are;
+            Δ stays as predicted, and so do effects (:func:`txpert.pp.from_effects`).
+        return_confidence
+            Whether to add ``obs["expected_pearson_delta"]``: the Pearson Δ that the prediction is
+            expected to reach, by what left-out training perturbations reached of which as much
+            was known. It is that of the Gaussian process, and NaN for measured conditions.
+        interval
+            Coverage, such as 0.9, of intervals ``layers["lower"]`` to ``layers["upper"]`` for a
+            measurement of Δ; conformal, calibrated on left-out training perturbations.
 
         Returns
         -------
-        Conditions × genes: predicted expression in ``X``, minus the matched control mean in
-        ``layers["delta"]``, and perturbation, cell_line and batch in ``obs``. The prediction of
+        Conditions × genes: predicted expression in ``X``, minus the matched control mean (which is
+        ``layers["control"]``) in ``layers["delta"]``, and perturbation, cell_line and batch in
+        ``obs``; ``var`` is that of
+        the data, if they are attached, and ``uns["txpert"]`` says how the model was made and
+        trained (settings, versions, graphs, seed, hash of the split). The prediction of
         an ensemble has ``fraction_mean``, ``fraction_gaussian_process``, ``fraction_network`` and
         ``fraction_target`` in ``obs``: what each component contributes. ``obs["specific"]`` is the
         fraction of the variance of effects specific to a perturbation that the Gaussian process
-        explains: 0 where nothing but the mean effect is known. From 2,000 training rows on it is
-        there with ``return_std`` only.
+        explains: 0 where nothing but the mean effect is known; below 0.01
+        ``obs["nothing_specific"]`` is true. From 2,000 training rows on these are there with
+        ``return_std`` only.
 
         Raises
         ------
@@ -102,27 +155,58 @@ class PredictionMixin:
             If a target is no node of the model or a context has no controls.
         ValueError
             If a label is malformed, the control cells lack genes, ``batch_size`` is no whole
-            number of at least 1, components were never fitted, or ``return_std`` is asked of a
-            model without the Gaussian process.
+            number of at least 1, components were never fitted, ``interval`` is not between 0 and
+            1, or a spread is asked of a model without the Gaussian process.
         """
         check_whole("batch_size", batch_size, least=1)
+        for name, flag in {
+            "return_std": return_std,
+            "by_batch": by_batch,
+            "clip": clip,
+            "return_confidence": return_confidence,
+        }.items():
+            check_flag(name, flag)
+        check_level(interval)
         self._check_if_trained(warn=True)
         arguments = self.registry["setup_args"]
         keys = {name: arguments[f"{name}_key"] for name in (CONTROL, CELL_LINE, BATCH)}
+        check_given(controls, arguments)
         embed = None if self._embedding is None else self._embedding.embed
         profiles = self.control_profiles.given(controls, keys, arguments["layer"], embed)
-        profiles = profiles.pooled(self.matching)
-        obs, context = profiles.conditions(perturbations, cell_line=cell_line, batch=batch)
+        clip = clip and not profiles.of_effects
+        perturbations = self._meant(perturbations, profiles)
+        profiles, obs, context = lay_out(
+            profiles.pooled(self.matching),
+            perturbations,
+            cell_line=cell_line,
+            batch=batch,
+            by_batch=by_batch,
+        )
         # Refuses unknown targets, whatever the components.
         encode_targets(obs[PERTURBATION].unique(), self.nodes)
+        if self.ensemble_ is not None:
+            training = ControlProfiles.from_dict(self.controls_)
+            warn_of_unseen_lines(self._ensemble(), obs, profiles, training)
         with self._lock:  # module and kernels remember what they computed last
             delta, sizes = self._delta(obs, profiles, context, batch_size)
-            posterior = self._posterior(obs, return_std)
-        predicted = profiles.prediction_from_delta(obs, context, delta)
-        if posterior is not None:
+            of = None if self.ensemble_ is None else self._ensemble()
+            with_std = return_std or interval is not None
+            posterior = posterior_of(of, self.components, obs, with_std)
+            if return_confidence or interval is not None:
+                confidence = self._confidence()
+            if return_confidence:
+                expected = expected_scores(self._ensemble(), confidence, obs)
+        predicted = profiles.prediction_from_delta(obs, context, delta, clip=clip)
+        self._annotate(predicted)
+        if posterior is not None and posterior.specific is not None:
             predicted.obs["specific"] = posterior.specific
+            predicted.obs[NOTHING_SPECIFIC] = posterior.specific < NOTHING
         if posterior is not None and posterior.std is not None:
             predicted.layers["std"] = posterior.std
+        if return_confidence:
+            predicted.obs[EXPECTED] = expected
+        if interval is not None:
+            add_interval(predicted, confidence, interval)
         fractions = sizes.div(sizes.sum(axis=1).replace(0, 1), axis=0)
         predicted.obs[[f"fraction_{name}" for name in fractions]] = fractions.to_numpy()
         return predicted
@@ -134,8 +218,8 @@ class PredictionMixin:
         ensemble = self._ensemble().in_batches(batch_size)
         # Conditions that no component tells apart are predicted once.
         columns = ensemble.reads
-        code, first = _groups(obs, columns)
-        delta, sizes = ensemble.delta(obs.iloc[first], profiles, context[first])
+        code, first = groups(obs, columns)
+        delta, sizes = _in_chunks(ensemble, obs.iloc[first], profiles, context[first])
         delta, sizes = delta[code], sizes.iloc[code].reset_index(drop=True)
         if self.ensemble_ is None:
             return delta, pd.DataFrame(index=obs.index)
@@ -144,23 +228,60 @@ class PredictionMixin:
         sizes["target"] = np.sqrt(np.bincount(row, change**2, minlength=len(obs)))
         return delta, sizes
 
-    def _posterior(self, obs: pd.DataFrame, return_std: bool) -> Posterior | None:
-        """Return the spread of the conditions' Δ; ``None`` if it is not known or costs much."""
-        process = None if self.ensemble_ is None else self._ensemble().process
-        if process is None:
-            if return_std:
-                raise ValueError(
-                    "return_std needs the component 'gaussian_process', and the model has "
-                    f"{', '.join(self.components)}."
-                )
+    def _meant(
+        self, perturbations: str | Sequence[str] | pd.DataFrame, profiles: ControlProfiles
+    ) -> str | Sequence[str] | pd.DataFrame:
+        """Return labels written with the names of nodes, and say which were meant."""
+        if isinstance(perturbations, pd.DataFrame):
+            return perturbations  # each row is named as asked for, in what comes back too
+        labels = [perturbations] if isinstance(perturbations, str) else list(perturbations)
+        known = self.nodes.append(pd.Index(profiles.labels, dtype=object))
+        read = meant(labels, known, self._gene_ids())
+        warn_of_meant(read, settings.warnings_stacklevel + 1)
+        return [read.get(label, label) for label in labels]
+
+    def _gene_ids(self) -> dict[str, str]:
+        """Return nodes by the Ensembl ids that columns of ``var`` give them."""
+        var = self._var()
+        if var is None:
+            return {}
+        found: dict[str, str] = {}
+        for name in var.columns:
+            column = var[name].dropna().astype(str)
+            if column.str.match(r"ENS[A-Z]*G\d{11}").any():
+                found |= {key: str(gene) for gene, key in column.items() if gene in self.nodes}
+        return found
+
+    def _var(self) -> pd.DataFrame | None:
+        """Return the genes' annotation in memory, ``None`` without data."""
+        if self.adata is None:
             return None
-        if not (return_std or process.process.knows_spread):
-            return None
-        code, first = _groups(obs, list(process.reads))
-        found = process.posterior(obs.iloc[first], return_std=return_std, return_specific=True)
-        mean, std, specific = (None if part is None else part[code] for part in found)
-        assert mean is not None
-        return Posterior(mean, std, specific)
+        modality = (self.registry["setup_args"].get("modalities") or {}).get("layer")
+        var = (self.adata if modality is None else self.adata.mod[modality]).var
+        return var if isinstance(var, pd.DataFrame) else var.to_memory()
+
+    def _annotate(self, predicted: AnnData) -> None:
+        """Add the genes' annotation, and how the model was made and trained."""
+        var = self._var()
+        if var is not None:
+            predicted.var = var.copy()
+        predicted.uns[UNS_KEY] = self.record()
+
+    def record(self) -> dict[str, Any]:
+        """Return how the model was made and trained, in plain values.
+
+        Returns
+        -------
+        ``model``, ``versions``, ``settings``, ``training`` (options, epochs, ``seed``,
+        ``split_sha256``, :func:`txpert.pp.split`), ``graphs`` and ``trained_on``.
+        """
+        return record(
+            type(self).__name__,
+            settings_of(self.init_params_),
+            deepcopy(self.training_),
+            [graph.name for graph in self.graphs],
+            self.trained_on_,
+        )
 
     def _ensemble(self) -> Ensemble:
         """Return the components and weights, rebuilt once for each training."""
@@ -174,6 +295,13 @@ class PredictionMixin:
         if self._rebuilt is None or self._rebuilt[0] is not self.ensemble_:
             self._rebuilt = self.ensemble_, Ensemble.from_dict(self.ensemble_, self._sources)
         return self._rebuilt[1]
+
+    def _confidence(self) -> Confidence:
+        """Return the calibration of the Gaussian process, made once for each training."""
+        if self._calibrated is None or self._calibrated[0] is not self.ensemble_:
+            ensemble = None if self.ensemble_ is None else self._ensemble()
+            self._calibrated = self.ensemble_ or {}, calibrate(ensemble, self.components)
+        return self._calibrated[1]
 
     @torch.inference_mode()
     def get_perturbation_embedding(
@@ -210,8 +338,22 @@ class PredictionMixin:
         return pd.DataFrame(values, index=pd.Index(labels, name=PERTURBATION))
 
 
-def _groups(obs: pd.DataFrame, columns: list[str]) -> tuple[IntArray, IntArray]:
-    """Return the group of each condition by some columns, and the first condition of each."""
-    known = [column for column in columns if column in obs]
-    code = obs.groupby(known, sort=True, observed=True).ngroup().to_numpy(dtype=np.int64)
-    return code, np.unique(code, return_index=True)[1]
+def _in_chunks(
+    ensemble: Ensemble, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray
+) -> tuple[FloatArray, pd.DataFrame]:
+    """Return what :meth:`Ensemble.delta` does, some conditions at a time.
+
+    A progress bar is shown once that takes longer than two seconds.
+    """
+    parts = []
+    with tqdm(
+        total=len(obs), desc="Predicting", unit="condition", delay=_PATIENCE, leave=False
+    ) as bar:
+        for start in range(0, len(obs), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            parts.append(ensemble.delta(obs.iloc[rows], profiles, context[rows]))
+            bar.update(len(parts[-1][0]))
+    if len(parts) == 1:
+        return parts[0]
+    deltas, sizes = zip(*parts, strict=True)
+    return np.concatenate(deltas), pd.concat(sizes, ignore_index=True)

@@ -19,6 +19,9 @@ from mudata import MuData
 from txpert._files import replacing_in
 
 from ._checkpoints import plain_history, read_history
+from ._progress import without_advertising
+from ._registered import unregistered_on_failure
+from ._scvi import refusal
 
 Model = TypeVar("Model", bound="SavingMixin")
 _FILE = "model.pt"
@@ -39,9 +42,10 @@ class SavingMixin:
         device: int | str = "auto",
         prefix: str | None = None,
         backup_url: str | None = None,
+        datamodule: Any = None,
+        allowed_classes_names_list: list[str] | None = None,
         *,
         trust: bool = False,
-        **kwargs: Any,
     ) -> Model:
         """Load a model, with data or without.
 
@@ -58,25 +62,38 @@ class SavingMixin:
             Of the file names in the folder.
         backup_url
             Where the file is downloaded from if it is not in the folder.
+        datamodule
+            Not used: the model makes its own minibatches.
+        allowed_classes_names_list
+            Names of other classes whose models are loaded as this one.
         trust
             Open a file that holds other objects than tensors, arrays, numbers and text. Reading
             these runs code that the file's author chose.
-        **kwargs
-            Further arguments of :meth:`scvi.model.base.BaseModelClass.load`.
 
         Raises
         ------
         ValueError
             If the folder holds no model, or one that holds other objects; or the genes of the
-            data are not the model's.
+            data are not the model's; or ``datamodule`` is given.
         """
+        if datamodule is not None:
+            raise ValueError(refusal("datamodule"))
         path = Path(dir_path) / f"{prefix or ''}{_FILE}"
         if not trust and (path.exists() or backup_url is None):
             check_file(path)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), without_advertising():
             warnings.filterwarnings("ignore", message="Save path contains no saved anndata")
             load: Callable[..., Model] = super().load  # type: ignore[misc]
-            model = load(dir_path, adata, accelerator, device, prefix, backup_url, **kwargs)
+            with unregistered_on_failure(adata):
+                model = load(
+                    dir_path,
+                    adata,
+                    accelerator,
+                    device,
+                    prefix,
+                    backup_url,
+                    allowed_classes_names_list=allowed_classes_names_list,
+                )
         if model.history_ is not None:
             model.history_ = read_history(model.history_)
         return model

@@ -1,8 +1,10 @@
-"""Registration of a screen with scvi-tools, and reading it back."""
+"""Registration of a screen with scvi-tools."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import difflib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -14,17 +16,23 @@ from scvi.data.fields import LayerField, MuDataLayerField, MuDataObsmField, Obsm
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, MODALITY, PERTURBATION, SPLIT
 from txpert.data import ObsKeys
-from txpert.data._keys import obs_columns, resolve_key
+from txpert.data._keys import check_anndata, flag_controls, obs_columns, resolve_key
 from txpert.data._log_normalized import log_normalized
 from txpert.data._matrix import expression_matrix, place
 from txpert.data._modality import warn_of_mixed_modalities
 from txpert.data._screen import Screen
 
+from ._control_labels import control_labels, flag_key
 from ._embeddings import read_embedding
-from ._fields import MuDataOpenObsField, OpenObsField, obs_column
+from ._fields import (
+    CodingManager,
+    MuDataOpenObsField,
+    OpenObsField,
+    without_missing,
+)
+from ._registered import FIELDS, check_genes, registered_genes
 
 EMBEDDING = "embedding"
-_FIELDS = (PERTURBATION, CONTROL, BATCH, CELL_LINE, SPLIT, MODALITY)
 _EXPRESSION_OPTIONS: dict[str, Any] = {"is_count_data": False, "correct_data_format": False}
 
 
@@ -47,6 +55,7 @@ class SetupMixin:
         layer: str | None = None,
         embedding_key: str | None = None,
         target_sum: float | None = None,
+        control_label: str | Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
         """Register a screen; only scvi-tools' two identifiers are added, to ``adata.uns``.
@@ -80,6 +89,9 @@ class SetupMixin:
             Normalize raw counts whenever cells are read, to this many per cell, and take log1p,
             as :func:`txpert.pp.normalize` does (which takes 4,000); ``None`` wants log-normalized
             values.
+        control_label
+            Label or labels of unperturbed cells, such as ``"non-targeting"``, instead of
+            ``control_key``.
         **kwargs
             Passed by scvi-tools when a model is loaded.
 
@@ -97,14 +109,23 @@ class SetupMixin:
         """
         columns = (
             perturbation_key,
-            control_key,
+            flag_key(control_key, control_label),
             batch_key,
             cell_line_key,
             split_key,
             modality_key,
         )
+        check_anndata(adata)
         keys = _keys(*columns)
-        resolved = cls._check(adata, adata, layer, keys, dict.fromkeys(keys), target_sum)
+        _refuse_unknown(kwargs)
+        if "source_registry" in kwargs:  # a model is loaded with these data
+            check_genes(adata, registry := kwargs["source_registry"], registered_genes(registry))
+            keys = without_missing(keys, lambda _: adata.obs)
+        labels = control_labels(
+            control_label, adata.obs, perturbation_key, transferred="source_registry" in kwargs
+        )
+        places = dict.fromkeys(keys)
+        resolved = cls._check(adata, adata, layer, keys, places, target_sum, labels)
         fields = [
             LayerField(REGISTRY_KEYS.X_KEY, layer, **_EXPRESSION_OPTIONS),
             *(OpenObsField(name, key) for name, key in resolved.items()),
@@ -115,11 +136,13 @@ class SetupMixin:
         arguments: dict[str, Any] = {f"{name}_key": key for name, key in resolved.items()}
         arguments["split_key"] = split_key  # also where there is no such column yet
         arguments |= {"embedding_key": embedding_key, "target_sum": target_sum}
+        arguments["control_label"] = labels
         method = cls._get_setup_method_args(cls=cls, adata=adata, layer=layer, **arguments)
-        manager = AnnDataManager(fields=fields, setup_method_args=method)
+        manager = CodingManager(fields=fields, setup_method_args=method)
         manager.register_fields(adata, **kwargs)
         cls.register_manager(manager)
-        ObsKeys(*columns).register(adata)
+        registered = (perturbation_key, control_key or CONTROL, *columns[2:])
+        ObsKeys(*registered, control_label=labels).register(adata)
 
     @classmethod
     def setup_mudata(
@@ -135,6 +158,7 @@ class SetupMixin:
         embedding_key: str | None = None,
         target_sum: float | None = None,
         modalities: Mapping[str, str] | None = None,
+        control_label: str | Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
         """Register a screen held in a MuData.
@@ -151,6 +175,8 @@ class SetupMixin:
             Modality of each argument, such as ``{"layer": "rna", "perturbation_key": "guides"}``.
             The expression's is ``"rna"`` by default; an obs column or the embedding is looked for
             in its modality, by default in ``mdata.obs`` and ``mdata.obsm``.
+        control_label
+            As in :meth:`setup_anndata`.
         **kwargs
             Passed by scvi-tools when a model is loaded.
 
@@ -161,6 +187,8 @@ class SetupMixin:
         ValueError
             If the annotation or the values are unusable.
         """
+        if not isinstance(mdata, MuData):
+            raise TypeError(f"mdata is a MuData, not {type(mdata).__name__}; see setup_anndata.")
         modalities = {"layer": "rna", **(modalities or {})}
         for argument, modality in modalities.items():
             if modality not in mdata.mod:
@@ -169,12 +197,30 @@ class SetupMixin:
                     f"{', '.join(mdata.mod)}."
                 )
         _check_order(mdata, modalities)
+        _refuse_unknown(kwargs)
+        if "source_registry" in kwargs:  # a model is loaded with these data
+            check_genes(mdata, registry := kwargs["source_registry"], registered_genes(registry))
         keys = _keys(
-            perturbation_key, control_key, batch_key, cell_line_key, split_key, modality_key
+            perturbation_key,
+            flag_key(control_key, control_label),
+            batch_key,
+            cell_line_key,
+            split_key,
+            modality_key,
         )
         places = {name: modalities.get(f"{name}_key") for name in keys}
+        if "source_registry" in kwargs:
+            top = mdata.obs
+            keys = without_missing(
+                keys, lambda name: top if places[name] is None else mdata.mod[places[name]].obs
+            )
         expression = mdata.mod[modalities["layer"]]
-        resolved = cls._check(mdata, expression, layer, keys, places, target_sum)
+        home = places[PERTURBATION]
+        obs = mdata.obs if home is None else mdata.mod[home].obs
+        labels = control_labels(
+            control_label, obs, perturbation_key, transferred="source_registry" in kwargs
+        )
+        resolved = cls._check(mdata, expression, layer, keys, places, target_sum, labels)
         fields = [
             MuDataLayerField(
                 REGISTRY_KEYS.X_KEY, layer, mod_key=modalities["layer"], **_EXPRESSION_OPTIONS
@@ -191,10 +237,11 @@ class SetupMixin:
         arguments: dict[str, Any] = {f"{name}_key": key for name, key in resolved.items()}
         arguments["split_key"] = split_key  # also where there is no such column yet
         arguments |= {"embedding_key": embedding_key, "target_sum": target_sum}
+        arguments["control_label"] = labels
         method = cls._get_setup_method_args(
             cls=cls, mdata=mdata, layer=layer, modalities=modalities, **arguments
         )
-        manager = AnnDataManager(fields=fields, setup_method_args=method)
+        manager = CodingManager(fields=fields, setup_method_args=method)
         manager.register_fields(mdata, **kwargs)
         cls.register_manager(manager)
 
@@ -206,6 +253,7 @@ class SetupMixin:
         keys: Mapping[str, str | None],
         places: Mapping[str, str | None],
         target_sum: float | None,
+        control_label: list[str] | None,
     ) -> dict[str, str | None]:
         """Check columns and values before anything is registered; return the columns there are.
 
@@ -224,6 +272,8 @@ class SetupMixin:
             where = top if mod_key is None else f"mdata[{mod_key!r}].obs"
             resolved[name] = resolve_key(name, key, obs, where)
             columns |= obs_columns(obs, {name: resolved[name]})
+        if control_label is not None:
+            columns[CONTROL] = flag_controls(columns[PERTURBATION], control_label)
         matrix = expression_matrix(expression, layer)
         screen = Screen.from_columns(matrix, expression.var_names, columns)
         if target_sum is None:
@@ -232,55 +282,6 @@ class SetupMixin:
         if resolved[MODALITY] is None:
             warn_of_mixed_modalities(data.obs, screen.control)
         return resolved
-
-
-def read_screen(manager: AnnDataManager) -> Screen:
-    """Return the screen that was registered, with its split as it is now."""
-    columns = {name: obs_column(manager, name) for name in _FIELDS if name != SPLIT}
-    columns[SPLIT] = split_column(manager)
-    arguments = manager.registry["setup_args"]
-    matrix = log_normalized(
-        manager.get_from_registry(REGISTRY_KEYS.X_KEY),
-        arguments.get("target_sum"),
-        place(arguments["layer"]),
-    )
-    screen = Screen.from_columns(
-        matrix,
-        registered_genes(manager.registry),
-        {name: column for name, column in columns.items() if column is not None},
-    )
-    modality = (arguments.get("modalities") or {}).get("layer")
-    data = manager.adata
-    return screen.with_context(data if modality is None else data.mod[modality], data.obs)
-
-
-def split_column(manager: AnnDataManager) -> pd.Series[Any] | None:
-    """Return the split as it is in the data now, also if it was written after setup.
-
-    Raises
-    ------
-    KeyError
-        If the column that was registered is gone.
-    """
-    key = manager.registry["setup_args"].get("split_key")
-    if key is None:
-        return None
-    modality = (manager.registry["setup_args"].get("modalities") or {}).get("split_key")
-    obs = manager.adata.obs if modality is None else manager.adata.mod[modality].obs
-    if key in obs:
-        return obs_columns(obs, {SPLIT: key})[SPLIT]
-    if SPLIT in manager.data_registry:
-        raise KeyError(
-            f"obs had the split {key!r} when the data were set up, but not any more: write it "
-            "back, or set the data up again."
-        )
-    return None
-
-
-def registered_genes(registry: Mapping[str, Any]) -> pd.Index:
-    """Return the var names of the data a registry was made from."""
-    expression = registry["field_registries"][REGISTRY_KEYS.X_KEY]
-    return pd.Index(expression["state_registry"][LayerField.COLUMN_NAMES_KEY]).astype(str)
 
 
 def _check_order(mdata: MuData, modalities: Mapping[str, str]) -> None:
@@ -294,5 +295,17 @@ def _check_order(mdata: MuData, modalities: Mapping[str, str]) -> None:
             )
 
 
+def _refuse_unknown(kwargs: Mapping[str, Any]) -> None:
+    """Refuse arguments that scvi-tools does not pass when it loads a model."""
+    passed = set(inspect.signature(AnnDataManager.register_fields).parameters)
+    passed |= {"extend_categories", "allow_missing_labels"}
+    unknown = sorted(set(kwargs) - passed)
+    if unknown:
+        names = inspect.signature(SetupMixin.setup_anndata).parameters
+        close = difflib.get_close_matches(unknown[0], names, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise TypeError(f"setup has no argument {unknown[0]!r}.{hint}")
+
+
 def _keys(*columns: str | None) -> dict[str, str | None]:
-    return dict(zip(_FIELDS, columns, strict=True))
+    return dict(zip(FIELDS, columns, strict=True))

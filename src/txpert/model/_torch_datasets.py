@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -52,6 +53,13 @@ def observed_tensors(observed: FloatArray, measured: BoolArray) -> dict[str, Ten
         return {EXPRESSION: torch.from_numpy(observed)}
     filled = np.where(measured, observed, np.float32(0))
     return {EXPRESSION: torch.from_numpy(filled), MEASURED: torch.from_numpy(measured)}
+
+
+def by_name(cells: IntArray, names: pd.Index | None) -> IntArray:
+    """Return cells in the order of their names, so that the order of the data has no influence."""
+    if names is None:
+        return cells
+    return cells[np.argsort(names[cells].to_numpy(dtype=str), kind="stable")]
 
 
 class ConditionDataset(Dataset[dict[str, Tensor]]):
@@ -149,7 +157,7 @@ class CellDataset(Dataset[dict[str, Tensor]]):
             )
         self.context = table.context_of(screen)
         self.pool = table.controls.pools(matching)[self.context]
-        control_cells = np.flatnonzero(screen.control)
+        control_cells = by_name(np.flatnonzero(screen.control), screen.names)
         of_pool = self.pool[control_cells]
         self.control_cells = control_cells[np.argsort(of_pool, kind="stable")]
         self.n_controls = np.bincount(of_pool)

@@ -13,10 +13,12 @@ import pandas as pd
 from scvi import settings
 from scvi.train import TrainRunner
 
-from txpert._constants import TEST, TRAIN, VALIDATION
+from txpert._constants import CONTROL, TEST, TRAIN, VALIDATION
+from txpert._options import check_path
 from txpert.data import ConditionTable
 from txpert.data._controls import Matching
 from txpert.data._screen import Screen
+from txpert.splits._hash import split_hash
 
 from ._checkpoints import Checkpoints, describe
 from ._components import NETWORK, Sources
@@ -26,6 +28,9 @@ from ._fit import TrainingOptions, fit_network
 from ._held_out import FEW, TrainingData, across_lines, best_epoch
 from ._module import TxPertModule
 from ._plan import TxPertTrainingPlan
+from ._progress import TrainingProgress, without_advertising
+from ._record import storable
+from ._scvi import scvi_options
 from ._stacking import HeldOut
 from ._torch_datasets import Controls
 
@@ -43,6 +48,7 @@ class TrainingMixin:
     components: tuple[str, ...]
     trained_on_: list[tuple[str, str]]
     ensemble_: dict[str, Any] | None
+    training_: dict[str, Any]
     is_trained_: bool
     history_: Any
 
@@ -60,7 +66,7 @@ class TrainingMixin:
         max_epochs: int | None = None,
         *,
         lr: float | None = None,
-        batch_size: int = 128,
+        batch_size: int | None = None,
         unit: Unit | None = None,
         controls: Controls = "averaged",
         early_stopping: bool = True,
@@ -98,7 +104,7 @@ class TrainingMixin:
         lr
             Learning rate of AdamW, 0.002 by default; also accepted in ``plan_kwargs``.
         batch_size
-            Rows of a minibatch, over all devices.
+            Rows of a minibatch, over all devices; by default ``scvi.settings.batch_size`` (128).
         unit
             ``"pseudobulk"`` trains on condition means weighted by their numbers of cells, which
             has the gradient of training on the cells and far fewer rows; ``"cell"`` on cells.
@@ -126,7 +132,9 @@ class TrainingMixin:
             Further arguments of ``TxPertTrainingPlan``, such as
             ``weight_decay``.
         **trainer_kwargs
-            Further arguments of :class:`scvi.train.Trainer`, such as ``precision``.
+            Further arguments of :class:`scvi.train.Trainer`, such as ``precision``. Cells are not
+            divided here, so scvi-tools' ``train_size`` and the like are refused: perturbations
+            are, by :func:`txpert.pp.split`.
 
         Raises
         ------
@@ -135,10 +143,11 @@ class TrainingMixin:
             perturbations were trained on, minibatches are too small for the devices, or the folder
             for checkpoints cannot be written, holds another training or a damaged file.
         """
+        plan_kwargs, trainer_kwargs = scvi_options(plan_kwargs, trainer_kwargs)
         options = TrainingOptions.of(
             max_epochs=max_epochs,
             lr=lr,
-            batch_size=batch_size,
+            batch_size=settings.batch_size if batch_size is None else batch_size,
             unit=unit,
             controls=controls,
             early_stopping=early_stopping,
@@ -147,22 +156,33 @@ class TrainingMixin:
             plan_kwargs=plan_kwargs,
             trainer_kwargs={"accelerator": accelerator, "devices": devices, **trainer_kwargs},
         )
-        data = TrainingData.of(*self._current_split())
+        if checkpoint is not None:
+            check_path("checkpoint", checkpoint)
+        screen, table = self._current_split()
+        data = TrainingData.of(screen, table)
         self._refuse_leak(data)
-        with self._unchanged_on_failure():
+        with self._unchanged_on_failure(), without_advertising():
             if checkpoint is not None:
                 options = self._checkpointed(checkpoint, options, data.table)
-            self._choose_and_train(data, replace(options, fresh=not self.is_trained_))
+            epochs = self._choose_and_train(data, replace(options, fresh=not self.is_trained_))
+        self.training_ = storable(
+            {**options.description(), "epochs": epochs, "seed": settings.seed or 0}
+        )
+        self.training_["split_sha256"] = split_hash(table.obs[~table.obs[CONTROL]])
 
-    def _choose_and_train(self, data: TrainingData, options: TrainingOptions) -> None:
+    def _choose_and_train(self, data: TrainingData, options: TrainingOptions) -> int | None:
+        """Train; return the number of epochs that was chosen, if one was."""
         everything = data.with_validation() if options.refit else data
         again = self.is_trained_ and _chosen_by(data) <= set(self.trained_on_)
         parts = [] if again else self._parts(data, everything)
+        progress = TrainingProgress(len(parts) + 1, shown=options.shows_progress)
+        options = replace(options, progress=progress)
         curves: list[dict[int, float]] = []
         held_out: list[HeldOut] = []
         fitted: Ensemble | None = None
         initial = {name: value.clone() for name, value in self.module.state_dict().items()}
-        for part in parts:
+        for number, part in enumerate(parts, start=1):
+            progress.title = f"Training to choose epochs and weights, {number} of {len(parts)}"
             curve = self._fit(part, options)
             if len(self.components) > 1:
                 ensemble = Ensemble.fit(part.training, self.components, self._sources)
@@ -176,8 +196,11 @@ class TrainingMixin:
         else:
             if any(curves):
                 options = replace(options, max_epochs=best_epoch(curves))
+            progress.title = "Training on all" if parts else "Training"
             self._fit(everything, options)
+        progress.close()
         self._combine(held_out, everything, fitted, keep_weights=again)
+        return best_epoch(curves) if any(curves) else options.max_epochs
 
     def _parts(self, data: TrainingData, everything: TrainingData) -> list[TrainingData]:
         """Return data that each hold out perturbations which choose epochs and weights."""
@@ -256,7 +279,7 @@ class TrainingMixin:
             return
         kept: dict[str, Any] = {
             name: getattr(self, name)
-            for name in ("ensemble_", "trained_on_", "is_trained_", "history_")
+            for name in ("ensemble_", "trained_on_", "is_trained_", "history_", "training_")
             if name in vars(self)
         }
         weights = {name: value.clone() for name, value in self.module.state_dict().items()}

@@ -169,7 +169,11 @@ class LowRankDecoder(nn.Module):
     def start_from(self, effects: Tensor) -> None:
         """Take mean and principal components from effects, ``(n_perturbations, n_genes)``."""
         centered = effects - effects.mean(dim=0)
-        _, size, directions = torch.linalg.svd(centered, full_matrices=False)
+        scores, size, directions = torch.linalg.svd(centered, full_matrices=False)
+        # A decomposition has no signs of its own: the first strong score is made positive.
+        strong = scores.abs() >= 0.5 * scores.abs().amax(dim=0)
+        sign = scores.gather(0, strong.int().argmax(dim=0)[None])[0].sign()
+        directions = sign[:, None] * directions
         scaled = size[:, None] * directions / len(effects) ** 0.5
         with torch.no_grad():
             self.mean.copy_(effects.mean(dim=0))

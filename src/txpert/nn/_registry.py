@@ -130,6 +130,10 @@ class EncoderConfig:
         """Return the configuration that a name, a configuration or its dictionary stands for."""
         if isinstance(encoder, Mapping):
             return cls(**encoder)
+        if not isinstance(encoder, str | EncoderConfig):
+            raise TypeError(
+                f"encoder is the name of one, such as 'gat', or an EncoderConfig, not {encoder!r}."
+            )
         return cls(encoder) if isinstance(encoder, str) else encoder
 
     def to_dict(self) -> dict[str, Any]:

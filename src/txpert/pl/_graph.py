@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
 from txpert.graph import KnowledgeGraph, coverage_table, overlap
 
+from ._canvas import Colors, axes_of, finish, plain, titled
 from ._labels import shown
 
 
 def graph_coverage(
-    graphs: Sequence[KnowledgeGraph], genes: Iterable[str], *, ax: Axes | None = None
+    graphs: Sequence[KnowledgeGraph],
+    genes: Iterable[str],
+    *,
+    ax: Axes | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
 ) -> Axes:
     """Fraction of a set of genes that each graph connects, holds without an edge, or lacks.
 
@@ -24,8 +30,8 @@ def graph_coverage(
         Graphs with names of their own.
     genes
         Genes, such as the perturbations of a screen; "A+B" stands for its parts.
-    ax
-        Axes to draw on; by default new ones.
+    ax, show, save
+        As in :func:`profile`.
 
     Returns
     -------
@@ -41,32 +47,48 @@ def graph_coverage(
         raise ValueError("Give at least one gene.")
     joined = (table > 0).fillna(False).mean()
     alone = table.notna().mean() - joined
+    ax = axes_of(ax, 5.6, 1.3 + 0.35 * table.shape[1])
+    colors = Colors.of(ax)
     shares = {
-        "has neighbors": (joined, "tab:blue"),
-        "node without incoming edge": (alone, "tab:orange"),
-        "not in the graph": (1 - joined - alone, "0.85"),
+        "has neighbors": (joined, colors.model),
+        "no incoming edge": (alone, colors.categories[1]),
+        "not in the graph": (1 - joined - alone, colors.faint),
     }
-    ax = plt.subplots(figsize=(5, 0.8 + 0.4 * table.shape[1]))[1] if ax is None else ax
     rows, left = np.arange(table.shape[1]), np.zeros(table.shape[1])
     for label, (share, color) in shares.items():
         ax.barh(rows, share, left=left, color=color, label=label)
         left += share.to_numpy(dtype=float)
-    ax.set_yticks(rows, [shown(name) for name in table.columns])
+    ax.set_yticks(rows, [shown(name, 24) for name in table.columns])
     ax.invert_yaxis()
     ax.set(xlim=(0, 1), xlabel=f"fraction of {len(table):,} genes")
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=7, frameon=False)
-    return ax
+    ax.legend(
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1),
+        ncols=3,
+        fontsize=7,
+        frameon=False,
+        handlelength=1,
+        columnspacing=1,
+    )
+    plain(ax)
+    return finish(ax, show, save)
 
 
-def graph_overlap(graphs: Sequence[KnowledgeGraph], *, ax: Axes | None = None) -> Axes:
+def graph_overlap(
+    graphs: Sequence[KnowledgeGraph],
+    *,
+    ax: Axes | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+) -> Axes:
     """Jaccard index of the edges of each pair of graphs, directions counted.
 
     Parameters
     ----------
     graphs
         Graphs with names of their own.
-    ax
-        Axes to draw on; by default new ones.
+    ax, show, save
+        As in :func:`profile`.
 
     Returns
     -------
@@ -79,14 +101,15 @@ def graph_overlap(graphs: Sequence[KnowledgeGraph], *, ax: Axes | None = None) -
     """
     table = overlap(graphs)
     shares = table.to_numpy(dtype=float)
-    names, size = [shown(name) for name in table.columns], len(table)
-    ax = plt.subplots(figsize=(1.8 + 0.6 * size, 1.4 + 0.6 * size))[1] if ax is None else ax
+    names, size = [shown(name, 24) for name in table.columns], len(table)
+    longest = max(map(len, names)) * 0.1
+    ax = axes_of(ax, 1.2 + longest + 0.5 * size, 1.0 + longest + 0.5 * size)
     ax.imshow(shares, vmin=0, vmax=1, cmap="Blues")
-    ax.set_xticks(range(size), names, rotation=45, ha="right")
+    ax.set_xticks(range(size), names, rotation=45, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(size), names)
     for row, column in np.ndindex(size, size):
         value = shares[row, column]
         color = "white" if value > 0.6 else "black"
         ax.text(column, row, f"{value:.2g}", ha="center", va="center", color=color, fontsize=8)
-    ax.set_title("shared edges (Jaccard)", fontsize=10)
-    return ax
+    titled(ax, "shared edges (Jaccard)")
+    return finish(ax, show, save)

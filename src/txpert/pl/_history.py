@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ._canvas import Colors, end, plain
 
 _LOSSES = {"train_loss": "training", "validation_loss": "validation"}
 _SCORE = "pearson_delta_validation"
@@ -19,52 +24,88 @@ class Trained(Protocol):
     history: Mapping[str, pd.DataFrame] | None
 
 
-def history(model: Trained, *, ax: Axes | None = None) -> Axes:
-    """Loss by epoch, and validation Pearson Δ on a second axis with its best epoch marked.
+def history(
+    model: Trained,
+    *,
+    ax: Axes | np.ndarray[Any, Any] | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+) -> Figure | Axes:
+    """Loss by epoch, and validation Pearson Δ below it with its best epoch marked.
 
     Parameters
     ----------
     model
         A trained model.
     ax
-        Axes to draw on; by default new ones.
+        Axes to draw the losses on, or two: for the losses and for the score. By default new ones.
+    show, save
+        As in :func:`profile`.
 
     Returns
     -------
-    The axes of the losses.
+    The figure, or the axes where one was given.
 
     Raises
     ------
     ValueError
         If the model was not trained in this session.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import pandas as pd, txpert as tx
+    >>> loss = pd.DataFrame([0.4, 0.3, 0.2])
+    >>> trained = SimpleNamespace(history={"train_loss": loss, "validation_loss": loss})
+    >>> [ax.get_ylabel() for ax in tx.pl.history(trained).axes]  # trained: a trained model
+    ['mean squared error']
     """
     records = model.history
     if not records:
         raise ValueError("The model has no history; train it first: model.train().")
-    ax = plt.subplots(figsize=(5, 3.4))[1] if ax is None else ax
+    scored = _SCORE in records
+    if ax is None:
+        _, panels = plt.subplots(
+            1 + scored,
+            figsize=(4.4, 2.3 + 1.7 * scored),
+            sharex=True,
+            layout="constrained",
+            squeeze=False,
+        )
+        given = panels.ravel()
+    else:
+        given = np.atleast_1d(np.asarray(ax, dtype=object))
+    _losses(given[0], records)
+    if scored and len(given) > 1:
+        _score(given[1], records[_SCORE].iloc[:, 0].astype(float))
+    given[-1].set_xlabel("epoch")
+    end(given[0].figure, show, save)
+    return ax if isinstance(ax, Axes) else given[0].figure
+
+
+def _losses(ax: Axes, records: Mapping[str, pd.DataFrame]) -> None:
+    colors = Colors.of(ax)
+    shades = dict(zip(_LOSSES, (colors.soft, colors.model), strict=True))
     for name, label in _LOSSES.items():
         if name in records:
             losses = records[name].iloc[:, 0].astype(float)
-            ax.plot(losses.index, losses, label=f"{label} loss")
-    ax.set_xlabel("epoch")
+            marker = "o" if len(losses) == 1 else None
+            ax.plot(losses.index, losses, color=shades[name], marker=marker, label=label)
     ax.set_ylabel("mean squared error")
     ax.set_yscale("log")
-    handles, labels = ax.get_legend_handles_labels()
-    if _SCORE in records:
-        score = records[_SCORE].iloc[:, 0].astype(float)
-        right = ax.twinx()
-        right.plot(score.index, score, color="C2", label="validation Pearson Δ")
-        right.axvline(int(score.to_numpy().argmax()), color="C2", linestyle=":", linewidth=1)
-        right.set_ylabel("Pearson Δ")
-        more_handles, more_labels = right.get_legend_handles_labels()
-        handles, labels = handles + more_handles, labels + more_labels
-    ax.legend(
-        handles,
-        labels,
-        frameon=False,
-        fontsize=8,
-        ncols=3,
-        loc="lower center",
-        bbox_to_anchor=(0.5, 1.0),
-    )
-    return ax
+    ax.legend(frameon=False, fontsize=8)
+    plain(ax)
+
+
+def _score(ax: Axes, score: pd.Series) -> None:
+    colors = Colors.of(ax)
+    marker = "o" if len(score) == 1 else None
+    ax.plot(score.index, score, color=colors.model, marker=marker)
+    if score.notna().any():
+        at = int(score.fillna(-np.inf).to_numpy().argmax())
+        best = int(score.index[at])
+        ax.axvline(best, color=colors.target, linestyle=":", linewidth=1)
+        text = f"best: {score.iloc[at]:.3f}, epoch {best}"
+        ax.text(0.98, 0.06, text, ha="right", fontsize=8, transform=ax.transAxes)
+    ax.set_ylabel("validation Pearson Δ")
+    plain(ax)

@@ -1,21 +1,41 @@
-"""Labels of points in plots."""
+"""Names in figures: as Matplotlib shows them, and next to their points."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+from adjustText import adjust_text
 from matplotlib.axes import Axes
 
-from txpert._types import FloatArray
+from txpert._options import check_whole
+from txpert._types import BoolArray, FloatArray, IntArray
 
 _LONGEST = 40
+_NEAR = 150
+"""Number of points that labels keep clear of, those nearest to labeled ones."""
 
 
-def shown(name: object) -> str:
+def shown(name: object, longest: int = _LONGEST) -> str:
     """Return a name as Matplotlib shows it: no formula, in one line, of bounded length."""
     text = " ".join(str(name).split())
-    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    text = text if len(text) <= longest else f"{text[: longest - 1]}…"
     return text.replace("$", r"\$")
+
+
+def check_drawing(n_labels: int, ax: Axes | None) -> None:
+    """Refuse a number of labels or axes that are none, before anything is drawn.
+
+    Raises
+    ------
+    TypeError
+        If ``ax`` are no axes.
+    ValueError
+        If ``n_labels`` is no whole number of at least 0.
+    """
+    check_whole("n_labels", n_labels, least=0)
+    if not isinstance(ax, Axes | None):
+        raise TypeError(f"ax takes Matplotlib axes, such as plt.subplots()[1], not {ax!r}.")
 
 
 def label_points(
@@ -26,29 +46,56 @@ def label_points(
     order: Iterable[int],
     *,
     n_labels: int,
-    color: str = "0.2",
+    color: str,
+    also: Iterable[int] = (),
+    also_color: str | None = None,
+    longest: int = 18,
 ) -> None:
-    """Name up to ``n_labels`` points, the first in ``order`` first.
+    """Name the first ``n_labels`` points of ``order``, and those of ``also``, beside their points.
 
-    A point whose label would lie on another's is passed over; labels point into the axes.
+    Labels are moved off each other and off points (adjustText), and a line leads to a point that
+    its label had to leave. Points outside the axes get none.
     """
-    x_low, x_high = ax.get_xlim()
-    y_low, y_high = ax.get_ylim()
-    taken: list[tuple[float, float]] = []
-    for i in order:
-        if len(taken) == n_labels:
-            break
-        across, up = (x[i] - x_low) / (x_high - x_low), (y[i] - y_low) / (y_high - y_low)
-        if any(abs(across - a) < 0.2 and abs(up - u) < 0.04 for a, u in taken):
-            continue
-        taken.append((across, up))
-        right = across > 0.6
-        ax.annotate(
-            shown(names[i]),
-            (x[i], y[i]),
-            xytext=(-4 if right else 4, 3),
-            textcoords="offset points",
-            ha="right" if right else "left",
-            fontsize=7,
-            color=color,
-        )
+    others = list(also)
+    first = [i for i in order if i not in set(others)][:n_labels]
+    drawn = [(i, also_color or color) for i in others] + [(i, color) for i in first]
+    inside = _inside(ax, x, y)
+    drawn = [(i, shade) for i, shade in drawn if inside[i]]
+    if not drawn:
+        return
+    texts = [
+        ax.text(x[i], y[i], shown(names[i], longest), fontsize=7, color=shade, zorder=6)
+        for i, shade in drawn
+    ]
+    near = _nearest(x, y, [i for i, _ in drawn])
+    ax.figure.figure.draw_without_rendering()  # constrained layout moves axes
+    adjust_text(
+        texts,
+        x=x[near],
+        y=y[near],
+        ax=ax,
+        expand=(1.08, 1.25),
+        iter_lim=100,
+        arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.5, "shrinkA": 1},
+        zorder=5,
+    )
+    for text in texts:
+        text.set_in_layout(False)
+
+
+def _inside(ax: Axes, x: FloatArray, y: FloatArray) -> BoolArray:
+    (x_low, x_high), (y_low, y_high) = sorted(ax.get_xlim()), sorted(ax.get_ylim())
+    return (x >= x_low) & (x <= x_high) & (y >= y_low) & (y <= y_high)
+
+
+def _nearest(x: FloatArray, y: FloatArray, labeled: list[int]) -> IntArray:
+    """Return the positions of the points nearest to labeled ones, in units of the data's range."""
+    known = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
+    if len(known) <= _NEAR:
+        return known
+    scale = np.array([np.ptp(x[known]) or 1, np.ptp(y[known]) or 1])
+    points = np.column_stack([x, y]) / scale
+    gap = np.full(len(known), np.inf)
+    for i in labeled:
+        gap = np.minimum(gap, np.square(points[known] - points[i]).sum(axis=1))
+    return known[np.argsort(gap, kind="stable")[:_NEAR]]

@@ -37,5 +37,6 @@ def one_of(name: str | None, known: list[str], what: str, default: int = 0) -> s
     if name is None:
         return known[default]
     if name not in known:
-        raise KeyError(f"There is no {what} {name!r}; there are {', '.join(known)}.")
+        some = ", ".join(known[:20]) + (", …" if len(known) > 20 else "")
+        raise KeyError(f"There is no {what} {name!r}; there are {some}.")
     return name

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 from anndata import AnnData
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from mudata import MuData
 
-from txpert._constants import CELL_LINE, PERTURBATION, UNS_KEY
+from txpert._constants import CELL_LINE, PERTURBATION, SPLIT, UNS_KEY
+from txpert._types import BoolArray, FloatArray
+from txpert.data._tokens import canonical_label
 from txpert.evaluation._metrics import score_label, score_names
+from txpert.metrics import paired_test
+from txpert.splits._perturbations import group_key
 
-from ._labels import label_points, shown
+from ._canvas import Colors, axes_of, finish, legend_below, plain, titled
+from ._labels import check_drawing, label_points, shown
 from ._results import evaluation, one_of
 
 
@@ -24,10 +32,14 @@ def scores(
     n_labels: int = 5,
     key: str = UNS_KEY,
     ax: Axes | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
 ) -> Axes:
     """Model against baseline, each perturbation a dot; above the diagonal the model is better.
 
-    Below it for the mean squared error, which is better the smaller it is.
+    Below it for the mean squared error, which is better the smaller it is. Where the split has
+    groups (:func:`txpert.pp.split`), they have colors. The title has the mean difference, its 95%
+    bootstrap interval over perturbations, and their number.
 
     Parameters
     ----------
@@ -41,8 +53,8 @@ def scores(
         Number of perturbations named, those that differ most.
     key
         Key in ``uns``.
-    ax
-        Axes to draw on; by default new ones.
+    ax, show, save
+        As in :func:`profile`.
 
     Returns
     -------
@@ -55,6 +67,7 @@ def scores(
     ValueError
         If the metric is undefined for every perturbation.
     """
+    check_drawing(n_labels, ax)
     metrics = evaluation(adata, key)["metrics"]
     one_of(metric, score_names(main=True), "metric")
     names = list(dict.fromkeys(metrics["model"]))
@@ -64,16 +77,60 @@ def scores(
     if wide.empty:
         raise ValueError(f"{metric} is undefined for every perturbation of {baseline} or {model}.")
     x, y = wide[baseline].to_numpy(), wide[model].to_numpy()
-    ax = plt.subplots(figsize=(4.2, 4.2))[1] if ax is None else ax
-    ax.scatter(x, y, s=18, alpha=0.75, linewidth=0)
-    limits = [min(x.min(), y.min()), max(x.max(), y.max())]
-    margin = 0.06 * (limits[1] - limits[0] or 1.0)
-    limits = [limits[0] - margin, limits[1] + margin]
-    ax.plot(limits, limits, color="0.6", linewidth=1, zorder=0)
-    ax.set(xlim=limits, ylim=limits, aspect="equal")
-    names = wide.index.get_level_values(PERTURBATION)
-    label_points(ax, x, y, names, np.argsort(-np.abs(y - x)), n_labels=n_labels)
-    ax.set_xlabel(f"{shown(baseline)} (mean {x.mean():.3g})")
-    ax.set_ylabel(f"{shown(model)} (mean {y.mean():.3g})")
-    ax.set_title(f"{score_label(metric)}, {len(wide)} perturbations", fontsize=10)
-    return ax
+    ax = axes_of(ax, 4.2, 4.4)
+    colors = Colors.of(ax)
+    groups = _groups(adata, wide.index)
+    for color, (group, chosen) in zip(_shades(groups, colors), groups.items(), strict=True):
+        name = f"{shown(group, 24)} ({chosen.sum():,})"
+        ax.scatter(x[chosen], y[chosen], s=18, color=color, alpha=0.75, linewidth=0, label=name)
+    _square(ax, np.concatenate([x, y]), colors)
+    if len(groups) > 1:
+        legend_below(ax)
+    several = wide.index.get_level_values(CELL_LINE).nunique() > 1
+    names = [f"{p}, {line}" if several else str(p) for p, line in wide.index]
+    ax.set_xlabel(f"{shown(baseline, 24)} (mean {x.mean():.3g})")
+    ax.set_ylabel(f"{shown(model, 24)} (mean {y.mean():.3g})")
+    titled(ax, f"{score_label(metric)}: {_difference(x, y)}", size=9)
+    plain(ax)
+    order = np.argsort(-np.abs(y - x), kind="stable")
+    label_points(ax, x, y, names, order, n_labels=n_labels, color=colors.ink, longest=26)
+    return finish(ax, show, save)
+
+
+def _groups(adata: AnnData | MuData, index: pd.MultiIndex) -> dict[str, BoolArray]:
+    """Return which observations are in each group of the split; all in one if there is none."""
+    key = group_key(SPLIT)
+    if key not in adata.obs or PERTURBATION not in adata.obs:
+        return {"": np.ones(len(index), dtype=bool)}
+    rows = adata.obs[[PERTURBATION, key]].dropna().drop_duplicates().astype(str)
+    known = {
+        canonical_label(label): group for label, group in rows.itertuples(index=False, name=None)
+    }
+    names = [canonical_label(str(label)) for label in index.get_level_values(PERTURBATION)]
+    found = np.array([known.get(name, "no group") for name in names])
+    return {str(group): found == group for group in np.unique(found)}
+
+
+def _shades(groups: dict[str, BoolArray], colors: Colors) -> list[str]:
+    n = len(colors.categories)
+    return [colors.categories[number % n] for number in range(len(groups))]
+
+
+def _square(ax: Axes, values: FloatArray, colors: Colors) -> None:
+    """Give both axes the same limits and ticks, and draw the diagonal."""
+    low, high = float(values.min()), float(values.max())
+    margin = 0.06 * (high - low or 1.0)
+    low, high = low - margin, high + margin
+    ax.plot([low, high], [low, high], color=colors.soft, linewidth=1, zorder=0)
+    ticks = [tick for tick in MaxNLocator(5).tick_values(low, high) if low <= tick <= high]
+    ax.set_xticks(ticks)
+    ax.set_yticks(ticks)
+    ax.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+
+
+def _difference(baseline: FloatArray, model: FloatArray) -> str:
+    if len(model) < 2:
+        return f"difference {(model - baseline).mean():+.3g}, n = {len(model)}"
+    test = paired_test(model, baseline, n_resamples=1_999)
+    interval = f"95% {test.low:+.3g} to {test.high:+.3g}"
+    return f"difference {test.difference:+.3g} ({interval}), n = {test.n:,}"

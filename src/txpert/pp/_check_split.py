@@ -10,7 +10,14 @@ from anndata import AnnData
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT
 from txpert.data import ObsKeys
-from txpert.data._keys import BATCH_KEY, CELL_LINE_KEY, CONTROL_KEY, PERTURBATION_KEY, SPLIT_KEY
+from txpert.data._keys import (
+    BATCH_KEY,
+    CELL_LINE_KEY,
+    CONTROL_KEY,
+    MODALITY_KEY,
+    PERTURBATION_KEY,
+    SPLIT_KEY,
+)
 from txpert.data._matrix import expression_matrix
 from txpert.graph import KnowledgeGraph
 from txpert.graph._knowledge_graph import as_graphs
@@ -37,6 +44,7 @@ def check_split(
     control_key: str = CONTROL_KEY,
     batch_key: str | None = BATCH_KEY,
     cell_line_key: str | None = CELL_LINE_KEY,
+    modality_key: str | None = MODALITY_KEY,
     control_label: str | Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Look for what held-out data would leak into training, in a split of any origin.
@@ -55,7 +63,7 @@ def check_split(
         ``"raise"`` raises an error if there is a problem.
     layer
         Layer whose rows are compared between cells; ``None`` takes ``X``.
-    split_key, perturbation_key, control_key, batch_key, cell_line_key
+    split_key, perturbation_key, control_key, batch_key, cell_line_key, modality_key
         obs columns; by default those registered by ``setup_anndata``, if any.
     control_label
         Label or labels of unperturbed cells, instead of ``control_key``.
@@ -86,7 +94,7 @@ def check_split(
     ``test_cell_line_in_training``, ``test_cell_line_in_validation``
         The cell line held out has other perturbations in training.
     ``condition_in_several_splits``
-        Cells of one perturbation and cell line are divided.
+        Cells of one perturbation, cell line and modality are divided.
     ``repeated_name``, ``identical_cells``
         A held-out cell has the name or the expression of a cell learned from.
     ``shared_controls``
@@ -118,6 +126,7 @@ def check_split(
         control=control_key,
         batch=batch_key,
         cell_line=cell_line_key,
+        modality=modality_key,
         split=split_key,
         control_label=control_label,
     )

@@ -12,6 +12,7 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import N_CELLS, PERTURBATION
+from txpert._options import check_name, check_number
 from txpert.data import ObsKeys
 from txpert.data._keys import CELL_LINE_KEY, CONTROL_KEY, PERTURBATION_KEY
 from txpert.data._matrix import expression_matrix
@@ -92,6 +93,7 @@ def filter_perturbations(
     (11, 12)
     >>> adata = adata[adata.obs["perturbation_passes"]].copy()
     """
+    check_name("key_added", key_added)
     _check_filters(min_cells, min_de_genes, max_target_expression, method)
     keys = ObsKeys.of(
         adata,
@@ -163,6 +165,9 @@ def _check_filters(
     max_target_expression: float | None,
     method: str,
 ) -> None:
+    check_number("min_cells", min_cells, least=0, optional=True)
+    check_number("min_de_genes", min_de_genes, least=0, optional=True)
+    check_number("max_target_expression", max_target_expression, above=0, optional=True)
     if min_cells is None and min_de_genes is None and max_target_expression is None:
         raise ValueError(
             "All filters are off: set min_cells, min_de_genes or max_target_expression."

@@ -179,7 +179,11 @@ def _per_row(value: Any, index: pd.Index, name: str) -> npt.NDArray[np.object_]:
 
 
 def _numbers(n_cells: Any, index: pd.Index) -> npt.NDArray[np.int64]:
-    numbers = _per_row(n_cells, index, "n_cells").astype(float)
+    given = _per_row(n_cells, index, "n_cells")
+    try:
+        numbers = given.astype(float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"n_cells are whole numbers of at least 1, not {n_cells!r}.") from error
     if (numbers < 1).any() or (numbers % 1 != 0).any():
         raise ValueError("n_cells are whole numbers of at least 1.")
     return numbers.astype(np.int64)

@@ -9,7 +9,9 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import COMBINATION, CONTROL, N_CELLS, PERTURBATION
+from txpert._options import check_flag, check_name, check_names
 from txpert._types import BoolArray
+from txpert.data._keys import check_anndata
 from txpert.data._labels import read_flags, read_names
 from txpert.data._reading import read_labels
 from txpert.data._tokens import canonical_label, drop_controls, is_control_name
@@ -67,6 +69,10 @@ def harmonize_labels(
     >>> tx.pp.harmonize_labels(adata)["new"].to_dict()
     {'GENE18_2': 'GENE18'}
     """
+    check_anndata(adata)
+    check_flag("guides", guides)
+    check_name("control_key", control_key)
+    controls = check_names("controls", [controls] if isinstance(controls, str) else controls)
     if adata.is_view:
         raise ValueError("adata is a view; make a copy first: adata = adata.copy()")
     if perturbation_key not in adata.obs:
@@ -76,7 +82,7 @@ def harmonize_labels(
         )
     labels = read_names(adata.obs[perturbation_key])
     flag = _flag(adata, control_key)
-    named = _named_controls(labels, [controls] if isinstance(controls, str) else controls)
+    named = _named_controls(labels, controls)
     is_control = np.asarray(labels.categories.isin(named), dtype=bool)[labels.codes] | flag
     of_controls = {str(label) for label in labels.categories[np.unique(labels.codes[flag])]}
     table = _changes(labels, of_controls, named, adata.var_names.astype(str), guides)

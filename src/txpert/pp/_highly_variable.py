@@ -5,19 +5,27 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import CELL_LINE, CONTROL, PERTURBATION, SPLIT, TRAIN
+from txpert._options import check_choice, check_flag, check_whole
 from txpert._types import BoolArray
 from txpert.data import ObsKeys
 from txpert.data._group_sums import group_sums
-from txpert.data._keys import CELL_LINE_KEY, CONTROL_KEY, PERTURBATION_KEY, SPLIT_KEY
-from txpert.data._matrix import expression_matrix
+from txpert.data._keys import (
+    CELL_LINE_KEY,
+    CONTROL_KEY,
+    PERTURBATION_KEY,
+    SPLIT_KEY,
+    check_anndata,
+)
+from txpert.data._matrix import expression_matrix, place
 from txpert.data._tokens import parse_targets
+from txpert.data._values import ValueCheck
 from txpert.splits._cells import names_by_line, perturbed_conditions, read_cells, trained_on
 from txpert.splits._perturbations import record_key
 
@@ -91,6 +99,10 @@ def highly_variable_genes(
     """
     import scanpy as sc
 
+    check_whole("n_top_genes", n_top_genes, least=1)
+    check_flag("keep_targets", keep_targets)
+    check_choice("flavor", flavor, get_args(Flavor))
+    check_anndata(adata)
     if adata.is_view:
         raise ValueError("adata is a view; make a copy first: adata = adata.copy()")
     keys = ObsKeys.of(
@@ -109,6 +121,9 @@ def highly_variable_genes(
     used = learned & (cells[CELL_LINE] == line).to_numpy() if line else learned
     several = cells.loc[used, CELL_LINE].nunique() > 1
     chosen = matrix[np.flatnonzero(used)][:, candidate]
+    check = ValueCheck(place(layer), adata.obs_names, counts=str(flavor).startswith("seurat_v3"))
+    check.add(np.flatnonzero(used), check.judge(chosen))
+    check.conclude()
     table = AnnData(chosen, cells.loc[used, [CELL_LINE]], adata.var[[]][candidate])
     sc.pp.highly_variable_genes(
         table,
@@ -162,6 +177,14 @@ def _measured(matrix: Any, cells: pd.DataFrame, learned: BoolArray) -> BoolArray
     lines = cells[CELL_LINE].cat.categories
     group = np.where(learned, cells[CELL_LINE].cat.codes, len(lines))
     sums = group_sums(matrix, group, len(lines) + 1)[:-1]
+    missing = np.isnan(sums).any(axis=1)
+    if missing.any():
+        warnings.warn(
+            f"{np.isnan(sums).any(axis=0).sum():,} genes are NaN in cells of "
+            f"{', '.join(map(repr, lines[missing]))}; they are not chosen.",
+            UserWarning,
+            stacklevel=3,
+        )
     measured = np.all(sums[lines.isin(trained)] > 0, axis=0)
     if not measured.any():
         raise ValueError(

@@ -11,7 +11,7 @@ from anndata import AnnData
 from txpert._constants import MEASURED
 from txpert.data import ObsKeys
 from txpert.data._group_sums import group_sums
-from txpert.data._keys import CELL_LINE_KEY, obs_columns, resolve_key
+from txpert.data._keys import CELL_LINE_KEY, check_anndata, obs_columns
 from txpert.data._labels import read_names
 from txpert.data._matrix import expression_matrix
 from txpert.data._measured import zero_genes
@@ -63,9 +63,20 @@ def mark_unmeasured(
     >>> tx.pp.mark_unmeasured(adata, {"RPE1": ["GENE1", "GENE2"]}).to_dict()
     {'K562': 0, 'RPE1': 2}
     """
+    check_anndata(adata)
+    if not adata.var_names.is_unique:
+        raise ValueError(
+            f"The var name {adata.var_names[adata.var_names.duplicated()][0]!r} occurs more than "
+            "once. Run adata.var_names_make_unique() first."
+        )
     key = ObsKeys.of(adata, cell_line=cell_line_key).cell_line or cell_line_key
     if key not in adata.obs:
-        resolve_key("perturbation", key, adata.obs, "adata.obs")
+        raise KeyError(
+            f"adata.obs has no column {key!r} (cell_line_key). It has: "
+            f"{', '.join(map(str, adata.obs))}."
+        )
+    if not isinstance(genes, Mapping | None):
+        raise TypeError(f"genes is a dictionary from cell line to genes, not {genes!r}.")
     lines = read_names(obs_columns(adata.obs, {"line": key})["line"])
     names = pd.Index(lines.categories).astype(str)
     measured = pd.DataFrame(True, index=adata.var_names, columns=names)

@@ -6,7 +6,9 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import TARGET_SUM
+from txpert._options import check_name
 from txpert._types import Matrix
+from txpert.data._keys import check_anndata
 from txpert.data._log_normalized import check_target_sum
 from txpert.data._matrix import expression_matrix, iter_chunks
 from txpert.data._values import ValueCheck, check_counts
@@ -53,6 +55,8 @@ def normalize(
     """
     import scanpy as sc
 
+    check_anndata(adata)
+    check_name("counts_layer", counts_layer)
     if adata.is_view or adata.isbacked:
         kind, remedy = ("backed", "to_memory") if adata.isbacked else ("a view", "copy")
         raise ValueError(

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from anndata import AnnData
 
 from txpert._constants import PERTURBATION, SPLIT
+from txpert._options import check_name, check_number, check_seed, check_whole
 from txpert.data import ObsKeys
 from txpert.data._keys import CELL_LINE_KEY, CONTROL_KEY, PERTURBATION_KEY
 from txpert.splits import Task
 from txpert.splits._assignment import split_by_fold
+from txpert.splits._draw import check_fractions
 from txpert.splits._perturbations import Perturbations
 from txpert.splits._strata import Stratify
 from txpert.splits._task import make_task
@@ -116,6 +118,10 @@ def split(
     >>> adata.uns["txpert_split"]["task"]
     'unseen_perturbation'
     """
+    check_seed(seed)
+    check_name("key_added", key_added)
+    if fractions is not None:
+        check_fractions(fractions)
     chosen = make_task(
         task,
         fractions=fractions,
@@ -186,6 +192,11 @@ def split_fold(
     >>> adata.obs.groupby("fold_0", observed=True)["perturbation"].nunique().to_dict()
     {'train': 7, 'val': 2, 'test': 3}
     """
+    check_seed(seed)
+    check_name("key_added", key_added)
+    check_whole("fold", fold, least=0)
+    check_whole("n_folds", n_folds, least=2)
+    check_number("val_fraction", val_fraction, least=0, most=1)
     task = make_task("unseen_perturbation")
     keys = ObsKeys.of(
         adata,

@@ -5,9 +5,19 @@ from __future__ import annotations
 import pandas as pd
 from anndata import AnnData
 
-from txpert._constants import ALL, BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT, TRAIN
+from txpert._constants import (
+    BATCH,
+    CELL_LINE,
+    CONTROL,
+    MODALITY,
+    PERTURBATION,
+    SPLIT,
+    TRAIN,
+)
 from txpert._types import BoolArray
 from txpert.data import ObsKeys
+from txpert.data._labels import read_context
+from txpert.data._modality import modality_of_cells
 from txpert.data._reading import read_labels
 from txpert.data._screen import Screen
 
@@ -24,26 +34,30 @@ def read_cells(adata: AnnData, keys: ObsKeys) -> pd.DataFrame:
 
     Returns
     -------
-    perturbation (canonical), control, cell_line, split and batch; ``"all"`` where the data name
-    no cell line or batch.
+    perturbation (canonical), control, cell_line, split, batch and modality, if any; ``"all"``
+    where the data name no cell line or batch.
 
     Raises
     ------
     KeyError
         If a column does not exist, the split's too.
     ValueError
-        If a perturbation is missing, the control flag contradicts it, or the split has other
-        values than train, val and test.
+        If a perturbation, batch or cell line is missing, the control flag contradicts it, or the
+        split has other values than train, val and test.
     """
     if keys.split not in adata.obs:
-        raise KeyError(f"adata.obs has no column {keys.split!r}; tx.pp.split(adata) makes one.")
+        raise KeyError(
+            f"adata.obs has no column {keys.split!r}; tx.pp.split(adata) makes one (split_key)."
+        )
     columns = keys.columns(adata.obs)
     labels = {name: columns[name] for name in (PERTURBATION, CONTROL, SPLIT)}
     screen = Screen.from_columns(adata.X, adata.var_names, labels)
-    contexts = {
-        name: pd.Categorical(columns[name].astype(str) if name in columns else [ALL] * adata.n_obs)
-        for name in (CELL_LINE, BATCH)
-    }
+    contexts = {name: read_context(columns.get(name), adata.n_obs) for name in (CELL_LINE, BATCH)}
+    modality = modality_of_cells(
+        columns.get(MODALITY), screen.control, contexts[CELL_LINE], contexts[BATCH]
+    )
+    if modality is not None:
+        contexts[MODALITY] = modality
     return pd.DataFrame(
         {
             PERTURBATION: screen.perturbation,

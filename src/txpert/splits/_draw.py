@@ -70,7 +70,10 @@ def check_fractions(fractions: Sequence[float]) -> Fractions:
     ValueError
         If they are not three non-negative numbers that add up to 1.
     """
-    checked = np.asarray(fractions, dtype=float)
+    try:
+        checked = np.asarray(fractions, dtype=float)
+    except (TypeError, ValueError):
+        checked = np.empty(0)
     if checked.shape != (3,) or (checked < 0).any() or not np.isclose(checked.sum(), 1):
         raise ValueError(
             f"fractions must be three non-negative numbers that add up to 1, not {fractions}."

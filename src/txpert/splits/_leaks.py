@@ -7,7 +7,16 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from txpert._constants import ALL, CELL_LINE, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
+from txpert._constants import (
+    ALL,
+    CELL_LINE,
+    MODALITY,
+    PERTURBATION,
+    SPLIT,
+    TEST,
+    TRAIN,
+    VALIDATION,
+)
 from txpert.data._tokens import parse_targets
 
 _NAMES = {TRAIN: "training", VALIDATION: "validation"}
@@ -73,11 +82,14 @@ def used_before(
 
 
 def mixed_conditions(conditions: pd.DataFrame, cells: pd.DataFrame) -> Iterator[Problem]:
-    """Find perturbations of one cell line whose cells are in several splits."""
+    """Find perturbations of one cell line, and modality, whose cells are in several splits."""
     pair = [CELL_LINE, PERTURBATION]
-    mixed = conditions.loc[conditions.duplicated(pair), pair].drop_duplicates()
-    for line, label in mixed.itertuples(index=False, name=None):
+    of_each = [*pair, *([MODALITY] if MODALITY in cells else [])]
+    candidates = conditions.loc[conditions.duplicated(pair), pair].drop_duplicates()
+    for line, label in candidates.itertuples(index=False, name=None):
         rows = cells[(cells[CELL_LINE] == line) & (cells[PERTURBATION] == label)]
+        if not rows[[*of_each, SPLIT]].drop_duplicates().duplicated(of_each).any():
+            continue  # each modality is in one split
         counts = rows[SPLIT].astype(object).fillna("no split").value_counts(sort=False)
         listed = ", ".join(f"{n:,} in {part}" for part, n in sorted(counts.items()))
         yield Problem("condition_in_several_splits", label, f"its cells in {line}: {listed}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 
 from txpert._constants import CONTROL, PERTURBATION
 from txpert.data import ConditionTable
+from txpert.data._formats import plain_matrix
 from txpert.data._screen import Screen
 from txpert.data._tokens import canonical_label
 
@@ -30,6 +32,7 @@ def stratum_values(screen: Screen, stratify: Stratify) -> dict[str, float]:
             "stratify takes 'effect_size' or a pandas series from perturbation to number, not "
             f"{stratify!r}."
         )
+    screen = replace(screen, X=plain_matrix(screen.X, "adata.X"))
     screen.check_values("adata.X")
     table = ConditionTable.from_screen(screen)
     rows = ~table.obs[CONTROL].to_numpy()

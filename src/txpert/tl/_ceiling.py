@@ -21,13 +21,21 @@ from txpert._constants import (
     UNS_KEY,
 )
 from txpert._layers import named_layers
+from txpert._options import check_name, check_names, check_seed, check_whole
 from txpert._types import BoolArray, IntArray
 from txpert.data import ObsKeys
 from txpert.data._conditions import conditions_of
-from txpert.data._keys import BATCH_KEY, CELL_LINE_KEY, CONTROL_KEY, PERTURBATION_KEY, SPLIT_KEY
+from txpert.data._keys import (
+    BATCH_KEY,
+    CELL_LINE_KEY,
+    CONTROL_KEY,
+    PERTURBATION_KEY,
+    SPLIT_KEY,
+    check_anndata,
+)
 from txpert.data._matrix import expression_matrix, place
 from txpert.data._screen import Screen
-from txpert.data._values import check_counts
+from txpert.data._values import ValueCheck, check_counts
 from txpert.evaluation._halves import split_half_deltas
 from txpert.evaluation._observations import Observations
 from txpert.evaluation._repeats import mean_over_repeats, score_pairs, summarize, with_estimates
@@ -134,6 +142,10 @@ def ceiling(
     ['split_half', 'full_size', 'noise_free']
     """
     kinds = _check_arguments(adata, kind, n_repeats)
+    check_seed(seed)
+    check_name("key_added", key_added)
+    if split is not None:
+        check_names("split", [split] if isinstance(split, str) else split)
     keys = ObsKeys.of(
         adata,
         perturbation=perturbation_key,
@@ -153,7 +165,8 @@ def ceiling(
     repeats = []
     if "split_half" in kinds:
         used = _without_lonely_controls(conditions, condition)
-        pairs = split_half_deltas(screen.X, observations, used, **draws)
+        check = ValueCheck("Expression", screen.names, screen.batch, effects=screen.of_effects)
+        pairs = split_half_deltas(screen.X, observations, used, **draws, check=check)
         repeats.append(score_pairs("split_half", pairs, observations, screen.genes, n_repeats))
     if counts is not None:
         model = CountModel.fit(counts, screen.X, condition, len(conditions))
@@ -175,15 +188,15 @@ def ceiling(
 
 
 def _check_arguments(adata: AnnData, kind: str | Sequence[str], n_repeats: int) -> list[str]:
-    kinds = [kind] if isinstance(kind, str) else list(dict.fromkeys(kind))
+    kinds = list(dict.fromkeys(check_names("kind", [kind] if isinstance(kind, str) else kind)))
     unknown = [k for k in kinds if k not in get_args(Ceiling)]
     if unknown or not kinds:
         raise ValueError(
             f"There is no ceiling {unknown[0] if unknown else kind!r}; there are 'split_half' and "
             "'sampled', or both: kind=['split_half', 'sampled']."
         )
-    if n_repeats < 1:
-        raise ValueError(f"n_repeats must be at least 1, not {n_repeats}.")
+    check_whole("n_repeats", n_repeats, least=1)
+    check_anndata(adata)
     if adata.is_view:
         raise ValueError("adata is a view; make a copy first: adata = adata.copy()")
     return kinds

@@ -10,17 +10,23 @@ from anndata import AnnData
 from mudata import MuData
 
 from txpert._constants import SPLIT, TEST, TRAIN, UNS_KEY
+from txpert._options import check_name, check_names
+from txpert._types import BoolArray, FloatArray
 from txpert.baselines import GeneralBaseline
+from txpert.data import ConditionTable
 from txpert.evaluation._check import score_prediction
 from txpert.evaluation._metrics import score_names
 from txpert.evaluation._scoring import HeldOut, SupportsPredict, predicted_delta
 from txpert.evaluation._warnings import (
-    check_names,
+    check_names as check_model_names,
+)
+from txpert.evaluation._warnings import (
     warn_of_copies,
     warn_of_leak,
     warn_of_unmeasured,
 )
 from txpert.model import TxPertModel
+from txpert.model._registered import unregistered_on_failure
 
 from ._read import read_now
 
@@ -92,38 +98,26 @@ def evaluate(
     """
     models: Mapping[str, SupportsPredict]
     models = model if isinstance(model, Mapping) else {_MODEL: model}
-    check_names([*models, *(baselines if baselines is not None else ["general"])], stored=True)
+    check_name("key_added", key_added)
+    splits = check_names("split", [split] if isinstance(split, str) else split)
+    _check_predictors(models, baselines)
+    check_model_names(
+        [*models, *(baselines if baselines is not None else ["general"])], stored=True
+    )
     reader = _reader(models)
-    _, table = read_now(reader, adata)
-    splits = [split] if isinstance(split, str) else list(split)
-    chosen = table.obs[SPLIT].isin(splits).to_numpy()
-    if not chosen.any():
-        raise ValueError(
-            f"No perturbation is in the split {' or '.join(map(repr, splits))}. Run "
-            "tx.pp.split(adata) before setup_anndata, or name another split."
-        )
-    if baselines is None:
-        own = table if adata is reader.adata else reader.conditions
-        baselines = {"general": GeneralBaseline().fit(own)}
-    held_out = HeldOut.of(table, chosen)
-    warn_of_unmeasured(held_out)
-    predictors = {**models, **baselines}
-    if TRAIN not in splits:
-        for name, predictor in predictors.items():
-            what = "The model" if predictor is model else f"The predictor {name!r}"
-            warn_of_leak(held_out, what, getattr(predictor, "trained_on_", ()))
-    deltas, scores = {"observed": held_out.observed}, []
-    for name, predictor in predictors.items():
-        delta = predicted_delta(predictor, held_out.conditions, held_out.controls)
-        try:
-            score = score_prediction(held_out, delta, score_names(main=True))
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from error
-        warn_of_copies(held_out, name, delta)
-        score.insert(0, "model", name)
-        deltas[name] = delta
-        scores.append(score)
-    metrics = pd.concat(scores, ignore_index=True)
+    with unregistered_on_failure(adata):
+        _, table = read_now(reader, adata)
+        held_out = HeldOut.of(table, _chosen(table, splits))
+        if baselines is None:
+            own = table if adata is reader.adata else reader.conditions
+            baselines = {"general": GeneralBaseline().fit(own)}
+        warn_of_unmeasured(held_out)
+        predictors = {**models, **baselines}
+        if TRAIN not in splits:
+            for name, predictor in predictors.items():
+                what = "The model" if predictor is model else f"The predictor {name!r}"
+                warn_of_leak(held_out, what, getattr(predictor, "trained_on_", ()))
+        deltas, metrics = _scores(held_out, predictors)
     summary = _summarize(metrics)
     adata.uns[key_added] = {
         **adata.uns.get(key_added, {}),
@@ -139,6 +133,50 @@ def evaluate(
         "delta_genes": np.asarray(reader.genes, dtype=object),
     }
     return summary
+
+
+def _chosen(table: ConditionTable, splits: Sequence[str]) -> BoolArray:
+    """Return which conditions are in some splits; refuse if none is."""
+    chosen = table.obs[SPLIT].isin(splits).to_numpy()
+    if not chosen.any():
+        raise ValueError(
+            f"No perturbation is in the split {' or '.join(map(repr, splits))}. Run "
+            "tx.pp.split(adata) before setup_anndata, or name another split."
+        )
+    return np.asarray(chosen, dtype=bool)
+
+
+def _scores(
+    held_out: HeldOut, predictors: Mapping[str, SupportsPredict]
+) -> tuple[dict[str, FloatArray], pd.DataFrame]:
+    """Return observed and predicted Δ by name, and the scores of each prediction."""
+    deltas, scores = {"observed": held_out.observed}, []
+    for name, predictor in predictors.items():
+        delta = predicted_delta(predictor, held_out.conditions, held_out.controls)
+        try:
+            score = score_prediction(held_out, delta, score_names(main=True))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+        warn_of_copies(held_out, name, delta, stacklevel=4)
+        score.insert(0, "model", name)
+        deltas[name] = delta
+        scores.append(score)
+    return deltas, pd.concat(scores, ignore_index=True)
+
+
+def _check_predictors(
+    models: Mapping[str, SupportsPredict], baselines: Mapping[str, SupportsPredict] | None
+) -> None:
+    """Refuse what predicts nothing."""
+    if not isinstance(baselines, Mapping | None):
+        raise TypeError(f"baselines is a dictionary from name to predictor, not {baselines!r}.")
+    for what, predictors in (("model", models), ("baselines", baselines or {})):
+        for name, predictor in predictors.items():
+            if not callable(getattr(predictor, "predict", None)):
+                raise TypeError(
+                    f"{what} has {predictor!r} under the name {name!r}, which is no trained model "
+                    "or fitted baseline: it has no predict()."
+                )
 
 
 def _reader(models: Mapping[str, SupportsPredict]) -> TxPertModel:

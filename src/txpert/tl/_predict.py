@@ -7,28 +7,44 @@ import pandas as pd
 from anndata import AnnData
 from mudata import MuData
 
-from txpert._constants import BATCH, CELL_LINE, PERTURBATION
+from txpert._constants import BATCH, CELL_LINE, DELTA, MODALITY, PERTURBATION
+from txpert._options import check_name
 from txpert.model import TxPertModel
+from txpert.model._components import NETWORK
+from txpert.model._registered import unregistered_on_failure
 
 from ._read import read_now
 
+_CONDITION = (PERTURBATION, CELL_LINE, BATCH, MODALITY)
+
 
 def predict(adata: AnnData | MuData, model: TxPertModel, *, key_added: str = "X_txpert") -> None:
-    """Write each cell's predicted expression into ``obsm``.
+    """Write each cell's predicted expression, Δ and latent embedding.
 
-    A cell gets the prediction for its perturbation in its context, a control cell that for no
-    perturbation. Cells of one condition share their prediction;
+    A cell gets the prediction for its perturbation in its context (cell line and batch), a control
+    cell that for no perturbation. Cells of one condition share their prediction;
     :meth:`txpert.TxPertModel.predict` returns one row per condition and is much smaller.
 
     Parameters
     ----------
     adata
-        Cells, annotated like those the model was set up with. ``obsm[key_added]`` is written: a
-        data frame, cells × genes (float32, so 4 bytes per cell and gene).
+        Cells, annotated like those the model was set up with. Written are
+
+        ``obsm["X_txpert"]``
+            Predicted expression, a data frame, cells × genes, and the same as
+            ``layers["txpert"]``, for :func:`scanpy.tl.rank_genes_groups` and figures of scanpy.
+            Both are one array (float32, 4 bytes per cell and gene) until they are written.
+        ``layers["txpert_delta"]``
+            Predicted Δ.
+        ``obsm["X_txpert_latent"]``
+            The network's embedding of the cell's perturbation, cells × n_latent, for
+            :func:`scanpy.pp.neighbors` and UMAP; not for a model without a network.
+
+        Layers of a MuData are those of the expression's modality.
     model
         A trained model.
     key_added
-        Key in ``obsm``.
+        Key in ``obsm``; without ``X_`` that of the layer, and the start of the other two.
 
     Raises
     ------
@@ -47,10 +63,29 @@ def predict(adata: AnnData | MuData, model: TxPertModel, *, key_added: str = "X_
     >>> tx.tl.predict(adata, model)
     >>> adata.obsm["X_txpert"].shape == adata.shape
     True
+    >>> adata.layers["txpert_delta"].shape == adata.shape
+    True
     """
-    screen, table = read_now(model, adata)
-    predicted = model.predict(table.obs[[PERTURBATION, CELL_LINE, BATCH]], controls=table.controls)
-    expression = np.asarray(predicted.X)[table.condition_of(screen)]
+    check_name("key_added", key_added)
+    if not isinstance(model, TxPertModel):
+        raise TypeError(f"model is a trained TxPertModel, not {model!r}.")
+    with unregistered_on_failure(adata):
+        screen, table = read_now(model, adata)
+        asked = table.obs[[name for name in _CONDITION if name in table.obs]]
+        predicted = model.predict(asked, controls=table.controls)
+    condition = table.condition_of(screen)
+    expression = np.asarray(predicted.X)[condition]
+    layer = key_added.removeprefix("X_")
+    cells = adata.mod[_modality(model)] if isinstance(adata, MuData) else adata
     adata.obsm[key_added] = pd.DataFrame(
-        expression, index=adata.obs_names, columns=model.genes.to_numpy()
+        expression, index=adata.obs_names, columns=model.genes.to_numpy(), copy=False
     )
+    cells.layers[layer] = expression
+    cells.layers[f"{layer}_delta"] = predicted.layers[DELTA][condition]
+    if NETWORK in model.components:
+        latent = model.get_perturbation_embedding(predicted.obs[PERTURBATION].tolist())
+        adata.obsm[f"{key_added}_latent"] = latent.to_numpy()[condition]
+
+
+def _modality(model: TxPertModel) -> str:
+    return str(model.registry["setup_args"]["modalities"]["layer"])

@@ -1,0 +1,125 @@
+"""Draw every figure of ``tx.pl`` on simulated screens, for docs/gallery.md.
+
+Run with ``python benchmarks/gallery.py docs/_static/gallery``; it takes a minute or two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+from PIL import Image
+
+import txpert as tx
+
+
+def kernel(adata: Any, seed: int, graphs: Any) -> Any:
+    """Fit the quick model of the comparisons."""
+    return tx.baselines.KernelBaseline(graphs=graphs).fit(adata)
+
+
+def predictions() -> dict[str, Callable[[], Any]]:
+    """Return the figures of a trained model, its predictions and its graphs."""
+    settings = tx.datasets.SimulationParameters(confounded=0.1, stress_scale=0.4)
+    adata = tx.datasets.simulate(80, 300, 30, n_cell_lines=2, parameters=settings, seed=0)
+    tx.pp.normalize(adata)
+    tx.pp.split(adata)
+    graph = tx.datasets.simulated_graph(adata)
+    tx.TxPertModel.setup_anndata(adata)
+    model = tx.TxPertModel(adata, graphs=[graph])
+    model.train(max_epochs=20, enable_progress_bar=False)
+    tx.tl.evaluate(adata, model)
+    tx.tl.screen_report(adata)
+    measured = {label for label, _ in model.trained_on_}
+    unseen = [gene for gene in graph.nodes if gene not in measured][:80]
+    scored = list(adata.uns["txpert"]["delta_obs"]["perturbation"].astype(str).unique())
+    prediction = model.predict([*scored, *unseen], return_std=True)
+    tx.tl.trust(adata, graphs=graph, prediction=prediction)
+    pseudobulk = tx.pp.pseudobulk(adata)
+    first = scored[0]
+    some = {"cell_line": "line_1", "n_genes": 20}
+    sets = {"one set": unseen[:12], "another set": scored[:8]}
+    half = tx.graph.KnowledgeGraph(
+        "half of it", list(graph.nodes), graph.source[::2], graph.target[::2], graph.weight[::2]
+    )
+    embeddings = model.get_perturbation_embedding()
+    return {
+        "profile": lambda: tx.pl.profile(prediction, first, observed=pseudobulk, **some),
+        "volcano": lambda: tx.pl.volcano(prediction, first, cell_line="line_1"),
+        "heatmap": lambda: tx.pl.heatmap(
+            prediction, pseudobulk, perturbations=[*scored[:12], *unseen[:8]], **some
+        ),
+        "ranking": lambda: tx.pl.ranking(prediction, exclude=measured, cell_line="line_1", n=15),
+        "embedding": lambda: tx.pl.embedding(embeddings, measured=measured, gene_sets=sets),
+        "scores": lambda: tx.pl.scores(adata),
+        "delta": lambda: tx.pl.delta(adata, first),
+        "history": lambda: tx.pl.history(model),
+        "screen_report": lambda: tx.pl.screen_report(adata),
+        "trust": lambda: tx.pl.trust(adata),
+        "graph_coverage": lambda: tx.pl.graph_coverage([graph, half], [*unseen, "NOT_A_NODE"]),
+        "graph_overlap": lambda: tx.pl.graph_overlap([graph, half]),
+        "enrichment": lambda: tx.pl.enrichment(tx.tl.enrichment(adata), n=4),
+    }
+
+
+def comparisons() -> dict[str, Callable[[], Any]]:
+    """Return the figures of benchmarks and of interactions, on a screen with doubles."""
+    settings = tx.datasets.SimulationParameters(synergy_factor=3)
+    adata = tx.datasets.simulate(40, 150, 40, n_doubles=40, parameters=settings, seed=1)
+    tx.pp.normalize(adata)
+    graph = tx.datasets.simulated_graph(adata)
+    models: dict[str, Any] = {
+        "kernel": tx.baselines.KernelBaseline(graphs=graph),
+        "neighbors": tx.baselines.NeighborsBaseline(graphs=graph),
+        "mean": "mean",
+        "oracle": lambda cells, seed: tx.datasets.TruthOracle(adata),
+    }
+    result = tx.benchmark(adata, models, "unseen_combination", [0, 1, 2], ceiling_repeats=3)
+    shapes = {"rewire": [0.25, 0.5, 0.75, 1], "drop": [0.25, 0.5, 0.75]}
+    ablation = tx.ablate_graphs(
+        adata, graph, "unseen_perturbation", [0, 1], recipe=kernel, ceiling_repeats=3, **shapes
+    )
+    tx.tl.interactions(adata, tx.baselines.GeneralBaseline().fit(adata))
+    general = {"oracles": ["oracle"], "model": "kernel"}
+    return {
+        "benchmark_bars": lambda: tx.pl.benchmark_bars(result, by="group", **general),
+        "benchmark_strips": lambda: tx.pl.benchmark_strips(result, model="kernel"),
+        "benchmark_ranks": lambda: tx.pl.benchmark_ranks(result),
+        "benchmark_differences": lambda: tx.pl.benchmark_differences(result, model="kernel"),
+        "graph_ablation": lambda: tx.pl.graph_ablation(ablation),
+        "interactions": lambda: tx.pl.interactions(adata, "synergy"),
+    }
+
+
+def shrink(path: Path) -> None:
+    """Store a PNG with 128 colors, which takes a third of the space."""
+    with Image.open(path) as image:
+        small = image.convert("RGB").quantize(128)
+    small.save(path, optimize=True)
+
+
+def main() -> None:
+    """Write one PNG per figure into a folder."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    folder.mkdir(parents=True, exist_ok=True)
+    warnings.simplefilter("ignore")
+    for name, draw in (predictions() | comparisons()).items():
+        figure = draw().figure
+        figure.savefig(folder / f"{name}.png", dpi=90)
+        plt.close(figure)
+        shrink(folder / f"{name}.png")
+        print(f"{name}: {(folder / f'{name}.png').stat().st_size / 1e3:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""``txpert evaluate`` and ``txpert benchmark``."""
+
+from __future__ import annotations
+
+from functools import partial
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import click
+import pandas as pd
+
+import txpert as tx
+from txpert._constants import SPLIT
+from txpert.baselines._registry import BASELINES, make_baseline
+from txpert.splits._task import TASKS
+
+from . import _options as options
+from ._files import add_split, read_graphs, read_screen, targets_of, write_table
+
+_SCREEN = click.argument("screen", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  txpert evaluate screen.h5ad model
+  txpert evaluate screen.h5ad model_a model_b --out scores.csv
+"""
+)
+@_SCREEN
+@click.argument(
+    "models",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+)
+@options.config
+@click.option("--split", default="test", show_default=True, help="Perturbations to score.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="CSV of all scores.")
+def evaluate(screen: Path, models: tuple[Path, ...], split: str, out: Path | None) -> None:
+    """Score models on held-out perturbations of a screen, next to the general baseline.
+
+    Columns are those that the first model was trained with, and so is the split where the screen
+    has none.
+    """
+    if len({path.name for path in models}) < len(models):
+        raise click.UsageError("The models' folders need names of their own.")
+    registry = tx.TxPertModel.load_registry(str(models[0]))["setup_args"]
+    key = registry.get("split_key") or SPLIT
+    columns = {name: registry[name] for name in options.KEYS if registry.get(name) is not None}
+    adata = read_screen(screen, columns)
+    add_split(models[0], adata, key)
+    loaded = {path.name: tx.TxPertModel.load(str(path), adata) for path in models}
+    summary = tx.tl.evaluate(adata, loaded, split=split)
+    click.echo(summary.round(3).to_string())
+    if out is not None:
+        write_table(adata.uns["txpert"]["metrics"], out)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  txpert benchmark screen.h5ad --model mean --model ridge --out result
+  txpert benchmark screen.h5ad --model txpert --model general --graph go --folds 5 --out result
+"""
+)
+@_SCREEN
+@options.out_folder
+@options.config
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    required=True,
+    type=click.Choice(["txpert", *sorted(BASELINES)]),
+    help="'txpert' or a baseline; repeatable.",
+)
+@options.graphs
+@options.columns
+@click.option("--task", type=click.Choice(sorted(TASKS)), help="By default the screen's split.")
+@click.option("--seeds", type=click.IntRange(1), default=1, help="Number of seeds.")
+@click.option("--folds", type=click.IntRange(2), help="Cross-validate, unseen_perturbation.")
+@click.option("--ceiling-repeats", type=click.IntRange(0), default=10, show_default=True)
+@click.option("--max-epochs", type=click.IntRange(1), help="Of txpert.")
+@click.option("--jobs", type=click.IntRange(1), default=1, help="Runs at a time.")
+def benchmark(
+    screen: Path, out: Path, models: tuple[str, ...], graphs: tuple[str, ...], **given: Any
+) -> None:
+    """Compare models and baselines on a screen; a call that is repeated goes on."""
+    columns = options.columns_given(given)
+    adata = read_screen(screen, columns)
+    genes = dict.fromkeys([*targets_of(adata, columns), *adata.var_names])
+    known = read_graphs(graphs or ("go",), genes)
+    epochs = {} if given["max_epochs"] is None else {"max_epochs": given["max_epochs"]}
+    fit = partial(tx.tl.fit_txpert, graphs=known, train=epochs)
+    recipes = {
+        name: fit if name == "txpert" else make_baseline(name, **_options(name, known))
+        for name in models
+    }
+    result = tx.benchmark(
+        adata,
+        recipes,
+        given["task"] or ("unseen_perturbation" if given["folds"] else None),
+        list(range(given["seeds"])),
+        n_folds=given["folds"],
+        ceiling_repeats=given["ceiling_repeats"],
+        folder=out,
+        n_jobs=given["jobs"],
+        layer=columns.get("layer"),
+    )
+    shown = result.summary("pearson_delta").round(3)
+    click.echo(pd.DataFrame(shown).dropna(axis=1, how="all").to_string(index=False))
+    click.echo(f"The result is in {out}: tx.BenchmarkResult.load({str(out)!r})", err=True)
+
+
+def _options(name: str, graphs: list[tx.graph.KnowledgeGraph]) -> dict[str, Any]:
+    """Return graphs for a baseline that takes some."""
+    takes = "graphs" in signature(BASELINES[name].cls).parameters
+    return {"graphs": graphs} if takes else {}

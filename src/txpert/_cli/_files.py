@@ -1,0 +1,96 @@
+"""What the commands read and write: screens, graphs, splits, predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import click
+import pandas as pd
+
+import txpert as tx
+from txpert._constants import CONTROL, PERTURBATION, SPLIT
+from txpert._csv import csv_bytes, read_csv
+from txpert._files import replacing
+from txpert.data._tokens import canonical_label, parse_targets
+from txpert.demo import has_counts, read_h5ad
+
+_SPLIT_FILE = "split.csv"
+
+
+def read_screen(path: Path, columns: dict[str, Any]) -> ad.AnnData:
+    """Read a screen, normalize raw counts, and register its columns.
+
+    Without a column or labels of controls, cells with a usual label of controls are them.
+    """
+    adata = read_h5ad(str(path))
+    click.echo(f"{path}: {adata.n_obs:,} cells × {adata.n_vars:,} genes", err=True)
+    if "layer" not in columns and has_counts(adata):
+        click.echo("Raw counts: normalizing to 4,000 per cell and taking log1p.", err=True)
+        tx.pp.normalize(adata)
+    columns = dict(columns)
+    key = columns.get("perturbation_key", PERTURBATION)
+    flagged = columns.get("control_key", CONTROL) in adata.obs
+    if "control_label" not in columns and not flagged and key in adata.obs:
+        labels = adata.obs[key].astype(str).unique()
+        columns["control_label"] = [x for x in labels if canonical_label(x) == CONTROL] or None
+    tx.TxPertModel.setup_anndata(adata, **columns)
+    return adata
+
+
+def targets_of(adata: ad.AnnData, columns: dict[str, Any]) -> list[str]:
+    """Return the genes that are perturbed, sorted."""
+    labels = adata.obs[columns.get("perturbation_key", PERTURBATION)].astype(str).unique()
+    controls = columns.get("control_label", [])
+    found = (parse_targets(label) for label in labels if label not in controls)
+    return sorted({target for targets in found for target in targets})
+
+
+def read_graphs(names: Sequence[str], genes: Iterable[str]) -> list[tx.graph.KnowledgeGraph]:
+    """Read graphs as they are; only the packaged Gene Ontology is made for the genes."""
+    wanted = list(genes)
+    return [tx.graph.go(wanted) if name == "go" else read_graph(Path(name)) for name in names]
+
+
+def read_graph(path: Path) -> tx.graph.KnowledgeGraph:
+    """Read a graph from an .npz file or a table of edges, whole."""
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}, and no graph of that name.")
+    if path.suffix == ".npz":
+        return tx.graph.KnowledgeGraph.load(path)
+    return tx.graph.KnowledgeGraph.from_edges(path, name=path.name.partition(".")[0])
+
+
+def write_split(folder: Path, adata: ad.AnnData, key: str) -> None:
+    """Keep the split next to a model, for later evaluation."""
+    table = pd.DataFrame({"cell": adata.obs_names, SPLIT: adata.obs[key].astype(str)})
+    with replacing(folder / _SPLIT_FILE) as part:
+        part.write_bytes(csv_bytes(table))
+
+
+def add_split(folder: Path, adata: ad.AnnData, key: str) -> None:
+    """Give cells the split that a model in a folder was trained with, unless they have one."""
+    path = folder / _SPLIT_FILE
+    if key in adata.obs or not path.is_file():
+        return
+    table = read_csv(path.read_bytes()).set_index("cell")[SPLIT]
+    split = table.reindex(adata.obs_names)
+    adata.obs[key] = pd.Categorical(split, categories=["train", "val", "test"])
+
+
+def write_prediction(prediction: ad.AnnData, path: Path, top: int | None) -> None:
+    """Write h5ad, or CSV with one row per perturbation and gene."""
+    with replacing(path) as part:
+        if path.suffix == ".csv":
+            part.write_bytes(csv_bytes(tx.get.delta_df(prediction, top=top)))
+        else:
+            prediction.write_h5ad(part)
+    click.echo(f"{path}: {prediction.n_obs:,} predictions × {prediction.n_vars:,} genes", err=True)
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV."""
+    with replacing(path) as part:
+        part.write_bytes(csv_bytes(table))

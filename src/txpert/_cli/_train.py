@@ -1,0 +1,77 @@
+"""``txpert train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+import txpert as tx
+from txpert._constants import SPLIT
+from txpert.model._components import COMPONENTS
+from txpert.nn._registry import ENCODERS
+from txpert.splits._task import TASKS
+
+from . import _options as options
+from ._files import read_graphs, read_screen, targets_of, write_split
+
+_TRAINING = ("max_epochs", "batch_size", "lr", "accelerator", "devices", "refit", "checkpoint")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  txpert train screen.h5ad --out model
+  txpert train screen.h5ad --graph go --graph string.npz --encoder exphormer --out model
+  txpert train screen.h5ad --control-label non-targeting --perturbation-key gene --out model
+  txpert train screen.h5ad --config run.toml --out model
+"""
+)
+@click.argument("screen", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@options.out_folder
+@options.config
+@options.graphs
+@options.columns
+@click.option("--task", default="unseen_perturbation", type=click.Choice(sorted(TASKS)))
+@click.option("--encoder", default="bmp", show_default=True, type=click.Choice(sorted(ENCODERS)))
+@click.option("--component", "components", multiple=True, type=click.Choice(sorted(COMPONENTS)))
+@click.option("--max-epochs", type=click.IntRange(1), help="By default 3,000 steps.")
+@click.option("--batch-size", type=click.IntRange(1))
+@click.option("--lr", type=float, help="Learning rate, 0.002 by default.")
+@click.option("--accelerator", default="auto", show_default=True)
+@click.option("--devices", default="auto", show_default=True)
+@click.option("--refit/--no-refit", default=True, help="Train again on validation perturbations.")
+@click.option("--checkpoint", type=click.Path(file_okay=False, path_type=Path))
+@options.seed
+@options.overwrite
+def train(
+    screen: Path, out: Path, graphs: tuple[str, ...], task: str, seed: int, **given: Any
+) -> None:
+    """Train a model on a screen (h5ad) and save it in a folder.
+
+    A split is drawn unless the screen has one. Without --graph the packaged Gene Ontology connects
+    the genes.
+    """
+    import scvi
+
+    scvi.settings.seed = seed
+    columns = options.columns_given(given)
+    if out.exists() and not given["overwrite"]:
+        raise click.UsageError(f"{out} exists: name another folder, or --overwrite.")
+    adata = read_screen(screen, columns)
+    key = columns.get("split_key", SPLIT)
+    if key not in adata.obs:
+        tx.pp.split(adata, task=task, seed=seed, key_added=key)
+    genes = [*targets_of(adata, columns), *adata.var_names]
+    model = tx.TxPertModel(
+        adata,
+        read_graphs(graphs or ("go",), dict.fromkeys(genes)),
+        encoder=given["encoder"],
+        **({"components": given["components"]} if given["components"] else {}),
+    )
+    model.train(**{name: given[name] for name in _TRAINING if given[name] is not None})
+    model.save(out, overwrite=given["overwrite"])
+    write_split(out, adata, key)
+    click.echo(repr(model))
+    click.echo(f"The model is in {out}.", err=True)

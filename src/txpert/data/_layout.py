@@ -1,0 +1,67 @@
+"""Which conditions a prediction has, one per cell line or one per batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from txpert._constants import ALL, BATCH
+from txpert._types import IntArray
+
+from ._controls import ControlProfiles
+
+Layout = tuple[ControlProfiles, pd.DataFrame, IntArray]
+
+
+def lay_out(
+    profiles: ControlProfiles,
+    perturbations: str | Sequence[str] | pd.DataFrame,
+    *,
+    cell_line: str | Sequence[str] | None = None,
+    batch: str | Sequence[str] | None = None,
+    by_batch: bool = False,
+) -> Layout:
+    """Return control profiles, the conditions of a prediction, and the profile of each.
+
+    Parameters
+    ----------
+    profiles
+        Mean control profile of each context.
+    perturbations
+        Labels, or a frame with perturbation, cell_line and, unless the row stands for a whole cell
+        line, batch.
+    cell_line, batch
+        Only contexts of these.
+    by_batch
+        Labels are predicted in every batch; otherwise once per cell line (and modality that
+        batches are of), from the mean over all controls of its batches.
+
+    Raises
+    ------
+    KeyError
+        If a context asked for has no control profile, or a column is missing.
+    """
+    if isinstance(perturbations, pd.DataFrame):
+        frame = perturbations
+        if BATCH not in frame:
+            frame = frame.assign(**{BATCH: ALL})
+        if (frame[BATCH].astype(str) == ALL).any():
+            profiles = profiles.with_lines()
+        return profiles, *profiles.conditions(frame)
+    if not by_batch:
+        profiles = _over_batches(profiles.subset(profiles.among(cell_line, batch)))
+        cell_line = batch = None
+    found = profiles.conditions(perturbations, cell_line=cell_line, batch=batch)
+    return profiles, *found
+
+
+def _over_batches(profiles: ControlProfiles) -> ControlProfiles:
+    """Average over the batches of each cell line; one that is alone keeps its name."""
+    pools = profiles.pools("cell_line", modalities_apart=True)
+    whole = profiles.over_batches(modalities_apart=True)
+    batches = profiles.obs[BATCH].astype(str).to_numpy()
+    alone = np.bincount(pools) == 1
+    first = batches[np.unique(pools, return_index=True)[1]]
+    return whole.renamed_batches(np.where(alone, first, ALL))

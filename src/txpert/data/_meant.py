@@ -1,0 +1,101 @@
+"""Which known genes the names that a user asks for stand for."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from txpert._constants import COMBINATION
+from txpert.graph._names import map_genes
+
+from ._tokens import is_control_name, is_missing_text, plain_name
+
+_SEPARATOR = re.compile(r"\s+and\s+|\s*[_|,;/]\s*|\s+", re.IGNORECASE)
+
+
+def meant(
+    labels: Iterable[str], known: pd.Index, others: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return how labels with unknown names are read; those that are clear are left out.
+
+    A name that is unknown is another spelling of a known gene (case, spaces, ``-_.``), an old
+    symbol, alias, Ensembl or Entrez id of one, or several known genes with another separator than
+    ``"+"``. A label of which a part stays unknown is left as it is.
+
+    Parameters
+    ----------
+    labels
+        Perturbations.
+    known
+        Genes that can be perturbed, and labels of controls.
+    others
+        Further names of known genes, such as Ensembl ids of the screen's genes.
+
+    Examples
+    --------
+    >>> meant(["klf1", "JAK2_STAT1", "MLL", "JAK2"], pd.Index(["KLF1", "JAK2", "STAT1", "KMT2A"]))
+    {'klf1': 'KLF1', 'JAK2_STAT1': 'JAK2+STAT1', 'MLL': 'KMT2A'}
+    """
+    texts = [label for label in dict.fromkeys(labels) if isinstance(label, str)]
+    exact = frozenset(known)
+    unknown = {
+        part: _SEPARATOR.split(part)
+        for label in texts
+        for part in map(str.strip, label.split(COMBINATION))
+        if part not in exact and not is_control_name(part) and not is_missing_text(part)
+    }
+    if not unknown:
+        return {}
+    tokens = dict.fromkeys([*unknown, *(token for parts in unknown.values() for token in parts)])
+    one = _one_gene([token for token in tokens if token not in exact], known, others or {})
+    one |= {token: token for token in tokens if token in exact or is_control_name(token)}
+    read = {}
+    for name, parts in unknown.items():
+        if name in one:
+            read[name] = one[name]
+        elif all(part in one for part in parts):
+            read[name] = COMBINATION.join(one[part] for part in parts)
+    found = {}
+    for label in texts:
+        parts = [part.strip() for part in label.split(COMBINATION)]
+        if any(part in read for part in parts):
+            found[label] = COMBINATION.join(read.get(part, part) for part in parts)
+    return found
+
+
+def warn_of_meant(read: Mapping[str, str], stacklevel: int) -> None:
+    """Say which names were meant."""
+    if not read:
+        return
+    shown = ", ".join(f"{old!r} as {new!r}" for old, new in list(read.items())[:5])
+    more = f", … ({len(read):,} names)" if len(read) > 5 else ""
+    warnings.warn(f"Read {shown}{more}.", UserWarning, stacklevel=stacklevel)
+
+
+def _one_gene(names: list[str], known: pd.Index, others: Mapping[str, str]) -> dict[str, str]:
+    """Return the known gene that each name stands for, if it is one."""
+    found = {name: others[name] for name in names if name in others}
+    spelled: dict[str, str | None] = {}
+    for gene in map(str, known):
+        plain = plain_name(gene)
+        spelled[plain] = None if plain in spelled else gene
+    for name in names:
+        same = spelled.get(plain_name(name))
+        if name not in found and same is not None:
+            found[name] = same
+    left = [name for name in names if name not in found]
+    if left:
+        exact = frozenset(known)
+        symbols = map_genes([*left, *(name.upper() for name in left)])["symbol"]
+        strange = [gene for gene in map(str, known) if gene.startswith("ENS")]
+        of_symbol = {s: str(g) for g, s in map_genes(strange)["symbol"].dropna().items()}
+        for name in left:
+            candidates = (symbols[name], symbols[name.upper()])
+            symbol = next((s for s in candidates if isinstance(s, str)), None)
+            node = symbol if symbol in exact else of_symbol.get(symbol)
+            if node is not None:
+                found[name] = node
+    return found

@@ -1,0 +1,5 @@
+"""Tables of what an AnnData holds, as in scanpy.get."""
+
+from ._delta import delta_df
+
+__all__ = ["delta_df"]

@@ -1,0 +1,101 @@
+"""How far a prediction can be relied on: expected scores and intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from txpert._constants import DELTA, PERTURBATION
+from txpert._types import FloatArray, IntArray
+from txpert.data._tokens import parse_targets
+from txpert.effects._confidence import Confidence
+from txpert.effects._gene_process import Posterior
+from txpert.effects._line_effects import contexts_of
+
+from ._components import GAUSSIAN_PROCESS, MEASURED
+from ._ensemble import Ensemble
+from ._fit import check_number
+
+NOTHING = 0.01
+"""Fraction of variance explained below which nothing specific to a perturbation is known."""
+EXPECTED, NOTHING_SPECIFIC = "expected_pearson_delta", "nothing_specific"
+LOWER, UPPER = "lower", "upper"
+
+
+def posterior_of(
+    ensemble: Ensemble | None, components: tuple[str, ...], obs: pd.DataFrame, return_std: bool
+) -> Posterior | None:
+    """Return the spread of the conditions' Δ; ``None`` if it is not known or costs much.
+
+    Raises
+    ------
+    ValueError
+        If a standard deviation is asked for and there is no Gaussian process.
+    """
+    process = None if ensemble is None else ensemble.process
+    if process is None:
+        if return_std:
+            raise ValueError(
+                f"return_std needs the component {GAUSSIAN_PROCESS!r}, and the model has "
+                f"{', '.join(components)}."
+            )
+        return None
+    if not (return_std or process.process.knows_spread):
+        return None
+    code, first = groups(obs, list(process.reads))
+    found = process.posterior(obs.iloc[first], return_std=return_std, return_specific=True)
+    mean, std, specific = (None if part is None else part[code] for part in found)
+    assert mean is not None
+    return Posterior(mean, std, specific)
+
+
+def calibrate(ensemble: Ensemble | None, components: tuple[str, ...]) -> Confidence:
+    """Calibrate the Gaussian process of an ensemble on its training rows.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    process = None if ensemble is None else ensemble.process
+    if process is None:
+        raise ValueError(
+            f"Intervals and expected scores need the component {GAUSSIAN_PROCESS!r}, and the "
+            f"model has {', '.join(components)}."
+        )
+    return Confidence.fit(process.process, process.kernels)
+
+
+def expected_scores(ensemble: Ensemble, confidence: Confidence, obs: pd.DataFrame) -> FloatArray:
+    """Return the Pearson Δ expected of conditions; NaN for controls and what was measured."""
+    process = ensemble.process
+    assert process is not None
+    targets = [parse_targets(label) for label in obs[PERTURBATION]]
+    found = confidence.expected(process.process, process.kernels, targets, contexts_of(obs))
+    unknown = ensemble.kinds(obs) == MEASURED
+    unknown |= np.array([not names for names in targets])
+    return np.where(unknown, np.nan, found)
+
+
+def add_interval(predicted: AnnData, confidence: Confidence, level: float) -> None:
+    """Add ``layers["lower"]`` and ``layers["upper"]`` around Δ."""
+    reach = confidence.quantile(level) * np.asarray(predicted.layers["std"])
+    predicted.layers[LOWER] = predicted.layers[DELTA] - reach
+    predicted.layers[UPPER] = predicted.layers[DELTA] + reach
+
+
+def check_level(level: float | None) -> None:
+    """Raise a ValueError if the coverage of an interval is not between 0 and 1."""
+    if level is None:
+        return
+    check_number("interval", level, above=0)
+    if level >= 1:
+        raise ValueError(f"interval is a coverage below 1, such as 0.9, not {level!r}.")
+
+
+def groups(obs: pd.DataFrame, columns: list[str]) -> tuple[IntArray, IntArray]:
+    """Return the group of each condition by some columns, and the first condition of each."""
+    known = [column for column in columns if column in obs]
+    code = obs.groupby(known, sort=True, observed=True).ngroup().to_numpy(dtype=np.int64)
+    return code, np.unique(code, return_index=True)[1]

@@ -1,0 +1,143 @@
+"""``explain()``: the contributions that a prediction is the sum of."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from threading import RLock
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+
+from txpert._constants import BATCH, CELL_LINE, N_CELLS, PERTURBATION
+from txpert.data._controls import ControlProfiles, Matching
+from txpert.data._tokens import encode_targets, parse_targets
+from txpert.graph import KnowledgeGraph
+
+from ._components import GAUSSIAN_PROCESS
+from ._ensemble import Ensemble
+from ._parts import By, Parts
+
+
+class ExplanationMixin:
+    """Takes predictions apart."""
+
+    graphs: list[KnowledgeGraph]
+    nodes: pd.Index
+    matching: Matching
+    ensemble_: dict[str, Any] | None
+    _lock: RLock
+    _check_if_trained: Callable[..., None]
+
+    @property
+    @abstractmethod
+    def control_profiles(self) -> ControlProfiles:
+        """Mean control profile of each context the model can predict from."""
+
+    @abstractmethod
+    def _ensemble(self) -> Ensemble:
+        """Return the components and weights."""
+
+    def explain(
+        self,
+        perturbation: str,
+        *,
+        cell_line: str | None = None,
+        by: By = "perturbation",
+    ) -> pd.DataFrame:
+        r"""Take a predicted Δ apart into what it is the sum of.
+
+        The Gaussian process is linear in the training effects: what each training perturbation,
+        each kernel of a graph and each cell line adds is exact. Other components, such as the
+        network, are one term each.
+
+        Parameters
+        ----------
+        perturbation
+            A label.
+        cell_line
+            Where it is predicted; by default the line of the model, if there is one only.
+        by
+            One row per training ``"perturbation"`` (in each cell line), per ``"part"`` (kernel,
+            own part, mean effect, other component), or per ``"cell_line"`` of training.
+
+        Returns
+        -------
+        A row per contribution, the largest first. ``component`` and ``part`` say what it comes
+        from, and ``contribution`` is its projection on the direction of the predicted Δ: the
+        column sums to the norm of Δ, in ``attrs["norm"]``. ``norm`` is its own norm.
+
+        By perturbation there are, for training effects (``part`` "training effect"), also the
+        ``weight`` of the perturbation's deviation from the mean effect; ``if_removed``, the norm
+        of the change of Δ if it had not been measured (exact, at the same variances and weights
+        of components); ``effect_norm``, the norm of its measured Δ; its heaviest edge with a
+        target, ``edge_weight`` in ``graph``; and the ``kernel`` that most of its contribution
+        goes through.
+
+        Raises
+        ------
+        KeyError
+            If a target is no node of the model, or the cell line has no controls.
+        ValueError
+            If the label is malformed or names no target, the Gaussian process is no component,
+            ``by`` is unknown, or several cell lines leave the choice open.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> adata = tx.datasets.toy()
+        >>> tx.TxPertModel.setup_anndata(adata)
+        >>> parts = ("mean", "gaussian_process")
+        >>> model = tx.TxPertModel(adata, tx.datasets.toy_graph(), components=parts)
+        >>> model.train()
+        >>> why = model.explain("GENE20")
+        >>> bool(abs(why["contribution"].sum() - why.attrs["norm"]) < 1e-3)
+        True
+        """
+        if by not in get_args(By):
+            raise ValueError(f"by must be one of {', '.join(get_args(By))}, not {by!r}.")
+        self._check_if_trained(warn=True)
+        if self.ensemble_ is None or self._ensemble().process is None:
+            raise ValueError(
+                f"Only a model with the component {GAUSSIAN_PROCESS!r} explains its predictions."
+            )
+        if not parse_targets(perturbation):
+            raise ValueError(f"{perturbation!r} names no target: nothing is predicted of it.")
+        profiles = self.control_profiles.pooled(self.matching)
+        obs, context = profiles.conditions(one_context(profiles, perturbation, cell_line))
+        encode_targets(obs[PERTURBATION].unique(), self.nodes)
+        with self._lock:
+            taken = Parts(self._ensemble(), obs, profiles, context)
+        frame = taken.by_row(self.graphs) if by == "perturbation" else taken.by_group(by)
+        frame = frame.sort_values("contribution", ascending=False, key=abs, ignore_index=True)
+        frame.attrs |= {
+            PERTURBATION: obs[PERTURBATION].iloc[0],
+            CELL_LINE: obs[CELL_LINE].iloc[0],
+            "norm": float(np.linalg.norm(taken.delta)),
+        }
+        return frame
+
+
+def one_context(
+    profiles: ControlProfiles, perturbation: str, cell_line: str | None
+) -> pd.DataFrame:
+    """Return the condition of a perturbation in a line, in its batch with the most controls.
+
+    Raises
+    ------
+    KeyError
+        If the line has no controls.
+    ValueError
+        If there are several lines and none was named.
+    """
+    lines = profiles.obs[CELL_LINE].astype(str)
+    if cell_line is None and lines.nunique() > 1:
+        raise ValueError(f"Name the cell_line, one of {', '.join(sorted(lines.unique()))}.")
+    line = lines.iloc[0] if cell_line is None else cell_line
+    if line not in set(lines):
+        known = ", ".join(sorted(lines.unique()))
+        raise KeyError(f"There are no controls of cell line {line!r}, only of {known}.")
+    of_line = profiles.obs[(lines == line).to_numpy()]
+    batch = of_line[BATCH].astype(str).iloc[int(of_line[N_CELLS].to_numpy().argmax())]
+    return pd.DataFrame({PERTURBATION: [perturbation], CELL_LINE: [line], BATCH: [batch]})

@@ -1,0 +1,115 @@
+"""A model in the form of scvi-tools' hub: weights, metadata and a card in one folder."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scvi.hub import HubModel
+
+_NAME = "TxPertModel"
+
+
+class HubMixin:
+    """Writes a model as scvi-tools' hub takes it."""
+
+    save: Callable[..., None]
+    record: Callable[[], dict[str, Any]]
+    summary_stats: Mapping[str, int]
+
+    def to_hub(
+        self,
+        dir_path: str | Path,
+        *,
+        license: str,
+        description: str = "",
+        overwrite: bool = False,
+        save_anndata: bool = True,
+    ) -> HubModel:
+        """Save the model with metadata and a card, as :class:`scvi.hub.HubModel` reads them.
+
+        ``HubModel(folder).load_model()`` brings the model back, and
+        ``hub_model.push_to_huggingface_hub(...)`` publishes the folder. Needs the extra ``hub``.
+
+        Parameters
+        ----------
+        dir_path
+            Folder to write to.
+        license
+            License of the model, such as ``"cc-by-4.0"``, for the card.
+        description
+            What the model is for, as Markdown, for the card.
+        overwrite
+            Write over what is in the folder.
+        save_anndata
+            Write the data as well; without them ``load_model(adata)`` is given some.
+
+        Returns
+        -------
+        The hub's model of that folder.
+
+        Raises
+        ------
+        ImportError
+            If huggingface_hub is not installed.
+        ValueError
+            If the folder exists and ``overwrite`` is not set.
+        """
+        try:
+            from huggingface_hub import ModelCard
+            from scvi.hub import HubMetadata, HubModel
+        except ImportError as error:
+            raise ImportError(
+                "The hub needs huggingface_hub: pip install 'txpert[hub]'."
+            ) from error
+        self.save(dir_path, overwrite=overwrite, save_anndata=save_anndata)
+        folder = str(dir_path)
+        metadata = HubMetadata.from_dir(
+            folder,
+            anndata_version=importlib.metadata.version("anndata"),
+            model_parent_module="txpert",
+        )
+        card = ModelCard(_card(self.record(), self.summary_stats, license, description))
+        hub_model = HubModel(folder, metadata=metadata, model_card=card)
+        hub_model.save(overwrite=overwrite)
+        return hub_model
+
+
+def _card(
+    record: Mapping[str, Any], stats: Mapping[str, int], license: str, description: str
+) -> str:
+    versions = record["versions"]
+    header = [
+        "---",
+        f"license: {license}",
+        "library_name: scvi-tools",
+        "tags:",
+        *(f"- {tag}" for tag in ("biology", "genomics", "single-cell", "perturb-seq", "txpert")),
+        f"- model_cls_name:{_NAME}",
+        f"- scvi_version:{versions['scvi-tools']}",
+        f"- anndata_version:{versions['anndata']}",
+        "---",
+    ]
+    settings = {**record["settings"], **record.get("training", {})}
+    sections = {
+        f"{_NAME}": description or "Predicts transcriptional responses to genetic perturbations.",
+        "Data": "\n".join(f"- {name}: {value:,}" for name, value in stats.items()),
+        "Graphs": ", ".join(record.get("graphs", ())) or "none",
+        "Settings": "\n".join(f"- {name}: {value}" for name, value in settings.items()),
+        "Versions": "\n".join(f"- {name} {number}" for name, number in versions.items()),
+        "Use": (
+            f"```python\nimport txpert as tx\nmodel = tx.{_NAME}.load(folder, adata)\n"
+            'prediction = model.predict(["KLF1"])\n```'
+        ),
+        "Limitations": (
+            "A prediction is a mean profile. Of perturbations of which graphs and training know "
+            "nothing, it is the mean effect: see the column specific of a prediction's obs, and "
+            "the model card in the documentation of txpert."
+        ),
+        "Citation": "Wenkel, Tu et al. 2026, doi:10.1038/s41587-026-03113-4; tx.cite(model)",
+    }
+    body = "\n\n".join(f"# {title}\n\n{text}" for title, text in sections.items())
+    return "\n".join(header) + f"\n\n{body}\n"

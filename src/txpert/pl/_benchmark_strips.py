@@ -1,0 +1,94 @@
+"""Score of every perturbation under each model of a benchmark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+
+from txpert._benchmark import BenchmarkResult
+
+from ._benchmark_tables import NAME, finish_models, model_colors, own_model, wide_scores
+from ._canvas import Colors, axes_of, finish
+from ._labels import shown
+
+_MOST_JOINED = 200
+"""Perturbations up to which a line connects the scores of each."""
+
+
+def benchmark_strips(
+    result: BenchmarkResult,
+    metric: str = "pearson_delta",
+    *,
+    model: str | None = None,
+    ax: Axes | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+) -> Axes:
+    """Score of every perturbation under each model, with the mean; seeds are averaged.
+
+    Thin lines connect the same perturbation under different models, up to 200 perturbations.
+
+    Parameters
+    ----------
+    result, metric, model, ax, show, save
+        As in :func:`benchmark_bars`.
+
+    Returns
+    -------
+    The axes. A model with scores undefined says how many.
+
+    Raises
+    ------
+    KeyError
+        If there is no such metric or model.
+    ValueError
+        If the metric is undefined for every model.
+    """
+    table = wide_scores(result, metric)
+    own = own_model(result, model)
+    ax = axes_of(ax, 1.8 + 0.75 * table.shape[1], 4.0)
+    colors = Colors.of(ax)
+    shades = model_colors(list(table.columns), own, result.baseline, colors)
+    offset = np.random.default_rng(0).uniform(-0.2, 0.2, len(table))
+    labels = []
+    for place, (name, color) in enumerate(zip(table, shades, strict=True)):
+        values = table[name].to_numpy(dtype=float)
+        known = np.isfinite(values)
+        ax.scatter(
+            place + offset[known],
+            values[known],
+            s=14,
+            color=color,
+            alpha=0.7,
+            linewidth=0,
+            zorder=2,
+        )
+        if known.any():
+            mean = values[known].mean()
+            label = "mean" if place == 0 else "_nolegend_"
+            ax.hlines(
+                mean,
+                place - 0.34,
+                place + 0.34,
+                color=colors.ink,
+                linewidth=2,
+                zorder=3,
+                label=label,
+            )
+        lacking = int((~known).sum())
+        called = shown(name, NAME)
+        labels.append(f"{called}\n({lacking} undefined)" if lacking else called)
+    if len(table) <= _MOST_JOINED:
+        across = np.arange(table.shape[1])
+        segments = [
+            np.column_stack([across + shift, row])
+            for shift, row in zip(offset, table.to_numpy(dtype=float), strict=True)
+        ]
+        ax.add_collection(LineCollection(segments, colors=colors.faint, linewidths=0.6, zorder=1))
+    finish_models(ax, [float(place) for place in range(len(labels))], labels, metric)
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
+    return finish(ax, show, save)

@@ -1,0 +1,151 @@
+"""Perturbations × genes, predicted and observed next to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from matplotlib.axes import Axes
+
+from txpert._analysis._layout import leaf_order
+from txpert._constants import PERTURBATION
+from txpert._types import FloatArray, IntArray
+from txpert.data._tokens import canonical_label
+
+from ._canvas import Colors, axes_of, finish, titled
+from ._labels import shown
+from ._predictions import Predicted
+from ._results import one_of
+
+_MOST_NAMES = 60
+"""Rows or columns up to which names are drawn."""
+
+
+def heatmap(
+    prediction: AnnData,
+    observed: AnnData | None = None,
+    *,
+    perturbations: Sequence[str] | None = None,
+    genes: Sequence[str] | None = None,
+    n_genes: int = 30,
+    cell_line: str | None = None,
+    ax: Axes | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+) -> Axes:
+    """Predicted Δ, perturbations × genes, next to the observed one where there is one.
+
+    Rows and columns are clustered by the predicted Δ (average linkage, cosine), and the observed
+    Δ stands in the same order. What was not measured is left blank.
+
+    Parameters
+    ----------
+    prediction
+        What ``predict`` of a model or a baseline returned.
+    observed
+        A pseudobulk (:func:`txpert.pp.pseudobulk`) of measured perturbations.
+    perturbations
+        Which to show; by default all.
+    genes
+        Genes to show; by default the ``n_genes`` of the largest variance of predicted Δ.
+    n_genes
+        Number of genes chosen.
+    cell_line, ax, show, save
+        As in :func:`profile`.
+
+    Returns
+    -------
+    The axes.
+
+    Raises
+    ------
+    KeyError
+        If there is no Δ, or no such perturbation, gene or cell line.
+    ValueError
+        If what was observed has no gene of the prediction.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> adata = tx.datasets.toy()
+    >>> prediction = tx.baselines.GeneralBaseline().fit(adata).predict(["GENE3", "GENE5"])
+    >>> tx.pl.heatmap(prediction, tx.pp.pseudobulk(adata), n_genes=5).images[0].get_array().shape
+    (2, 11)
+    """
+    table = Predicted.of(prediction, cell_line)
+    rows = np.arange(len(table.obs))
+    if perturbations is not None:
+        known = list(table.obs[PERTURBATION])
+        asked = [canonical_label(label) for label in perturbations]
+        wanted = {one_of(label, known, "predicted perturbation") for label in asked}
+        rows = np.flatnonzero(table.obs[PERTURBATION].isin(wanted))
+    columns = _columns(table, rows, genes, n_genes)
+    predicted = table.delta[np.ix_(rows, columns)]
+    row_order, column_order = leaf_order(predicted), leaf_order(predicted.T)
+    rows, columns = rows[row_order], columns[column_order]
+    blocks = [table.delta[np.ix_(rows, columns)]]
+    if observed is not None:
+        blocks.append(Predicted.of(observed).delta_like(table)[np.ix_(rows, columns)])
+    gap = max(1, len(columns) // 25)
+    values = _side_by_side(blocks, gap)
+    names = table.named()
+    ax = _draw(ax, values, [names[row] for row in rows], list(table.genes[columns]), gap)
+    some = "predicted (left), observed (right)" if len(blocks) > 1 else "predicted Δ"
+    titled(ax, some)
+    return finish(ax, show, save)
+
+
+def _columns(table: Predicted, rows: IntArray, genes: Sequence[str] | None, n: int) -> IntArray:
+    if genes is not None:
+        known = list(table.genes)
+        asked = pd.Index([one_of(gene, known, "gene predicted") for gene in genes])
+        return table.genes.get_indexer(asked).astype(np.int64)
+    part = np.nan_to_num(table.delta[rows])
+    spread = part.var(axis=0) if len(part) > 1 else np.abs(part[0])
+    return np.argsort(-spread, kind="stable")[:n]
+
+
+def _side_by_side(blocks: list[FloatArray], gap: int) -> FloatArray:
+    """Return the blocks with a blank gap between them."""
+    blank = np.full((len(blocks[0]), gap), np.nan)
+    parts = [part for block in blocks for part in (blank, block)]
+    return np.hstack(parts[1:])
+
+
+def _draw(
+    ax: Axes | None, values: FloatArray, rows: list[str], columns: list[str], gap: int
+) -> Axes:
+    n_rows, n_columns = values.shape
+    named = len(rows) <= _MOST_NAMES, len(columns) <= _MOST_NAMES
+    width = float(np.clip(1.6 + (0.14 if named[1] else 0.03) * n_columns, 3.4, 9))
+    height = float(np.clip(1.4 + (0.17 if named[0] else 0.004) * n_rows, 2.2, 11))
+    ax = axes_of(ax, width, height)
+    colors = Colors.of(ax)
+    limit = float(np.nanquantile(np.abs(values), 0.99)) or 1.0
+    image = ax.imshow(
+        values, aspect="auto", cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest"
+    )
+    bar = ax.figure.colorbar(image, ax=ax, shrink=0.6, aspect=18, pad=0.02, extend="both")
+    bar.set_label("Δ (log1p)", fontsize=8)
+    bar.ax.tick_params(labelsize=7)
+    place = np.arange(len(columns))
+    starts = range(0, n_columns, len(columns) + gap)
+    if named[1]:
+        ticks = np.concatenate([place + start for start in starts])
+        names = [shown(gene, 14) for gene in columns] * len(starts)
+        ax.set_xticks(ticks, names, rotation=90, fontsize=6.5)
+    else:
+        ax.set_xticks([])
+        ax.set_xlabel(f"{len(columns):,} genes", fontsize=8)
+    if named[0]:
+        ax.set_yticks(np.arange(n_rows), [shown(name, 24) for name in rows], fontsize=7)
+    else:
+        ax.set_yticks([])
+        ax.set_ylabel(f"{n_rows:,} perturbations", fontsize=8)
+    ax.tick_params(length=0)
+    for side in ax.spines.values():
+        side.set_edgecolor(colors.faint)
+    return ax

@@ -1,0 +1,143 @@
+"""``tl.enrichment``: which gene sets are over-represented among genes or perturbations."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from txpert._analysis._enrichment import COLUMNS, over_representation
+from txpert._constants import PERTURBATION
+from txpert.data._tokens import parse_targets
+from txpert.graph._go import go_sets
+from txpert.graph._sets import read_gmt
+
+from ._screen_report import REPORT_KEY
+from ._trust import TRUST_KEY
+
+ENRICHMENT_KEY = "txpert_enrichment"
+GeneSets = Mapping[str, Collection[str]] | str | Path | None
+_Query = tuple[str, Collection[str], Collection[str]]
+
+
+def enrichment(
+    genes: AnnData | Mapping[str, Collection[str]] | Collection[str],
+    background: Collection[str] | None = None,
+    *,
+    gene_sets: GeneSets = None,
+    n_genes: int = 100,
+    min_size: int = 5,
+    max_size: int = 500,
+    key_added: str = ENRICHMENT_KEY,
+) -> pd.DataFrame:
+    """Test gene sets for over-representation, against the genes that could have been found.
+
+    Parameters
+    ----------
+    genes
+        Genes, or several lists of genes by name. Or data that :func:`screen_report` was run on:
+        then the genes that the mean effect of each cell line moves up and down most are tested
+        against all genes measured, and, after :func:`trust`, the targets of the best and the worst
+        predicted quarter of the perturbations against all scored ones;
+        ``uns[key_added]`` is written.
+    background
+        All genes that could have been found, such as those measured. Needed with lists.
+    gene_sets
+        Genes by name of the set, or a GMT file (such as Reactome's); by default the packaged Gene
+        Ontology, ancestors included, whose terms are called by their identifiers.
+    n_genes
+        Number of genes taken of a mean effect in each direction.
+    min_size, max_size
+        Sets with fewer or more genes of the background are left out.
+    key_added
+        Key in ``uns``.
+
+    Returns
+    -------
+    One row per list and set with a gene found: ``query``, the set, its numbers of genes in the
+    background (``n_set``) and found, the number ``expected``, ``odds_ratio``, ``p_value``
+    (one-sided hypergeometric), ``fdr`` (Benjamini-Hochberg within a list) and the genes.
+
+    Raises
+    ------
+    KeyError
+        If the data have no report.
+    ValueError
+        If there is no background, or none of its genes is in a set.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> sets = {"first": ["A", "B"], "second": ["C", "D"]}
+    >>> table = tx.tl.enrichment(["A", "B"], "ABCDEFGH", gene_sets=sets, min_size=1)
+    >>> table[["term", "n_found"]].values.tolist()
+    [['first', 2]]
+    >>> round(float(table["p_value"][0]), 4)  # one of the 28 pairs of eight genes
+    0.0357
+    """
+    if isinstance(genes, AnnData):
+        queries = list(_of_screen(genes, n_genes))
+    else:
+        if background is None:
+            raise ValueError(
+                "Give the background: all genes that could have been found, such as "
+                "adata.var_names, or the perturbations of the screen."
+            )
+        lists = genes if isinstance(genes, Mapping) else {"genes": genes}
+        queries = [(name, part, background) for name, part in lists.items()]
+    sets = _read(gene_sets, {gene for _, _, around in queries for gene in around})
+    parts = []
+    for name, found, around in queries:
+        table = over_representation(found, around, sets, min_size=min_size, max_size=max_size)
+        table.insert(0, "query", name)
+        parts.append(table)
+    filled = [part for part in parts if len(part)]
+    columns = ["query", *COLUMNS]
+    result = pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=columns)
+    if isinstance(genes, AnnData):
+        genes.uns[key_added] = result
+    return result
+
+
+def _read(gene_sets: GeneSets, background: set[str]) -> Mapping[str, Collection[str]]:
+    if gene_sets is None:
+        sets: Mapping[str, Collection[str]] = go_sets(sorted(background))
+    elif isinstance(gene_sets, Mapping):
+        sets = gene_sets
+    else:
+        table = read_gmt(gene_sets)
+        sets = {str(name): list(part) for name, part in table.groupby("name")["gene"]}
+    if not any(background.intersection(members) for members in sets.values()):
+        raise ValueError(
+            f"None of the {len(background):,} genes of the background is in a gene set; name "
+            "genes as the sets do (tx.graph.map_genes gives human symbols)."
+        )
+    return sets
+
+
+def _of_screen(adata: AnnData, n: int) -> Iterator[_Query]:
+    report = adata.uns.get(REPORT_KEY)
+    if report is None:
+        raise KeyError(f"adata.uns has no {REPORT_KEY!r}; run tx.tl.screen_report(adata) first.")
+    genes = np.asarray(report["genes"], dtype=object)
+    for line, effect in zip(report["lines"], report["mean_effect"], strict=True):
+        order = np.argsort(-effect, kind="stable")
+        up = [gene for gene in order[:n] if effect[gene] > 0]
+        down = [gene for gene in order[::-1][:n] if effect[gene] < 0]
+        yield f"{line}: mean effect up", list(genes[up]), list(genes)
+        yield f"{line}: mean effect down", list(genes[down]), list(genes)
+    if TRUST_KEY in adata.uns:
+        scored = adata.uns[TRUST_KEY]["perturbations"].dropna(subset="score")
+        scored = scored.sort_values("score", kind="stable")
+        quarter = len(scored) // 4
+        around = _targets(scored)
+        yield "worst predicted", _targets(scored.iloc[:quarter]), around
+        yield "best predicted", _targets(scored.iloc[len(scored) - quarter :]), around
+
+
+def _targets(table: pd.DataFrame) -> list[str]:
+    labels = table[PERTURBATION].astype(str)
+    return sorted({target for label in labels for target in parse_targets(label)})

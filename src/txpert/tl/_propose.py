@@ -1,0 +1,165 @@
+"""``tl.propose``: which perturbations to measure next."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from txpert._constants import PERTURBATION
+from txpert._types import FloatArray
+from txpert.data._tokens import canonical_label, encode_targets, parse_targets
+from txpert.effects._design import STRATEGIES, Design, Strategy
+from txpert.effects._line_effects import contexts_of
+from txpert.model import TxPertModel
+from txpert.model._additive import single_targets
+from txpert.model._components import MEASURED
+from txpert.model._explanation import one_context
+from txpert.model._fit import check_whole
+
+_MOST = 4_000
+"""Candidates at a time: their covariances take 8 × 128 MB."""
+
+
+def propose(
+    model: TxPertModel,
+    candidates: Sequence[str] | None = None,
+    n: int = 10,
+    *,
+    strategy: Strategy = "variance",
+    cost: Mapping[str, float] | pd.Series | None = None,
+    cell_line: str | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Propose the perturbations to measure next.
+
+    Parameters
+    ----------
+    model
+        A trained model with the Gaussian process.
+    candidates
+        Labels to choose from; by default all nodes of the model that have not been measured.
+    n
+        Number of perturbations to propose.
+    strategy
+        ``"variance"`` chooses one after the other what lowers the posterior variance of the
+        effects of all candidates most (A-optimal design), ``"d_optimal"`` what raises the log
+        determinant of the precision most, ``"diverse"`` what is least similar to anything measured
+        or chosen, ``"random"`` is the control.
+    cost
+        Cost of candidates by label, 1 for others; gain per cost is maximized. ``"random"`` does
+        not look at it.
+    cell_line
+        Where they would be measured; by default the line of the model, if there is one only.
+    seed
+        Of the random choice.
+
+    Returns
+    -------
+    One row per proposal, the first first: ``perturbation``, ``gain``, the fraction of the
+    posterior variance of all candidates that its measurement removes after those before it,
+    ``variance_left``, and ``cost``. ``attrs["unsupported"]`` lists candidates of which a target
+    has no edge or feature, ``attrs["measured"]`` those already measured there; neither is
+    proposed.
+
+    Raises
+    ------
+    KeyError
+        If a target is no node of the model, or the cell line has no controls.
+    ValueError
+        If there are no candidates, more than 4,000 or fewer than ``n``, a cost is not positive, or
+        the model has no Gaussian process.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> adata = tx.datasets.toy()
+    >>> tx.TxPertModel.setup_anndata(adata)
+    >>> parts = ("mean", "gaussian_process")
+    >>> model = tx.TxPertModel(adata, tx.datasets.toy_graph(), components=parts)
+    >>> model.train()
+    >>> tx.tl.propose(model, n=3)["gain"].is_monotonic_decreasing
+    True
+    """
+    check_whole("n", n, least=1)
+    if strategy not in STRATEGIES:
+        raise ValueError(f"strategy must be one of {', '.join(STRATEGIES)}, not {strategy!r}.")
+    model._check_if_trained(warn=True)
+    process = None if model.ensemble_ is None else model._ensemble().process
+    if process is None:
+        raise ValueError("Proposals need a model with the component 'gaussian_process'.")
+    labels, measured = _labels(model, candidates, cell_line)
+    targets = [parse_targets(label) for label in labels]
+    genes = pd.Index(sorted({t for names in targets for t in names}), dtype=object)
+    known = dict(zip(genes, model._kernels.knows(genes), strict=True))
+    supported = np.array([all(known[t] for t in names) for names in targets])
+    unsupported = [label for label, is_so in zip(labels, supported, strict=True) if not is_so]
+    if unsupported:
+        warnings.warn(
+            f"{len(unsupported)} of {len(labels)} candidates have a target without edge or "
+            f"feature, such as {unsupported[0]}, and are not proposed: measuring them says "
+            "nothing about others. They are in attrs['unsupported'].",
+            UserWarning,
+            stacklevel=2,
+        )
+    if supported.sum() < n:
+        raise ValueError(f"n={n}, but there are {supported.sum()} candidates to choose from.")
+    prices = _prices(labels, cost)
+    profiles = model.control_profiles.pooled(model.matching)
+    obs, _ = profiles.conditions(one_context(profiles, labels[0], cell_line))
+    with model._lock:
+        both = pd.Index(sorted({*process.process.rows.targets, *genes}), dtype=object)
+        design = Design.of(
+            process.process, model._kernels_among(both), targets, contexts_of(obs)[0]
+        )
+    choice = design.choose(n, strategy, prices, supported, seed)
+    found = pd.DataFrame(
+        {
+            PERTURBATION: [labels[i] for i in choice.chosen],
+            "gain": choice.gain,
+            "variance_left": 1 - np.cumsum(choice.gain),
+            "cost": prices[choice.chosen],
+        }
+    )
+    found.attrs = {"unsupported": unsupported, "measured": measured}
+    return found
+
+
+def _labels(
+    model: TxPertModel, candidates: Sequence[str] | None, cell_line: str | None
+) -> tuple[list[str], list[str]]:
+    """Return the candidates to choose from, and those that were measured in this context."""
+    given = single_targets(model.nodes) if candidates is None else list(candidates)
+    labels = list(dict.fromkeys(canonical_label(label) for label in given))
+    encode_targets(labels, model.nodes)
+    if not all(parse_targets(label) for label in labels):
+        raise ValueError("A control is among the candidates; they are perturbations to measure.")
+    profiles = model.control_profiles.pooled(model.matching)
+    asked = one_context(profiles, str(model.nodes[0]), cell_line)
+    rows = asked.iloc[np.zeros(len(labels), dtype=int)].reset_index(drop=True)
+    obs, _ = profiles.conditions(rows.assign(**{PERTURBATION: np.asarray(labels, dtype=object)}))
+    kinds = model._ensemble().kinds(obs) if labels else np.zeros(0, dtype=str)
+    left = [label for label, kind in zip(labels, kinds, strict=True) if kind != MEASURED]
+    measured = [label for label, kind in zip(labels, kinds, strict=True) if kind == MEASURED]
+    if not left:
+        raise ValueError(
+            "There are no candidates"
+            + (f": all {len(measured)} have been measured." if measured else ".")
+        )
+    if len(left) > _MOST:
+        raise ValueError(
+            f"There are {len(left):,} candidates, more than {_MOST:,}: name those that could be "
+            "measured, such as expressed genes, in candidates."
+        )
+    return left, measured
+
+
+def _prices(labels: list[str], cost: Mapping[str, float] | pd.Series | None) -> FloatArray:
+    given = {} if cost is None else {canonical_label(str(k)): v for k, v in cost.items()}
+    prices = np.array([float(given.get(label, 1.0)) for label in labels])
+    if not (np.isfinite(prices) & (prices > 0)).all():
+        label = labels[int((~(np.isfinite(prices) & (prices > 0))).argmax())]
+        raise ValueError(f"The cost of {label} must be a positive number, not {given[label]}.")
+    return prices

@@ -1,0 +1,180 @@
+"""``tl.trust``: for which perturbations predictions are good, and where they are off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from txpert._analysis._effects import effect_size
+from txpert._analysis._trust import levels, over_targets, spearman_table, target_errors
+from txpert._constants import CELL_LINE, PERTURBATION, UNS_KEY
+from txpert.data import ConditionTable
+from txpert.data._tokens import canonical_label, measured_targets, parse_targets
+from txpert.evaluation._metrics import metric_of
+from txpert.graph._knowledge_graph import Graphs, as_graphs
+from txpert.graph._names import publication_counts
+
+from ._screen_report import REPORT_KEY
+
+TRUST_KEY = "txpert_trust"
+_OBSERVATION = [PERTURBATION, CELL_LINE]
+
+
+def trust(
+    adata: AnnData,
+    metric: str = "pearson_delta",
+    *,
+    model: str | None = None,
+    graphs: Graphs = (),
+    knowledge: Mapping[str, float] | pd.Series | None = None,
+    prediction: AnnData | None = None,
+    n_levels: int = 4,
+    key: str = UNS_KEY,
+    key_added: str = TRUST_KEY,
+) -> pd.DataFrame:
+    """Ask which perturbations are predicted well, and where predictions are off.
+
+    Parameters
+    ----------
+    adata
+        Cells, or a pseudobulk, that :func:`evaluate` was run on, with the usual obs columns.
+        After :func:`screen_report` the number of changed genes is a covariate, too.
+        ``uns[key_added]`` is written, see Returns.
+    metric
+        Score to explain.
+    model
+        Name in the evaluation; by default its first.
+    graphs
+        Graphs whose numbers of incoming edges of the target are a covariate.
+    knowledge
+        How much is known of each gene, such as Pharos' level of development; by default the
+        number of publications packaged with the gene table (NCBI Gene).
+    prediction
+        Prediction of the scored perturbations with ``layers["std"]``
+        (``model.predict(..., return_std=True)``): its mean is a covariate.
+    n_levels
+        Number of levels that knowledge is divided into, of equal numbers of perturbations; values
+        of ``knowledge`` that are no more than these are taken as they are.
+    key, key_added
+        Keys in ``uns``: of the evaluation, and of what is written.
+
+    Returns
+    -------
+    Spearman's correlation of the score with each covariate, its P value, false discovery rate and
+    number of perturbations. ``uns[key_added]`` has it as ``correlations``; ``perturbations`` with
+    the score, covariates, level, and signed errors of Δ (predicted minus observed) at the targets
+    and at other genes; and ``params``.
+
+    Raises
+    ------
+    KeyError
+        If there is no evaluation, or no such model or metric in it.
+    ValueError
+        If ``prediction`` has no standard deviations.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> adata = tx.datasets.toy()
+    >>> tx.pp.split(adata)
+    >>> tx.TxPertModel.setup_anndata(adata)
+    >>> model = tx.TxPertModel(adata, graphs=tx.datasets.toy_graph(), components="network")
+    >>> model.train(max_epochs=1, enable_progress_bar=False, refit=False)
+    >>> summary = tx.tl.evaluate(adata, model)
+    >>> table = tx.tl.trust(adata)
+    >>> table["covariate"].tolist()
+    ['effect_size', 'control_expression']
+    """
+    results = adata.uns.get(key, {})
+    if "metrics" not in results:
+        raise KeyError(f"adata.uns[{key!r}] has no evaluation; run tx.tl.evaluate(adata, model).")
+    metric_of(metric)
+    if prediction is not None and "std" not in prediction.layers:
+        raise ValueError('prediction has no layers["std"]: predict with return_std=True.')
+    scores = results["metrics"]
+    names = list(dict.fromkeys(scores["model"]))
+    name = names[0] if model is None else model
+    if name not in names:
+        raise KeyError(f"There is no model {name!r} in the evaluation; it has {', '.join(names)}.")
+    obs = results["delta_obs"][_OBSERVATION].astype(str).reset_index(drop=True)
+    own = scores[scores["model"] == name].astype(dict.fromkeys(_OBSERVATION, str))
+    table = obs.merge(own[[*_OBSERVATION, metric]], on=_OBSERVATION, how="left")
+    table = table.rename(columns={metric: "score"})
+    genes = pd.Index(results["delta_genes"])
+    observed, predicted = results["delta"]["observed"], results["delta"][name]
+    table["effect_size"] = effect_size(observed)
+    covariates = _covariates(adata, obs, genes, graphs, prediction)
+    known = _knowledge(obs, knowledge)
+    table = pd.concat([table, covariates, known.rename("knowledge")], axis=1)
+    few = knowledge is not None and known.nunique() <= n_levels
+    table["level"] = known if few else levels(known, n_levels)
+    is_target = np.zeros(observed.shape, dtype=bool)
+    is_target[measured_targets(obs[PERTURBATION].tolist(), genes)] = True
+    table = pd.concat([table, target_errors(predicted, observed, is_target)], axis=1)
+    explained = ["effect_size", *covariates.columns, "knowledge"]
+    correlations = spearman_table(table["score"], table[explained])
+    adata.uns[key_added] = {
+        "correlations": correlations,
+        "perturbations": table,
+        "params": {"model": name, "metric": metric},
+    }
+    return correlations
+
+
+def _knowledge(obs: pd.DataFrame, knowledge: Mapping[str, float] | pd.Series | None) -> pd.Series:
+    """Return what is known of the targets of each row: of the least known of several."""
+    targets = [parse_targets(label) for label in obs[PERTURBATION]]
+    if knowledge is None:
+        values = publication_counts(sorted({gene for genes in targets for gene in genes}))
+    else:
+        values = pd.Series(dict(knowledge), dtype=float)
+    return pd.Series(over_targets(targets, values, pd.Series.min))
+
+
+def _covariates(
+    adata: AnnData,
+    obs: pd.DataFrame,
+    genes: pd.Index,
+    graphs: Graphs,
+    prediction: AnnData | None,
+) -> pd.DataFrame:
+    targets = [parse_targets(label) for label in obs[PERTURBATION]]
+    controls = ConditionTable.of(adata).controls.over_batches()
+    lines = pd.Index(controls.obs[CELL_LINE].astype(str)).get_indexer(pd.Index(obs[CELL_LINE]))
+    expression = [
+        over_targets([parts], pd.Series(controls.mean[line], index=controls.genes))[0]
+        for parts, line in zip(targets, lines, strict=True)
+    ]
+    table = pd.DataFrame({"control_expression": expression})
+    given = as_graphs(graphs)
+    if given:
+        degree: dict[str, float] = {}
+        for graph in given:
+            n = np.bincount(graph.target, minlength=graph.n_nodes)
+            for node, edges in zip(graph.nodes, n, strict=True):
+                degree[node] = degree.get(node, 0) + float(edges)
+        table["graph_degree"] = over_targets(targets, pd.Series(degree, dtype=float))
+    report = adata.uns.get(REPORT_KEY)
+    if report is not None:
+        part = report["perturbations"][[*_OBSERVATION, "n_de"]]
+        part = part.astype(dict.fromkeys(_OBSERVATION, str))
+        table["n_de"] = obs.merge(part, on=_OBSERVATION, how="left")["n_de"].to_numpy()
+    if prediction is not None:
+        table["predicted_std"] = _mean_std(prediction, obs)
+    return table
+
+
+def _mean_std(prediction: AnnData, obs: pd.DataFrame) -> pd.Series:
+    """Return the mean predicted standard deviation of each row, over genes and batches."""
+    rows = pd.DataFrame(
+        {
+            PERTURBATION: [canonical_label(str(p)) for p in prediction.obs[PERTURBATION]],
+            CELL_LINE: prediction.obs[CELL_LINE].astype(str).to_numpy(),
+            "std": np.asarray(prediction.layers["std"]).mean(axis=1),
+        }
+    )
+    means = rows.groupby(_OBSERVATION, as_index=False)["std"].mean()
+    return obs.merge(means, on=_OBSERVATION, how="left")["std"]

@@ -1,0 +1,149 @@
+"""The command line, on a tiny screen."""
+
+import runpy
+import sys
+
+import anndata as ad
+import pandas as pd
+import pytest
+import scvi
+from click.testing import CliRunner
+
+import txpert as tx
+from txpert._cli import main
+
+
+@pytest.fixture(scope="module")
+def folder(_toy, tmp_path_factory):
+    """A screen of raw counts under other names, an edge table, and a model trained on them."""
+    folder = tmp_path_factory.mktemp("cli")
+    adata = ad.AnnData(_toy.layers["counts"], obs=_toy.obs[["perturbation", "batch"]].copy())
+    adata.var_names = _toy.var_names
+    labels = adata.obs["perturbation"].astype(str).replace({"control": "NT"})
+    adata.obs = adata.obs.assign(gene=labels).drop(columns="perturbation")
+    adata.write_h5ad(folder / "screen.h5ad")
+    tx.datasets.toy_graph().edges.to_csv(folder / "edges.tsv", sep="\t", index=False)
+    (folder / "run.toml").write_text(
+        "perturbation-key = 'gene'\ncontrol_label = 'NT'\n[train]\nmax-epochs = 1\n"
+        f"encoder = 'gcn'\ngraph = ['{folder / 'edges.tsv'}']\n[benchmark]\nceiling-repeats = 0\n"
+    )
+    done = run(
+        *("train", folder / "screen.h5ad", "--config", folder / "run.toml"),
+        *("--out", folder / "model"),
+    )
+    assert done.exit_code == 0, done.output
+    return folder
+
+
+def run(*arguments):
+    verbosity = scvi.settings.verbosity
+    try:
+        return CliRunner().invoke(main, [str(argument) for argument in arguments])
+    finally:
+        scvi.settings.verbosity = verbosity
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["", "train", "predict", "evaluate", "benchmark", "graph", "graph build", "graph coverage"],
+)
+def test_every_command_has_help(command):
+    shown = run(*command.split(), "--help")
+    assert shown.exit_code == 0
+    if command != "graph":
+        assert "Examples:" in shown.output
+
+
+def test_train_takes_a_configuration_and_the_graph_as_it_is(folder):
+    model = tx.TxPertModel.load(folder / "model")
+    about = model.record()
+    assert about["settings"]["encoder"]["name"] == "gcn"
+    assert about["training"]["epochs"] == 1
+    given = tx.datasets.toy_graph()
+    (graph,) = model.graphs
+    assert (graph.name, graph.n_edges) == ("edges", given.n_edges)
+    split = pd.read_csv(folder / "model" / "split.csv")
+    assert len(split) == 360
+    assert set(split["split"].dropna()) == {"train", "val", "test"}
+
+
+def test_predict_writes_h5ad_and_csv(folder):
+    out = folder / "p.h5ad"
+    assert run("predict", folder / "model", "GENE3", "GENE3+GENE5", "--out", out).exit_code == 0
+    assert ad.read_h5ad(out).obs["perturbation"].tolist() == ["GENE3", "GENE3+GENE5"]
+    (folder / "labels.txt").write_text("GENE3\n\nGENE5\n")
+    out = folder / "p.csv"
+    done = run(
+        *("predict", folder / "model", "--file", folder / "labels.txt", "--top", 5, "--std"),
+        *("--out", out),
+    )
+    assert done.exit_code == 0, done.output
+    table = pd.read_csv(out)
+    assert len(table) == 10
+    assert {"log2_fold_change", "std", "rank"} <= set(table)
+
+
+def test_evaluate_scores_models_under_the_split_of_training(folder):
+    out = folder / "scores.csv"
+    done = run("evaluate", folder / "screen.h5ad", folder / "model", "--out", out)
+    assert done.exit_code == 0, done.output
+    assert "pearson_delta" in done.output
+    scores = pd.read_csv(out)
+    assert set(scores["model"]) == {"model", "general"}
+    trained = {label for label, _ in tx.TxPertModel.load(folder / "model").trained_on_}
+    assert not trained & set(scores["perturbation"])
+
+
+def test_benchmark_stores_a_result(folder):
+    done = run(
+        *("benchmark", folder / "screen.h5ad", "--config", folder / "run.toml"),
+        *("--model", "mean", "--model", "neighbors", "--graph", folder / "edges.tsv"),
+        *("--task", "unseen_perturbation", "--out", folder / "result"),
+    )
+    assert done.exit_code == 0, done.output
+    result = tx.BenchmarkResult.load(folder / "result")
+    assert set(result.models) == {"mean", "neighbors", "general"}
+    assert (result.runs["status"] == "done").all()
+
+
+def test_graphs_are_built_whole_and_reported(folder):
+    for name in ("made.npz", "made.tsv"):
+        done = run("graph", "build", "edges", folder / "edges.tsv", "--out", folder / name)
+        assert done.exit_code == 0, done.output
+    made = tx.graph.KnowledgeGraph.load(folder / "made.npz")
+    assert made.n_edges == len(pd.read_csv(folder / "made.tsv", sep="\t"))
+    assert made.n_edges == tx.datasets.toy_graph().n_edges
+    done = run(
+        *("graph", "coverage", folder / "screen.h5ad", "--config", folder / "run.toml"),
+        *("--graph", folder / "made.npz", "--out", folder / "coverage.csv"),
+    )
+    assert "12 perturbed genes" in done.output
+    assert len(pd.read_csv(folder / "coverage.csv")) == 12
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("predict", "{}/model", "--out", "{}/x.h5ad"), "Name perturbations"),
+        (("predict", "{}/model", "GENE3", "--out", "{}/x.txt"), "must end in .h5ad or .csv"),
+        (("predict", "{}/model", "NOPE", "--out", "{}/x.h5ad"), "Error: "),
+        (("train", "{}/screen.h5ad", "--out", "{}/model"), "exists"),
+        (("train", "{}/screen.h5ad", "--out", "{}/new"), "no column 'perturbation'"),
+        (("train", "{}/edges.tsv", "--out", "{}/new"), "is not an h5ad file"),
+        (("graph", "build", "biogrid", "--out", "{}/x.npz"), "biogrid needs a file"),
+        (("train", "{}/screen.h5ad", "--config", "{}/bad.toml", "--out", "{}/n"), "'epochs'"),
+    ],
+)
+def test_errors_are_one_line(folder, arguments, message):
+    (folder / "bad.toml").write_text("epochs = 3\n")
+    done = run(*(text.format(folder) for text in arguments))
+    assert done.exit_code != 0
+    assert message in done.output
+    assert "Traceback" not in done.output
+
+
+def test_it_runs_as_a_module(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["txpert", "--version"])
+    with pytest.raises(SystemExit):
+        runpy.run_module("txpert", run_name="__main__")
+    assert tx.__version__ in capsys.readouterr().out

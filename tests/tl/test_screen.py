@@ -1,0 +1,139 @@
+"""Ranking all perturbations and all pairs equals brute force."""
+
+import warnings
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import txpert as tx
+from txpert._ranking import Scorer, top_pairs
+
+
+def brute_force(model, labels, signature, score):
+    obs = model.control_profiles.obs
+    batch = str(obs["batch"].iloc[int(obs["n_cells"].to_numpy().argmax())])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        delta = model.predict(labels, batch=batch).layers["delta"].astype(float)
+    wanted = signature.to_numpy()
+    if score == "pearson":
+        delta, wanted = delta - delta.mean(axis=1, keepdims=True), wanted - wanted.mean()
+    along = delta @ wanted
+    if score != "dot":
+        along /= np.linalg.norm(delta, axis=1) * np.linalg.norm(wanted)
+    return pd.Series(along, index=labels).sort_values(ascending=False)
+
+
+def ranked(*args, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return tx.tl.screen(*args, progress=False, **options)
+
+
+@pytest.mark.parametrize("score", ["dot", "cosine", "pearson"])
+@pytest.mark.parametrize("network", [False, True])
+def test_pairs_are_ranked_as_by_brute_force(model, networked, signature, score, network):
+    model = networked if network else model
+    genes = sorted({t for label, _ in model.trained_on_ for t in label.split("+")})
+    genes = [*genes, "GENE10", "GENE20", "GENE30"]
+    labels = ["+".join(sorted(pair)) for pair in combinations(genes, 2)]
+    expected = brute_force(model, labels, signature, score)
+    found = ranked(model, signature, order=2, score=score, genes=genes, min_specific=0, top=60)
+    assert found.attrs["additive"]
+    assert found.attrs["n_ranked"] == len(labels)
+    np.testing.assert_allclose(found["score"], expected.iloc[:60], rtol=1e-4, atol=1e-5)
+    of_label = expected[found["perturbation"]].to_numpy()
+    np.testing.assert_allclose(found["score"], of_label, rtol=1e-4, atol=1e-5)
+
+
+def test_singles_are_ranked_and_reversed(model, signature):
+    expected = brute_force(model, list(model.nodes), signature, "pearson")
+    options = {"score": "pearson", "min_specific": 0}
+    found = ranked(model, signature, top=5, **options)
+    np.testing.assert_allclose(found["score"], expected.iloc[:5], atol=1e-5)
+    against = ranked(model, signature, top=5, reverse=True, **options)
+    np.testing.assert_allclose(against["score"], -expected.iloc[::-1].iloc[:5], atol=1e-5)
+
+
+def test_pairs_that_are_not_additive_are_predicted_by_themselves(make_model, adata, signature):
+    model = make_model(adata)  # direct decoding by an MLP
+    genes = ["GENE3", "GENE10", "GENE20", "GENE30", "GENE40"]
+    labels = ["+".join(sorted(pair)) for pair in combinations(genes, 2)]
+    expected = brute_force(model, labels, signature, "cosine")
+    found = ranked(model, signature, order=2, genes=genes, top=3)
+    assert not found.attrs["additive"]
+    np.testing.assert_allclose(found["score"], expected.iloc[:3], atol=1e-4)
+
+
+def test_what_nothing_is_known_of_is_not_ranked(train_toy, graph, signature):
+    alone = tx.graph.KnowledgeGraph(
+        graph.name, [*graph.nodes, "LONELY", "CTRL"], graph.source, graph.target, graph.weight
+    )
+    model = train_toy(("mean", "gaussian_process"), graphs=[alone])
+    with pytest.warns(UserWarning, match="nothing specific is known of them"):
+        found = tx.tl.screen(model, signature, progress=False)
+    assert "LONELY" in found.attrs["not_specific"]
+    assert not {"LONELY", "CTRL"} & set(found["perturbation"])
+    everything = ranked(model, signature, min_specific=0)
+    assert everything.set_index("perturbation").loc["LONELY", "specific"] == 0
+    with pytest.raises(ValueError, match="too few for order=1, since nothing specific"):
+        tx.tl.screen(model, signature, genes=["LONELY"], progress=False)
+
+
+def test_excluded_targets_and_missing_genes_are_reported(model, signature):
+    first = ranked(model, signature, top=1)["perturbation"][0]
+    assert first not in set(ranked(model, signature, exclude=[first])["perturbation"])
+    more = pd.concat([signature, pd.Series({"NOT_THERE": 1.0})])
+    with pytest.warns(UserWarning, match="1 of the 61 genes"):
+        found = tx.tl.screen(model, more, min_specific=0, progress=False)
+    assert found.attrs["missing_genes"] == ["NOT_THERE"]
+
+
+def test_two_groups_of_cells_are_a_signature(model):
+    adata = model.adata
+    is_control = adata.obs["control"].to_numpy()
+    label = next(label for label, _ in model.trained_on_ if "+" not in label)
+    groups = adata[is_control], adata[(adata.obs["perturbation"] == label).to_numpy()]
+    found = ranked(model, groups, min_specific=0)
+    assert found["perturbation"].tolist().index(label) < 5
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"order": 3}, ValueError, "order must be 1"),
+        ({"order": 2, "genes": ["GENE3"]}, ValueError, "1 targets to rank"),
+        ({"genes": []}, ValueError, "0 targets to rank"),
+        ({"genes": ["GENE3+GENE5"]}, ValueError, "single targets"),
+        ({"genes": ["CTRL"]}, ValueError, "reads as a control"),
+        ({"genes": ["NOGENE"]}, KeyError, "NOGENE"),
+        ({"score": "euclid"}, ValueError, "score must be one of"),
+        ({"top": 0}, ValueError, "top must be"),
+        ({"cell_line": "HeLa"}, KeyError, "HeLa"),
+        ({"signature": {"GENE3": np.nan}}, ValueError, "no finite weight for 'GENE3'"),
+        ({"signature": {"GENE3": 0.0}}, ValueError, "All weights"),
+        ({"signature": {"A": 1, "B": 1, "GENE3": 1}}, ValueError, "Only 1 of the 3 genes"),
+        ({"signature": ["GENE3"]}, TypeError, "A signature is"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(model, signature, change, error, message):
+    options = {"signature": signature, "progress": False, **change}
+    with pytest.raises(error, match=message):
+        tx.tl.screen(model, options.pop("signature"), **options)
+
+
+@pytest.mark.parametrize("score", ["dot", "cosine", "pearson"])
+def test_blocks_find_the_best_pairs(score, monkeypatch):
+    monkeypatch.setattr("txpert._ranking._top._BLOCK", 16)
+    rng = np.random.default_rng(1)
+    scorer = Scorer.of(score, rng.normal(size=30))
+    prepared = scorer.prepare(rng.normal(size=(101, 30)))
+    first, second = np.triu_indices(101, 1)
+    left_out = rng.random(101) < 0.3
+    kept = ~(left_out[first] & left_out[second])
+    scores = scorer.exact(prepared[first[kept]] + prepared[second[kept]])
+    found = top_pairs(prepared, scorer, 25, left_out=left_out)
+    np.testing.assert_allclose(found.score, np.sort(scores)[::-1][:25], rtol=1e-6)
+    assert not (left_out[found.first] & left_out[found.second]).any()

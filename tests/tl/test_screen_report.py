@@ -1,0 +1,119 @@
+"""A screen's report finds what was planted, and agrees with hand-worked cases."""
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+import txpert as tx
+from txpert._analysis._screen_quality import (
+    batch_association,
+    control_correlations,
+    count_de,
+    mean_effect_similarity,
+    replicate_retrieval,
+)
+
+KEY = "txpert_screen_report"
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """One stress axis stronger than the programs, and some perturbations in few batches."""
+    settings = tx.datasets.SimulationParameters(
+        stress_scale=1.0, effect_scale=0.1, confounded=0.25, confounded_batches=1, batch_scale=0.3
+    )
+    adata = tx.datasets.simulate(
+        24,
+        60,
+        60,
+        n_controls=400,
+        n_cell_lines=2,
+        graph=tx.datasets.toy_graph(),
+        seed=2,
+        parameters=settings,
+    )
+    tx.pp.normalize(adata)
+    tx.tl.screen_report(adata)
+    return adata
+
+
+def test_planted_confounding_is_found(planted):
+    found = planted.uns[KEY]["perturbations"].set_index(["perturbation", "cell_line"])
+    truth = planted.uns["truth"]["conditions"].query("n_cells > 0")
+    truth = truth.set_index(["perturbation", "cell_line"])["confounded"].reindex(found.index)
+    pd.testing.assert_series_equal(
+        found["batch_fdr"] < 1e-4, truth.astype(bool), check_names=False
+    )
+    summary = planted.uns[KEY]["summary"]
+    assert (summary["batch_p_value"] < 1e-10).all()
+    assert (summary["batch_cramers_v"] > 0.3).all()
+
+
+def test_planted_stress_axis_is_the_mean_effect(planted):
+    report, truth = planted.uns[KEY], planted.uns["truth"]
+    for line, mean in zip(report["lines"], report["mean_effect"], strict=True):
+        delta = truth["delta"][(truth["conditions"]["cell_line"] == line).to_numpy()]
+        axis = np.linalg.svd(delta)[2][0]
+        assert abs(np.corrcoef(axis, mean)[0, 1]) > 0.97
+    table = report["perturbations"]
+    assert table["r_mean_own"].median() > 0.7
+    assert table["r_mean_other"].median() < table["r_mean_own"].median()
+
+
+def test_batches_knockdown_and_replicates(planted):
+    report = planted.uns[KEY]
+    summary, table = report["summary"], report["perturbations"]
+    assert (summary["controls_median_within"] > summary["controls_median_across"]).all()
+    assert (summary["controls_p_value"] < 0.05).all()
+    assert table["remaining"].median() == pytest.approx(0.2, abs=0.08)  # knockdown=0.2
+    assert table["effect_size"].corr(table["n_de"], method="spearman") > 0.5
+    assert (report["retrieval"]["mean"] > 0.55).all()
+
+
+def test_report_is_kept_in_a_file(planted, tmp_path):
+    planted.write_h5ad(tmp_path / "a.h5ad")
+    again = ad.read_h5ad(tmp_path / "a.h5ad").uns[KEY]
+    assert again["summary"].shape == planted.uns[KEY]["summary"].shape
+
+
+def test_controls_by_hand():
+    halves = np.array([[[1.0, 0], [1, 0]], [[0, 1], [0, 1]]])
+    table, test = control_correlations(halves, ["a", "b"])
+    assert table["kind"].tolist() == ["within", "across", "across", "within"]
+    np.testing.assert_allclose(table["r"], [1, -1, -1, 1])
+    assert test["u"] == 4
+    _, alone = control_correlations(halves[:1], ["a"])
+    assert np.isnan(alone["p_value"])
+
+
+def test_association_by_hand():
+    counts = pd.DataFrame([[10, 0], [0, 10]], index=["A", "B"], columns=["x", "y"])
+    summary, each = batch_association(counts)
+    assert (summary["chi2"], summary["dof"]) == (20, 1)
+    assert summary["cramers_v"] == pytest.approx(1)
+    assert each["most_common_batch"].tolist() == [1, 1]
+    none, each = batch_association(counts[["x"]])
+    assert np.isnan(none["chi2"])
+    assert each["batch_fdr"].isna().all()
+
+
+def test_mean_effect_and_de_by_hand():
+    delta = np.array([[1.0, 2, 3], [2, 4, 6], [3, 2, 1], [-1, 0, 1]])
+    table = mean_effect_similarity(delta, ["K", "K", "K", "R"])
+    assert table["r_mean_own"][0] == pytest.approx(1)  # of (2.5, 3, 3.5)
+    assert np.isnan(table["r_mean_own"][3])
+    assert table["r_mean_other"][3] == pytest.approx(1)  # of (2, 8/3, 10/3)
+    n = count_de(
+        np.array([[1.0, 0.01], [1, 1]]), np.ones((2, 2)), np.array([100.0, 1]), (np.ones(2), 100)
+    )
+    assert n[0] == 1
+    assert np.isnan(n[1])
+
+
+def test_retrieval_by_hand():
+    delta = np.array([[1.0, 0, 0], [0, 1, 0], [1, 0.1, 0], [0.1, 1, 0]])
+    table = replicate_retrieval(delta, ["A", "B", "A", "B"], ["x", "x", "y", "y"])
+    assert (table["mean"] == 1).all()
+    assert (table["n"] == 4).all()
+    assert (replicate_retrieval(delta, ["A", "B", "C", "D"], ["x"] * 4)["n"] == 0).all()
