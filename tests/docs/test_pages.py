@@ -60,3 +60,15 @@ def test_labels_and_splits_of_gears_are_read(adata):
     tested = adata.obs.loc[adata.obs["split"] == "test", "condition"].unique()
     assert sorted(tested) == conditions[:4]
     assert adata.obs.loc[adata.obs["control"], "split"].isna().all()
+
+
+def test_a_screen_with_other_names_is_set_up_as_the_questions_say():
+    own = tx.datasets.toy()
+    own.X = own.layers["counts"].copy()
+    own.obs["gene"] = own.obs["perturbation"].astype(str).replace("control", "non-targeting")
+    own.obs = own.obs.drop(columns=["perturbation", "control"])
+    own.layers.clear()
+    (block,) = blocks("faq.md", "setup_anndata")
+    exec(block, {"adata": own, "tx": tx})
+    assert "split" in own.obs
+    assert tx.TxPertModel(own, tx.datasets.toy_graph()).summary_stats["n_cells"] == own.n_obs
