@@ -1,6 +1,6 @@
 """The Gaussian process against dense algebra, and what it makes of lines and missing genes."""
 
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
@@ -230,3 +230,17 @@ def test_derivatives_of_the_covariance(kernels):
     step = 1e-5 * np.eye(len(x))
     numeric = [np.vdot(slope, covariance(x + e)[0] - covariance(x - e)[0]) / 2e-5 for e in step]
     np.testing.assert_allclose(covariance(x)[1](slope), numeric, rtol=1e-5, atol=1e-6)
+
+
+def test_kernels_of_single_precision_have_no_negative_eigenvalues(kernels):
+    targets = [(a,) for a in GENES] + list(combinations(GENES[:12], 2))
+    contexts = [Context(line, "all") for line in ("K", "R") for _ in targets]
+    rows = Rows.of(targets * 2, contexts, np.full(2 * len(targets), 50.0))
+    between = [rows.of_rows(k) for k in kernels.between(rows.targets, rows.targets)]
+    layout = Layout(len(between), len(rows.factors), 2)
+    prior = layout.prior(kernels.prior, rows.contexts)
+    large = prior.center.copy()
+    large[: 1 + len(between)] = prior.bounds[: 1 + len(between), 1]
+    large[-2:] = [prior.bounds[-2, 0], 0.0]
+    matrix, _ = rows.parametrized(layout, between)(large)
+    assert np.linalg.eigvalsh(matrix)[0] > 0

@@ -20,6 +20,9 @@ _TOTAL = 3.0
 """Expected variance of all kernels, relative to the noise."""
 _OWN = 0.01
 """Expected variance of a gene's own part, relative to that of all kernels."""
+_ROUNDING = 1e-5
+"""Kernels are computed in single precision: without so much more on the diagonal they may have
+negative eigenvalues where effects are far larger than noise."""
 _FIXED = 1e-3
 """Spread of what the data say nothing of."""
 _SPREADS = {"total": 2.0, "kernel": 1.0, "context": 1.5, "own": 1.0, "mean": 3.0, "noise": 1.0}
@@ -176,6 +179,7 @@ class Rows:
         """Return the covariance, given the mixture of kernels between targets."""
         factors = self.factors
         total = self.of_rows(between_genes).astype(between_genes.dtype)
+        total[np.diag_indices(len(self))] *= 1 + _ROUNDING
         total *= self.expand(np.tensordot(variances.context, factors, axes=1)).astype(total.dtype)
         own = (self.members @ self.members.T).tocoo()
         row, column = own.coords
@@ -202,8 +206,9 @@ class Rows:
         kernels
             Kernels between rows, ``(n_rows, n_rows)`` each.
         """
-        stack = np.stack([kernel.ravel() for kernel in kernels]) if kernels else None
         n, factors = len(self), self.factors
+        rounding = 1 + _ROUNDING * np.eye(n)
+        stack = np.stack([(kernel * rounding).ravel() for kernel in kernels]) if kernels else None
         own, pairs = (self.members @ self.members.T).toarray(), np.outer(self.order, self.order)
         in_context = np.eye(layout.n_contexts)[self.context]
         over_lines = self.contexts.over_lines

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from pathlib import Path
 
-from txpert._files import FilePath, file_name, file_sha256, locked, replacing, sha256_of
+from txpert._download import cached, name_of_address
+from txpert._files import FilePath
 
 from ._files import check_data, check_whole
-from ._sources import SourceFile, source_files
-from ._transfer import transfer
+from ._sources import source_files
 
 
 def fetch(
@@ -53,72 +50,22 @@ def fetch(
         If the file is cut off, is no data, has another digest, or is no longer the one downloaded
         first.
     """
-    import pooch
-
     files = source_files()
     if source not in files:
         raise KeyError(f"There is no source {source!r}; there are {', '.join(sorted(files))}.")
     known = files[source]
-    folder = Path(cache_dir or os.environ.get("TXPERT_CACHE") or pooch.os_cache("txpert"))
     address = url or known.url
-    wanted = sha256 or (known.sha256 if address == known.url else "")
-    path = folder / _cached_name(known, address)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise type(error)(
-            f"The cache folder {folder} cannot be made ({error.strerror}); give another one by "
-            "cache_dir= or the environment variable TXPERT_CACHE."
-        ) from error
-    with locked(folder):
-        if not path.exists():
-            _download(address, path, wanted)
-        return _verified(path, wanted)
+    listed = address == known.url
+    return cached(
+        address,
+        known.filename if listed else name_of_address(address, known.filename),
+        cache_dir=cache_dir,
+        digest=sha256 or (known.sha256 if listed else ""),
+        check=_check,
+    )
 
 
-def _cached_name(known: SourceFile, address: str) -> str:
-    """Return the file's own name at the address listed, and a name of its own elsewhere."""
-    if address == known.url:
-        return known.filename
-    name = file_name(unquote(PurePosixPath(urlsplit(address).path).name) or known.filename)
-    return f"{sha256_of(address.encode())[:12]}-{name}"
-
-
-def _download(address: str, path: Path, wanted: str) -> None:
-    with replacing(path) as part:
-        transfer(address, part, path)
-        _check(part, address, wanted)
-
-
-def _check(path: Path, name: str, wanted: str) -> None:
-    """Refuse a file that is cut off, no data or not the one wanted."""
+def _check(path: Path, name: str) -> None:
+    """Refuse a file that is cut off or no data."""
     check_whole(path, name)
     check_data(path, name)
-    digest = file_sha256(path)
-    if wanted and digest != wanted.lower():
-        raise ValueError(
-            f"{name} has the SHA-256 {digest}, not {wanted.lower()}: it is damaged or of another "
-            "release."
-        )
-
-
-def _verified(path: Path, wanted: str) -> Path:
-    """Compare a file with its digest; one that was put there by hand is checked first."""
-    kept = _note(path)
-    if not kept.exists():
-        _check(path, str(path), wanted)
-        # Files in a folder that may only be read stay without a note.
-        with contextlib.suppress(OSError), replacing(kept) as part:
-            part.write_text(file_sha256(path) + "\n")
-        return path
-    digest = file_sha256(path)
-    if kept.read_text().strip() != digest or (wanted and digest != wanted.lower()):
-        raise ValueError(
-            f"{path} has changed since it was downloaded, or is of another release than asked "
-            f"for; delete it and {kept.name} to fetch it again."
-        )
-    return path
-
-
-def _note(path: Path) -> Path:
-    return path.with_name(path.name + ".sha256")
