@@ -24,6 +24,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx-mathjax-offline",  # equations show without a network
     "sphinx_design",
+    "sphinxcontrib.bibtex",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "**.ipynb_checkpoints"]
@@ -36,6 +37,7 @@ html_theme_options = {"show_toc_level": 2}
 
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
+bibtex_bibfiles = ["references.bib"]
 nb_execution_mode = "off"  # tutorials are stored executed; CI runs them separately
 
 autosummary_generate = True

@@ -4,6 +4,7 @@ import importlib
 import json
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -55,6 +56,15 @@ def test_table_of_the_grid(script, folder):
     content = json.loads((RESULTS / "grid.json").read_text())
     grid.write_table(grid.verdicts(content["rows"]), folder)
     same(folder, "grid.md")
+
+
+@pytest.mark.slow
+def test_runtime_and_memory(tmp_path):
+    output, figures = tmp_path / "benchmarks" / "COSTS.md", tmp_path / "docs/_static/benchmarks"
+    output.parent.mkdir()
+    command = [sys.executable, BENCHMARKS / "report.py", "--figures", figures, "--output", output]
+    subprocess.run(command, check=True, capture_output=True)
+    assert output.read_text() == (BENCHMARKS / "COSTS.md").read_text()
 
 
 @pytest.mark.parametrize("screen", ["simulated", "papalexi"])
