@@ -77,13 +77,13 @@ def readme_table(done: Mapping[str, Mapping[str, object]]) -> str:
     """Return the table of README.md and what it shows: TxPert next to the mean effect."""
     table = means(done)
     rows = []
-    process = ["lines measured in part", "yeast"]
+    process = ["lines measured in part"]
     for line in ("K562", "RPE1"):
         whole = table.get(f"components/{line}/{BEST}")
         case = whole or table[f"unseen/{line}/{BEST}"]
         model = case["ensemble" if whole else "process"]
         if not whole:
-            process.insert(0, line)
+            process.insert(-1, line)
         rows.append([f"{line}, unseen genes", *_two(case["mean"]), *_two(model)])
     for fraction in FRACTIONS[1:]:
         case = table[f"few_shot/RPE1/{fraction}"]
@@ -101,7 +101,8 @@ def readme_table(done: Mapping[str, Mapping[str, object]]) -> str:
         "TxPert: Pearson Δ",
         "retrieval",
     ]
-    note = f"Of {', '.join(process)}, the Gaussian process of the ensemble alone."
+    alone = f"{', '.join(process)} and yeast"
+    note = f"For {alone}, TxPert is the Gaussian process of the ensemble alone."
     return f"{_table(head, rows)}\n\n{note}"
 
 
