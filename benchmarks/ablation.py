@@ -109,6 +109,15 @@ def fit(seed: int) -> list[dict[str, Any]]:
     return rows
 
 
+def write_table(rows: list[dict[str, Any]], results: Path) -> None:
+    """Write means over seeds to ablation.md."""
+    table = mean_sd(pd.DataFrame(rows), ["model"], [*SCORES, "seconds"]).reset_index()
+    lines = [list(table), ["---"] * table.shape[1], *table.to_numpy().tolist()]
+    text = "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    head = "# Ingredients\n\nWritten by `benchmarks/ablation.py`, which says what they are.\n"
+    (results / "ablation.md").write_text(f"{head}\n{text}\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
@@ -121,13 +130,8 @@ def main() -> None:
         if seed not in {row["seed"] for row in rows}:
             rows += fit(seed)
             store("ablation", rows, folder=arguments.results)
-    frame = pd.DataFrame(rows)
-    table = mean_sd(frame, ["model"], [*SCORES, "seconds"]).reset_index()
-    lines = [list(table), ["---"] * table.shape[1], *table.to_numpy().tolist()]
-    text = "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
-    head = "# Ingredients\n\nWritten by `benchmarks/ablation.py`, which says what they are.\n"
-    (arguments.results / "ablation.md").write_text(f"{head}\n{text}\n")
-    print(text)
+    write_table(rows, arguments.results)
+    print((arguments.results / "ablation.md").read_text())
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ whole and 0, 10, 50 or 75% of RPE1; a quarter of RPE1 is predicted. yeast: delet
 of yeast transcription factors (Kemmeren 2014, Hackett 2020), alone and both together, 5 folds.
 These three fit the Gaussian process alone. components: the folds of "unseen" by a trained model,
 whole and by component. Whatever is fitted is fitted to training perturbations. Finished cases are
-kept in screens.json; a second call goes on where the first stopped.
+kept in screens.json, their tables in screens.md; a second call goes on where the first stopped.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 import anndata as ad
 import numpy as np
 import pandas as pd
+import screen_tables
 import scvi
 
 import txpert as tx
@@ -271,6 +272,7 @@ def main() -> None:
                     file.parent.mkdir(parents=True, exist_ok=True)
                     file.write_text(json.dumps(done, indent=1))
     print(tabulate(done))
+    screen_tables.write(arguments.results, readme=None)
 
 
 if __name__ == "__main__":

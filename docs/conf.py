@@ -22,22 +22,31 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
+    "sphinx-mathjax-offline",  # equations show without a network
+    "sphinx_design",
+    "sphinxcontrib.bibtex",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "**.ipynb_checkpoints"]
 
 html_theme = "sphinx_book_theme"
 html_title = "txpert"
+html_static_path = ["_static"]
+html_css_files = ["txpert.css"]
 html_theme_options = {"show_toc_level": 2}
 
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
+bibtex_bibfiles = ["references.bib"]
 nb_execution_mode = "off"  # tutorials are stored executed; CI runs them separately
 
 autosummary_generate = True
 autodoc_member_order = "bysource"
 autodoc_type_aliases = {"npt.ArrayLike": "ArrayLike"}
 autodoc_typehints_format = "short"
+# Own public names are checked; those of other packages are only where their inventories are.
+nitpicky = True
+nitpick_ignore_regex = [(r"py:.*", r"(?!txpert\.).*"), (r"py:.*", r"txpert\.(.*\.)?_.*")]
 python_maximum_signature_line_length = 88
 python_use_unqualified_type_names = True
 napoleon_google_docstring = False
@@ -83,6 +92,16 @@ def _check_complete(app: Sphinx, env: BuildEnvironment) -> None:
                 )
 
 
+def _check_names(app: Sphinx, env: BuildEnvironment) -> None:
+    """Warn of pages whose names differ in case only: one would overwrite the other on a Mac."""
+    seen: dict[str, str] = {}
+    for name in sorted(env.found_docs):
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            logging.getLogger(__name__).warning("Pages %s and %s differ in case only", other, name)
+
+
 def setup(app: Sphinx) -> None:
-    """Connect the completeness check."""
+    """Connect the checks of completeness and of names."""
     app.connect("env-check-consistency", _check_complete)
+    app.connect("env-check-consistency", _check_names)

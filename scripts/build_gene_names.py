@@ -1,6 +1,7 @@
 """Build the packaged table of human gene names from NCBI Gene.
 
-``genes`` has the columns symbol, entrez, ensembl and n_pubmed, ``aliases`` has alias and symbol. Run::
+``genes`` has the columns symbol, entrez, ensembl and n_pubmed, ``aliases`` has alias and symbol.
+Run::
 
     python scripts/build_gene_names.py gene_info.tsv.gz gene_aliases.tsv.gz OUTPUT.tsv.gz
 """

@@ -1,8 +1,9 @@
-"""Run the tests on the newest or on the lowest versions that the package allows.
+"""Run the tests on the newest or lowest versions that the package allows, or on pre-releases.
 
 Makes a virtual environment with the package and its test tools, and calls pytest in it::
 
     python3.12 scripts/test_versions.py newest
+    python3.13 scripts/test_versions.py prerelease
     python3.11 scripts/test_versions.py lowest --environment lowest-env tests/data tests/pp
 
 Torch is a download of up to 3 GB. An environment that exists is used as it is.
@@ -27,7 +28,7 @@ def requirements(versions: str) -> tuple[list[str], list[str]]:
 
     cell-eval needs newer ones, so that on the lowest versions the tests against it are skipped.
     """
-    if versions == "newest":
+    if versions != "lowest":
         return ["-e", f"{ROOT}[test]"], []
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
@@ -46,13 +47,14 @@ def install(environment: Path, versions: str) -> None:
         file = Path(folder) / "constraints.txt"
         file.write_text("".join(f"{line}\n" for line in constraints))
         pip = [environment / "bin" / "python", "-m", "pip", "install", "-c", file]
-        subprocess.run([*pip, *wanted], check=True)
+        early = ["--pre"] if versions == "prerelease" else []
+        subprocess.run([*pip, *early, *wanted], check=True)
 
 
 def main() -> int:
     """Read the arguments, make the environment and run pytest in it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("versions", choices=["newest", "lowest"])
+    parser.add_argument("versions", choices=["newest", "lowest", "prerelease"])
     parser.add_argument("--environment", type=Path, help="its folder, by default .venv-VERSIONS")
     options, arguments = parser.parse_known_args()
     environment = (options.environment or ROOT / f".venv-{options.versions}").absolute()

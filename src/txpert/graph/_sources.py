@@ -110,7 +110,7 @@ def show(what: Literal["sources", "files"] = "sources") -> pd.DataFrame:
 
     Returns
     -------
-    Sources: one row per function of :mod:`txpert.graph`, with what an edge means, the license,
+    Sources: one row per function of ``txpert.graph``, with what an edge means, the license,
     how the data get here, and the reference. Files: one row per name, with address, release,
     size, the name in the cache, and the source.
 

@@ -71,7 +71,7 @@ def fit_txpert(
 
 
 def fit_baseline(adata: AnnData, seed: int = 0, *, kind: str, **options: Any) -> Baseline:
-    """Fit one of :mod:`txpert.baselines` to a screen in one call.
+    """Fit one of ``txpert.baselines`` to a screen in one call.
 
     Parameters
     ----------

@@ -1,0 +1,211 @@
+"""Tables of what screens.py scored: benchmarks/results/screens.md, and the block in README.md.
+
+python benchmarks/screen_tables.py
+
+Reads benchmarks/results/screens.json and measures nothing. screens.py writes the page, too, when
+it ends. Every number is the mean over all folds and seeds of a case.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from statistics import fmean
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).parent / "results"
+BEGIN = "<!-- Written by benchmarks/screen_tables.py. -->"
+END = "<!-- End of what is written. -->"
+
+METRICS = ("pearson_delta", "retrieval", "mse")
+Means = dict[str, dict[str, dict[str, float]]]  # case, model, metric
+
+GRAPHS = {
+    "string 20 + go": "STRING, top 20, and GO",
+    "string 20": "STRING, top 20",
+    "string all": "STRING, all links",
+    "string among": "STRING, links among the targets",
+    "go": "GO",
+    "biogrid": "BioGRID",
+}
+BEST = "string 20 + go"
+FRACTIONS = ("0.0", "0.1", "0.5", "0.75")
+COMPONENTS = {
+    "mean": "the mean effect",
+    "gaussian_process": "Gaussian process",
+    "network": "network",
+    "ensemble": "ensemble, the default",
+}
+CHOSEN = """The kernels and their priors were chosen with two folds of the human screens in view,
+the fraction of direct links on training perturbations, by inner folds: other perturbations of the
+same screens are the test that counts."""
+
+
+def means(done: Mapping[str, Mapping[str, object]]) -> Means:
+    """Average the cases over folds and seeds, which end their names."""
+    found: dict[str, dict[str, list[dict[str, float]]]] = {}
+    for name, models in done.items():
+        case = found.setdefault(name.rpartition("/")[0], {})
+        for model, scores in models.items():
+            if isinstance(scores, dict):
+                case.setdefault(model, []).append(scores)
+    return {
+        case: {
+            model: {metric: fmean(scores[metric] for scores in runs) for metric in METRICS}
+            for model, runs in models.items()
+        }
+        for case, models in found.items()
+    }
+
+
+def screens_page(done: Mapping[str, Mapping[str, object]]) -> str:
+    """Return the tables of the documentation as Markdown; what was not run is left out."""
+    table = means(done)
+    parts = [
+        "# Screens of K562, RPE1 and yeast",
+        "Written by `benchmarks/screen_tables.py` from the scores of `benchmarks/screens.py`: "
+        "Pearson Δ / retrieval / squared error.",
+    ]
+    for prefix, (title, text, tabulate) in SECTIONS.items():
+        if any(case.startswith(prefix) for case in table):
+            parts += [f"## {title}", text.format(n=_runs(done, prefix)), tabulate(table)]
+    return "\n\n".join([*parts, CHOSEN]) + "\n"
+
+
+def readme_table(done: Mapping[str, Mapping[str, object]]) -> str:
+    """Return the table of README.md and what it shows: TxPert next to the mean effect."""
+    table = means(done)
+    rows = []
+    process = ["lines measured in part"]
+    for line in ("K562", "RPE1"):
+        whole = table.get(f"components/{line}/{BEST}")
+        case = whole or table[f"unseen/{line}/{BEST}"]
+        model = case["ensemble" if whole else "process"]
+        if not whole:
+            process.insert(-1, line)
+        rows.append([f"{line}, unseen genes", *_two(case["mean"]), *_two(model)])
+    for fraction in FRACTIONS[1:]:
+        case = table[f"few_shot/RPE1/{fraction}"]
+        what = f"RPE1, {float(fraction):.0%} measured, K562 known"
+        rows.append([what, *_two(case["mean of line"]), *_two(case["both lines"])])
+    case = table["few_shot/RPE1/0.0"]
+    rows.append(["RPE1, not measured, K562 known", "–", "–", *_two(case["both lines"])])
+    for kind in ("deletion", "induction"):
+        case = table[f"yeast/{kind}/string"]
+        rows.append([f"yeast, {kind}, unseen genes", *_two(case["mean"]), *_two(case["both"])])
+    head = [
+        "screen, task",
+        "mean effect: Pearson Δ",
+        "retrieval",
+        "TxPert: Pearson Δ",
+        "retrieval",
+    ]
+    alone = f"{', '.join(process)} and yeast"
+    note = f"For {alone}, TxPert is the Gaussian process of the ensemble alone."
+    return f"{_table(head, rows)}\n\n{note}"
+
+
+def put(text: str, table: str) -> str:
+    """Replace what stands between the two marks of a text."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"The text lacks the lines {BEGIN!r} and {END!r}.")
+    return f"{before}{BEGIN}\n\n{table}\n\n{END}{after}"
+
+
+def write(results: Path = RESULTS, readme: Path | None = ROOT / "README.md") -> None:
+    """Write screens.md next to screens.json, and the block in README.md."""
+    done = json.loads((results / "screens.json").read_text())
+    (results / "screens.md").write_text(screens_page(done))
+    if readme is not None:
+        readme.write_text(put(readme.read_text(), readme_table(done)))
+
+
+def _unseen(table: Means) -> str:
+    lines = ("K562", "RPE1")
+    rows = [
+        [label, *(_three(table[f"unseen/{line}/{name}"]["process"]) for line in lines)]
+        for name, label in GRAPHS.items()
+        if all(f"unseen/{line}/{name}" in table for line in lines)
+    ]
+    means_only = [_three(table[f"unseen/{line}/{BEST}"]["mean"]) for line in lines]
+    return _table(["graphs", *lines], [*rows, ["none: the mean effect", *means_only]])
+
+
+def _few_shot(table: Means) -> str:
+    models = ("both lines", "line alone", "mean of line")
+    rows = []
+    for fraction in FRACTIONS:
+        case = table[f"few_shot/RPE1/{fraction}"]
+        measured = f"{float(fraction):.0%}" if float(fraction) else "none"
+        rows.append([measured, *(_three(case[m]) if m in case else "–" for m in models)])
+    return _table(["measured in RPE1", "both lines", "RPE1 alone", "mean of RPE1"], rows)
+
+
+def _components(table: Means) -> str:
+    cases = [table[f"components/{line}/{BEST}"] for line in ("K562", "RPE1")]
+    rows = [
+        [label, *(_three(case[name]) for case in cases)]
+        for name, label in COMPONENTS.items()
+        if all(name in case for case in cases)
+    ]
+    return _table(["prediction", "K562", "RPE1"], rows)
+
+
+def _yeast(table: Means) -> str:
+    names = {"both": "both modalities", "alone": "one modality", "mean": "mean effect"}
+    rows = [
+        [kind, *(_three(table[f"yeast/{kind}/string"][name]) for name in names)]
+        for kind in ("deletion", "induction")
+    ]
+    return _table(["predicted", *names.values()], rows)
+
+
+def _runs(done: Iterable[str], prefix: str) -> int:
+    cases = [name.rpartition("/") for name in done if name.startswith(prefix)]
+    return len({seed for case, _, seed in cases if case == cases[0][0]})
+
+
+def _three(scores: Mapping[str, float]) -> str:
+    return f"{scores['pearson_delta']:.3f} / {scores['retrieval']:.3f} / {scores['mse']:.4f}"
+
+
+def _two(scores: Mapping[str, float]) -> list[str]:
+    return [f"{scores['pearson_delta']:.3f}", f"{scores['retrieval']:.3f}"]
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+SECTIONS: dict[str, tuple[str, str, Callable[[Means], str]]] = {
+    "unseen/": (
+        "Unseen genes, by graph",
+        "The *Gaussian process alone*, means over {n} held-out sets (five folds per seed).",
+        _unseen,
+    ),
+    "few_shot/": (
+        "A cell line measured in part",
+        "K562 measured whole and RPE1 in part; a quarter of RPE1 is predicted (draws: {n}). "
+        "STRING, top 20, the *Gaussian process alone*.",
+        _few_shot,
+    ),
+    "components/": (
+        "The ensemble and its components",
+        "Trained models on STRING, top 20, and GO; unseen genes, {n} held-out sets.",
+        _components,
+    ),
+    "yeast/": (
+        "Two modalities in yeast",
+        "Transcription factors deleted (Kemmeren 2014) and induced (Hackett 2020); each is held "
+        "out in both modalities in one of {n} sets. STRING's actions, the *Gaussian "
+        "process alone*, trained on one modality or on both.",
+        _yeast,
+    ),
+}
+
+if __name__ == "__main__":
+    write()
