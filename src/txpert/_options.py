@@ -42,6 +42,7 @@ def check_number(
     above: float | None = None,
     least: float | None = None,
     most: float | None = None,
+    finite: bool = True,
     optional: bool = False,
 ) -> None:
     """Raise a ValueError if an option is no finite number within limits.
@@ -54,13 +55,16 @@ def check_number(
         It must be larger.
     least, most
         It must not be smaller or larger.
+    finite
+        Whether infinity is refused.
     """
     if optional and value is None:
         return
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if (
         not number
-        or not np.isfinite(value)
+        or np.isnan(value)
+        or (finite and np.isinf(value))
         or (above is not None and value <= above)
         or (least is not None and value < least)
         or (most is not None and value > most)
@@ -73,7 +77,8 @@ def check_number(
         if least is not None and most is not None:
             raise ValueError(f"{name} must lie between {least:g} and {most:g}, not {value!r}.")
         range_ = "".join(f" {limit}" for limit in [" and ".join(limits)] if limits)
-        raise ValueError(f"{name} must be a finite number{range_}, not {value!r}.")
+        kind = "a finite number" if finite else "a number"
+        raise ValueError(f"{name} must be {kind}{range_}, not {value!r}.")
 
 
 def check_flag(name: str, value: Any) -> None:

@@ -49,5 +49,5 @@ def test_few_contexts_give_the_mean_over_cells(make_table, delta_of):
 
 
 def test_wrong_penalty(table):
-    with pytest.raises(ValueError, match="penalty must be a positive number, not -1"):
+    with pytest.raises(ValueError, match="penalty must be a finite number above 0, not -1"):
         BatchOnlyBaseline(table, penalty=-1)

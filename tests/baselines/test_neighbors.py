@@ -78,9 +78,9 @@ def test_the_shrinkage_against_leaving_out_in_turn(random_table, random_graph, k
     ("graphs", "options", "message"),
     [
         ([], {}, "at least one graph"),
-        (GRAPH, {"k": 0}, "k must be at least 1"),
-        (GRAPH, {"shrinkage": -1}, "shrinkage must be 0 or more"),
-        (GRAPH, {"shrinkage": np.nan}, "shrinkage must be 0 or more"),
+        (GRAPH, {"k": 0}, "k must be a whole number of at least 1"),
+        (GRAPH, {"shrinkage": -1}, "shrinkage must be a number of at least 0"),
+        (GRAPH, {"shrinkage": np.nan}, "shrinkage must be a number of at least 0"),
     ],
 )
 def test_wrong_input(make_table, graphs, options, message):

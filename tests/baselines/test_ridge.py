@@ -83,7 +83,7 @@ def test_low_rank(random_table):
     [
         (lambda f: pd.concat([f, f]), {}, "'P0' more than once"),
         (lambda f: f.mask(f == f.iloc[2, 1]), {}, "Feature 1 of gene 'P2' is nan"),
-        (lambda f: f, {"penalty": 0}, "penalty must be a positive number"),
+        (lambda f: f, {"penalty": 0}, "penalty must be a finite number above 0"),
         (lambda f: f, {"n_components": 9}, "between 1 and 8"),
     ],
 )

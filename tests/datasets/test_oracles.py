@@ -71,13 +71,14 @@ def test_the_form_is_that_of_the_baselines(adata):
     baseline = GeneralBaseline(tx.pp.pseudobulk(adata))
     asked = ["GENE11", "control", "GENE1"]
     for oracle in (TruthOracle(adata), GraphOracle(adata)):
-        ours, theirs = oracle.predict(asked), baseline.predict(asked)
+        ours = oracle.predict(asked, by_batch=True)
+        theirs = baseline.predict(asked, by_batch=True)
         assert ours.obs.equals(theirs.obs)
         assert list(ours.var_names) == list(theirs.var_names)
         assert ours.X.dtype == theirs.X.dtype
         controls = (ours.obs["perturbation"] == "control").to_numpy()
         np.testing.assert_array_equal(ours.layers["delta"][controls], 0)
-        one = oracle.predict("GENE1", batch="batch_2", cell_line="simulated")
+        one = oracle.predict("GENE1", batch="batch_2", cell_line="simulated", by_batch=True)
         np.testing.assert_array_equal(one.X, ours.X[[5]])
 
 

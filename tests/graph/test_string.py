@@ -152,4 +152,4 @@ def test_cut_off_links_and_missing_files(truncated, files, tmp_path):
 
 def test_genes_of_a_mouse_are_refused(files):
     with pytest.raises(ValueError, match="mouse"):
-        string(*files, genes=["Jak2", "Stat1"])
+        string(*files, genes=["Nothing1", "Trp53"])

@@ -150,9 +150,9 @@ def test_input_that_does_not_fit(random_deltas):
         retrieval(pred, truth, reference=truth[:, :3])
     with pytest.raises(ValueError, match="reference must have 30 genes"):
         centroid_accuracy(pred, truth, reference=truth[0])
-    with pytest.raises(ValueError, match="n_sampled must be at least 1, not 0"):
+    with pytest.raises(ValueError, match="n_sampled must be a whole number of at least 1, not 0"):
         retrieval(pred, truth, n_sampled=0)
-    with pytest.raises(ValueError, match="n_sampled must be at least 1, not -1"):
+    with pytest.raises(ValueError, match="n_sampled must be a whole number of at least 1, not -1"):
         retrieval_scores(pred, truth, n_sampled=-1)
     with pytest.raises(ValueError, match="by must be 'pearson' or 'cosine', not 'l2'"):
         retrieval(pred, truth, by="l2")

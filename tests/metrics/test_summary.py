@@ -63,7 +63,7 @@ def test_too_few_or_equal_scores():
 def test_bad_input():
     with pytest.raises(ValueError, match=r"not an array of shape \(1, 2\)"):
         bootstrap_interval([[0.1, 0.2]])
-    with pytest.raises(ValueError, match=r"level must lie between 0 and 1.* not 95"):
+    with pytest.raises(ValueError, match=r"level must be a finite number above 0.* not 95"):
         bootstrap_interval([0.1, 0.2], level=95)
     with pytest.raises(ValueError, match=r"n_resamples be at least 1, not 0\.95 and 0"):
         bootstrap_interval([0.1, 0.2], n_resamples=0)

@@ -81,7 +81,7 @@ class NeighborsBaseline(SumOfPartsBaseline):
         shrinkage: float | None = None,
     ) -> None:
         check_whole("k", k, least=1, optional=True)
-        check_number("shrinkage", shrinkage, least=0, optional=True)
+        check_number("shrinkage", shrinkage, least=0, finite=False, optional=True)
         self.graphs = as_graphs(graphs)
         self.k, self.shrinkage = k, shrinkage
         super().__init__(data)

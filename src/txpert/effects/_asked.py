@@ -76,10 +76,7 @@ class Asked:
         covariance[row, column] += (
             self.shared.data * own[self.context[row], self.rows.context[column]]
         )
-        covariance *= self.amplitude(variances)[:, None]
-        of_rows = self.rows.contexts.amplitude(variances.noise)
-        covariance *= of_rows[self.rows.context].astype(np.float32)
-        return covariance
+        return covariance * self._scale(variances)
 
     def parts(self, variances: Variances, kernels: Sequence[FloatArray]) -> FloatArray:
         """Return the covariance through each kernel, own parts and mean effects of contexts.
@@ -96,7 +93,7 @@ class Asked:
         ``(n_kernels + 2, n_asked, n_rows)``; the sum is that of :meth:`specific` and
         :meth:`general`.
         """
-        by_context = self._expand(variances.context)
+        by_context = self._expand(variances.context) * self._scale(variances)
         found = [
             np.asarray((self.rows.members @ (self.members @ kernel).T).T) * by_context * weight
             for kernel, weight in zip(kernels, variances.kernels, strict=True)
@@ -130,6 +127,12 @@ class Asked:
         known = dict(zip(self.rows.contexts.contexts, values, strict=True))
         of_distinct = np.array([known.get(context, 1.0) for context in self.contexts], np.float32)
         return of_distinct[self.context]
+
+    def _scale(self, variances: Variances) -> FloatArray:
+        """Return the product of sizes of effects, ``(n_asked, n_rows)``."""
+        return np.outer(self.amplitude(variances), self.rows.amplitude(variances)).astype(
+            np.float32
+        )
 
     def _expand(self, of_factor: FloatArray) -> FloatArray:
         between = np.tensordot(of_factor, self.factors, axes=1).astype(np.float32)

@@ -193,7 +193,8 @@ def support_of(
     found = np.zeros(len(targets))
     for v, mixture in zip(variances, mixtures, strict=True):
         one = v.kernels.sum() * v.context.sum() + v.own.sum()
-        size = np.sqrt(np.outer(asked.order, process.rows.order)) * one
+        of_rows = process.rows.order * process.rows.amplitude(v) ** 2 * one
+        size = np.sqrt(np.outer(asked.prior(v), of_rows))
         correlation = asked.specific(v, mixture) / np.maximum(size, 1e-12)
         found = np.maximum(found, correlation.max(axis=1))
     return found

@@ -175,8 +175,8 @@ class Rows:
         """Sum a kernel between targets over those of each pair of rows."""
         return np.asarray(self.members @ (self.members @ between_genes).T)
 
-    def covariance(self, variances: Variances, between_genes: FloatArray) -> FloatArray:
-        """Return the covariance, given the mixture of kernels between targets."""
+    def signal(self, variances: Variances, between_genes: FloatArray) -> FloatArray:
+        """Return the covariance through kernels and own parts, given the mixture of kernels."""
         factors = self.factors
         total = self.of_rows(between_genes).astype(between_genes.dtype)
         total[np.diag_indices(len(self))] *= 1 + _ROUNDING
@@ -185,11 +185,20 @@ class Rows:
         row, column = own.coords
         by_context = np.tensordot(variances.own, factors, axes=1)
         total[row, column] += own.data * by_context[self.context[row], self.context[column]]
-        amplitude = self.contexts.amplitude(variances.noise)[self.context].astype(total.dtype)
+        amplitude = self.amplitude(variances).astype(total.dtype)
         total *= amplitude[:, None]
         total *= amplitude
+        return total
+
+    def amplitude(self, variances: Variances) -> FloatArray:
+        """Return the size of effects of each row's context, ``(n_rows,)``."""
+        return self.contexts.amplitude(variances.noise)[self.context]
+
+    def covariance(self, variances: Variances, between_genes: FloatArray) -> FloatArray:
+        """Return the covariance, given the mixture of kernels between targets."""
+        total = self.signal(variances, between_genes)
         if variances.mean.any():
-            by_mean = self.expand(np.tensordot(variances.mean, factors, axes=1))
+            by_mean = self.expand(np.tensordot(variances.mean, self.factors, axes=1))
             total += by_mean * np.outer(self.order, self.order)
         total[np.diag_indices(len(self))] += self.noise * variances.noise[self.context]
         return total
@@ -219,7 +228,7 @@ class Rows:
 
         def covariance(x: FloatArray) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
             v = layout.read(x)
-            amplitude = self.contexts.amplitude(v.noise)[self.context]
+            amplitude = self.amplitude(v)
             scale = np.outer(amplitude, amplitude)
             factor = self.expand(np.tensordot(v.context, factors, axes=1)) * scale
             mixed = np.zeros((n, n)) if stack is None else (v.kernels @ stack).reshape(n, n)

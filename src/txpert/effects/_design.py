@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -94,8 +94,8 @@ class Design:
         across = np.zeros((len(candidates), n))
         for v in process.variances:
             known = dict(zip(rows.contexts.contexts, v.noise, strict=True))
-            noise = np.array([known.get(c, np.mean(v.noise)) for c in both.contexts.contexts])
-            prior = _prior(both, v, mixtures.pop(0))
+            noise = np.array([known.get(c, 1.0) for c in both.contexts.contexts])
+            prior = _prior(both, replace(v, noise=noise), mixtures.pop(0))
             total = prior[:n, :n] + np.diag(rows.noise * noise[both.context[:n]])
             solved = np.linalg.solve(total, np.c_[prior[:n, n:], order[:n]])
             along, solved = solved[:, -1], solved[:, :-1]
@@ -204,9 +204,6 @@ def _with_candidates(rows: Rows, candidates: Sequence[tuple[str, ...]], context:
 
 def _prior(rows: Rows, v: Variances, mixture: FloatArray) -> FloatArray:
     """Return the prior covariance of effects, without noise."""
-    factors, order = rows.factors, rows.order
-    total = rows.of_rows(mixture).astype(float)
-    total *= rows.expand(np.tensordot(v.context, factors, axes=1))
-    shared = (rows.members @ rows.members.T).toarray()
-    total += shared * rows.expand(np.tensordot(v.own, factors, axes=1))
-    return total + np.outer(order, order) * rows.expand(np.tensordot(v.mean, factors, axes=1))
+    by_context = rows.expand(np.tensordot(v.mean, rows.factors, axes=1))
+    signal = rows.signal(v, mixture.astype(float))
+    return np.asarray(signal + np.outer(rows.order, rows.order) * by_context)

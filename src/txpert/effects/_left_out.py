@@ -80,7 +80,8 @@ class LeftOut:
             variance += np.outer(spread, process.noise[block])
             size = float(process.noise[block].sum())
             specific = _specific(process, kernels, v)
-            own = order * (v.kernels.sum() * v.context.sum() + v.own.sum())
+            one = v.kernels.sum() * v.context.sum() + v.own.sum()
+            own = order * one * process.rows.amplitude(v) ** 2
             known += size * _explained(specific, inverse, groups)
             prior += size * own
             correlation = specific / np.sqrt(np.maximum(np.outer(own, own), 1e-12))
@@ -124,11 +125,9 @@ def _errors(
 
 def _specific(process: GeneGaussianProcess, kernels: GeneKernels, v: Variances) -> FloatArray:
     """Return the covariance of training rows through kernels and own parts."""
-    rows, factors = process.rows, process.rows.factors
-    (mixture,) = kernels.mixtures(rows.targets, rows.targets, v.kernels[None])
-    shared = (rows.members @ rows.members.T).toarray()
-    covariance = rows.of_rows(mixture) * rows.expand(np.tensordot(v.context, factors, axes=1))
-    return covariance + shared * rows.expand(np.tensordot(v.own, factors, axes=1))
+    targets = process.rows.targets
+    (mixture,) = kernels.mixtures(targets, targets, v.kernels[None])
+    return process.rows.signal(v, mixture)
 
 
 def _explained(specific: FloatArray, inverse: FloatArray, groups: list[list[int]]) -> FloatArray:
