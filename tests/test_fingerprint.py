@@ -231,6 +231,7 @@ def test_what_has_no_content_is_named(value, message):
         fingerprint(value)
 
 
+@pytest.mark.slow
 def test_another_session_gives_the_same(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(

@@ -223,7 +223,7 @@ OPTIONS: dict[str, tuple[Call, dict[str, tuple[Any, ...]]]] = {
     ),
     "NeighborsBaseline": (
         _with_graph(tx.baselines.NeighborsBaseline),
-        {"k": POSITIVE, "shrinkage": (*NUMBER, -1)},
+        {"k": POSITIVE, "shrinkage": ("a", NAN, [1], -1)},
     ),
     "RidgeBaseline": (
         _baseline(tx.baselines.RidgeBaseline),

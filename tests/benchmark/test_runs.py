@@ -133,6 +133,7 @@ class Deadly:
         raise AssertionError("this is run in another process")
 
 
+@pytest.mark.slow
 def test_processes_give_what_one_gives(adata, bench, graph, tmp_path):
     models = {
         "TxPert": partial(tx.tl.fit_txpert, graphs=graph, train=QUICK, n_hidden=8, **SMALL),

@@ -46,6 +46,7 @@ def folder(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_what_the_graph_tells_is_found_in_the_test_split(folder, tmp_path):
     options = [folder, "--graphs", folder / "edges.tsv", "--results", tmp_path]
     command = [sys.executable, str(SCRIPT), *map(str, options)]

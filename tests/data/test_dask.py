@@ -122,6 +122,7 @@ def test_a_cluster_gives_the_same(client, adata, lazy):
     assert _n_threads() == 2
 
 
+@pytest.mark.slow
 def test_a_worker_killed_half_way_costs_nothing(client, tmp_path):
     """The block half-way kills the process that reads it, the first time."""
     mark = tmp_path / "killed"

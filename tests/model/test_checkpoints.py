@@ -80,6 +80,7 @@ def test_ctrl_c_says_that_training_can_be_taken_up(adata, make_model, tmp_path):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epoch", [9, 17])
 def test_fits_that_came_to_their_end_are_not_repeated(train, all_trained, tmp_path, epoch):
     whole = train(epochs=3)
@@ -156,6 +157,7 @@ def test_a_full_disk_does_not_end_training(train, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_checkpoints_are_rare_when_writing_takes_long(train, tmp_path, monkeypatch):
     monkeypatch.setattr(_checkpoints, "_APART", 1e9)
     written = []

@@ -134,6 +134,7 @@ def test_drawn_whole(plot, result, check_figure):
     check_figure(lambda: plot(result, "mse"), "default", "dark_background")
 
 
+@pytest.mark.slow
 def test_a_large_benchmark_of_long_names_is_drawn(result, check_figure):
     long = {"mean": "a very long name of a model $x^2$ " * 2}
     parts = []

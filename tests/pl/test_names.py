@@ -37,6 +37,7 @@ def test_models_of_any_name_are_drawn(adata, name):
     assert any("(baseline)" in text.get_text() for text in bars.get_legend().get_texts())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Glyph")
 def test_perturbations_models_and_genes_of_any_name_are_drawn(adata, make_model):
     tx.tl.evaluate(adata, make_model(adata, epochs=1))

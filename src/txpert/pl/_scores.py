@@ -77,7 +77,7 @@ def scores(
     if wide.empty:
         raise ValueError(f"{metric} is undefined for every perturbation of {baseline} or {model}.")
     x, y = wide[baseline].to_numpy(), wide[model].to_numpy()
-    ax = axes_of(ax, 4.2, 4.4)
+    ax = axes_of(ax, 4.2, 5.2)
     colors = Colors.of(ax)
     groups = _groups(adata, wide.index)
     for color, (group, chosen) in zip(_shades(groups, colors), groups.items(), strict=True):
