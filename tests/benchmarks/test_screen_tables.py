@@ -45,7 +45,7 @@ def test_cases_are_averaged_over_folds_and_seeds(tables):
 
 
 def test_a_trained_ensemble_takes_the_place_of_the_process_alone(tables, done):
-    added = dict(done)
+    added = {name: s for name, s in done.items() if not name.startswith("components/")}
     for line in ("K562", "RPE1"):
         scores = {"pearson_delta": 0.777, "retrieval": 0.888, "mse": 0.01}
         models = dict.fromkeys(["mean", "gaussian_process", "network", "ensemble"], scores)
