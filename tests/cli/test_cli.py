@@ -45,7 +45,17 @@ def run(*arguments):
 
 @pytest.mark.parametrize(
     "command",
-    ["", "train", "predict", "evaluate", "benchmark", "graph", "graph build", "graph coverage"],
+    [
+        "",
+        "train",
+        "predict",
+        "evaluate",
+        "report",
+        "benchmark",
+        "graph",
+        "graph build",
+        "graph coverage",
+    ],
 )
 def test_every_command_has_help(command):
     shown = run(*command.split(), "--help")
@@ -92,6 +102,15 @@ def test_evaluate_scores_models_under_the_split_of_training(folder):
     assert set(scores["model"]) == {"model", "general"}
     trained = {label for label, _ in tx.TxPertModel.load(folder / "model").trained_on_}
     assert not trained & set(scores["perturbation"])
+
+
+def test_report_is_one_file(folder):
+    out = folder / "report.html"
+    done = run("report", folder / "screen.h5ad", folder / "model", "--out", out, "--title", "<b>")
+    assert done.exit_code == 0, done.output
+    text = out.read_text()
+    assert "&lt;b&gt;" in text
+    assert "pearson" in text.lower()
 
 
 def test_benchmark_stores_a_result(folder):

@@ -1,4 +1,4 @@
-"""``txpert evaluate`` and ``txpert benchmark``."""
+"""``txpert evaluate``, ``txpert report`` and ``txpert benchmark``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 import pandas as pd
+from anndata import AnnData
 
 import txpert as tx
 from txpert._constants import SPLIT
@@ -46,16 +47,32 @@ def evaluate(screen: Path, models: tuple[Path, ...], split: str, out: Path | Non
     """
     if len({path.name for path in models}) < len(models):
         raise click.UsageError("The models' folders need names of their own.")
-    registry = tx.TxPertModel.load_registry(str(models[0]))["setup_args"]
-    key = registry.get("split_key") or SPLIT
-    columns = {name: registry[name] for name in options.KEYS if registry.get(name) is not None}
-    adata = read_screen(screen, columns)
-    add_split(models[0], adata, key)
+    adata = _screen_of(models[0], screen)
     loaded = {path.name: tx.TxPertModel.load(str(path), adata) for path in models}
     summary = tx.tl.evaluate(adata, loaded, split=split)
     click.echo(summary.round(3).to_string())
     if out is not None:
         write_table(adata.uns["txpert"]["metrics"], out)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  txpert report screen.h5ad model --out report.html
+"""
+)
+@_SCREEN
+@click.argument("model", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@options.config
+@click.option(
+    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="HTML file."
+)
+@click.option("--title", default="Perturbation screen and model", show_default=True)
+def report(screen: Path, model: Path, out: Path, title: str) -> None:
+    """Write a report on a screen and a model as one HTML file that opens offline."""
+    adata = _screen_of(model, screen)
+    written = tx.report(adata, tx.TxPertModel.load(str(model), adata), out, title=title)
+    click.echo(f"Wrote {written}.")
 
 
 @click.command(
@@ -118,3 +135,12 @@ def _options(name: str, graphs: list[tx.graph.KnowledgeGraph]) -> dict[str, Any]
     """Return graphs for a baseline that takes some."""
     takes = "graphs" in signature(BASELINES[name].cls).parameters
     return {"graphs": graphs} if takes else {}
+
+
+def _screen_of(model: Path, screen: Path) -> AnnData:
+    """Read a screen with the columns and, where it has none, the split of a trained model."""
+    registry = tx.TxPertModel.load_registry(str(model))["setup_args"]
+    columns = {name: registry[name] for name in options.KEYS if registry.get(name) is not None}
+    adata = read_screen(screen, columns)
+    add_split(model, adata, registry.get("split_key") or SPLIT)
+    return adata

@@ -13,7 +13,7 @@ import txpert as tx
 from txpert import demo as _demo
 from txpert.demo import reason
 
-from ._evaluate import benchmark, evaluate
+from ._evaluate import benchmark, evaluate, report
 from ._graph import graph
 from ._predict import predict
 from ._train import train
@@ -40,6 +40,7 @@ Examples:
   txpert train screen.h5ad --graph go --out model
   txpert predict model KLF1 KLF1+BAK1 --top 50 --out genes.csv
   txpert evaluate screen.h5ad model
+  txpert report screen.h5ad model --out report.html
 """,
 )
 @click.version_option(tx.__version__, prog_name="txpert")
@@ -66,5 +67,5 @@ def demo(arguments: Sequence[str]) -> None:
     _demo.main(list(arguments))
 
 
-for _command in (train, predict, evaluate, benchmark, graph):
+for _command in (train, predict, evaluate, report, benchmark, graph):
     main.add_command(_command)
