@@ -26,7 +26,9 @@ TINY = {"encoder": {"name": "gat", "options": SMALL_GAT}, "n_hidden": 16, **PAPE
 
 
 @pytest.fixture(autouse=True)
-def _seed():
+def _seed(monkeypatch):
+    # scvi-tools appends to it for every seed, until no process can be started any more.
+    monkeypatch.setenv("XLA_FLAGS", "")
     scvi.settings.verbosity = logging.ERROR
     scvi.settings.seed = 0
 

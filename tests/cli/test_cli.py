@@ -145,7 +145,7 @@ def test_graphs_are_built_whole_and_reported(folder):
     [
         (("predict", "{}/model", "--out", "{}/x.h5ad"), "Name perturbations"),
         (("predict", "{}/model", "GENE3", "--out", "{}/x.txt"), "must end in .h5ad or .csv"),
-        (("predict", "{}/model", "NOPE", "--out", "{}/x.h5ad"), "Error: "),
+        (("predict", "{}/model", "GENE3+", "--out", "{}/x.h5ad"), "Error: "),
         (("train", "{}/screen.h5ad", "--out", "{}/model"), "exists"),
         (("train", "{}/screen.h5ad", "--out", "{}/new"), "no column 'perturbation'"),
         (("train", "{}/edges.tsv", "--out", "{}/new"), "is not an h5ad file"),

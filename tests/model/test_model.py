@@ -116,6 +116,7 @@ def test_unknown_genes_are_named(adata, make_model):
     with pytest.warns(UserWarning, match=r"'GENE61'.*mean effect"):
         predicted = model.predict(["GENE61", "GENE3", "GENE3+GENE62"])
     assert predicted.obs["unknown_target"].tolist() == [True, False, True]
+    assert "unknown_target" not in model.predict("GENE3").obs
     mean = model._ensemble().components["mean"].effects.pooled_mean
     unknown = predicted.layers["delta"][0]
     assert np.corrcoef(unknown, mean)[0, 1] > 0.99

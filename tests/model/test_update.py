@@ -121,7 +121,7 @@ def test_genes_added_to_the_graph_after_training(make_model, adata, graph, tmp_p
     wider = tx.graph.KnowledgeGraph.from_edges(edges, name=graph.name)
     extended = model.with_graphs(wider)
     with pytest.raises(KeyError, match="NEW"):
-        model.predict("NEW")
+        model.predict("NEW", unknown="raise")
     found = extended.predict(["NEW", "FAR"])
     specific = found.obs.groupby("perturbation")["specific"].first()
     flagged = found.obs.groupby("perturbation")["nothing_specific"].first()

@@ -138,7 +138,7 @@ class PredictionMixin:
             measurement of Δ; conformal, calibrated on left-out training perturbations.
         unknown
             Targets that are no node of the model: ``"mean"`` predicts the mean effect for them,
-            with a warning and ``obs["unknown_target"]``; ``"raise"`` refuses them, as the network
+            with a warning and ``obs["unknown_target"]`` then; ``"raise"`` refuses them, as the network
             alone always does.
 
         Returns
@@ -204,7 +204,8 @@ class PredictionMixin:
             if return_confidence:
                 expected = expected_scores(self._ensemble(), confidence, obs)
         predicted = profiles.prediction_from_delta(obs, context, delta, clip=clip)
-        predicted.obs["unknown_target"] = no_node
+        if no_node.any():
+            predicted.obs["unknown_target"] = no_node
         self._annotate(predicted)
         if posterior is not None and posterior.specific is not None:
             predicted.obs["specific"] = posterior.specific
