@@ -138,7 +138,7 @@ class PredictionMixin:
             measurement of Δ; conformal, calibrated on left-out training perturbations.
         unknown
             Targets that are no node of the model: ``"mean"`` predicts the mean effect for them,
-            with a warning and ``obs["unknown_target"]`` then; ``"raise"`` refuses them, as the network
+            with a warning and ``obs["unknown_target"]``; ``"raise"`` refuses them, as the network
             alone always does.
 
         Returns
