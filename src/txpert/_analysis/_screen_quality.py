@@ -64,7 +64,7 @@ def control_correlations(
 
 
 def batch_association(counts: pd.DataFrame) -> tuple[dict[str, float], pd.DataFrame]:
-    """Test whether perturbations are spread over batches alike.
+    """Test whether perturbations are independent of batches.
 
     Parameters
     ----------

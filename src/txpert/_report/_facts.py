@@ -125,7 +125,7 @@ def methods(model: Any, table: ConditionTable, results: Mapping[str, Any]) -> st
     splits = " and ".join(map(str, results["params"]["split"]))
     n = len(results["delta_obs"])
     baselines = list(results["summary"].index[1:])
-    beside = f", beside {', '.join(baselines)}" if baselines else ""
+    compared = f", compared with {', '.join(baselines)}" if baselines else ""
     return (
         f"Transcriptional responses were predicted with txpert {version('txpert')}, an "
         "independent implementation of TxPert (Wenkel, Tu et al., Nature Biotechnology 2026, "
@@ -134,6 +134,6 @@ def methods(model: Any, table: ConditionTable, results: Mapping[str, Any]) -> st
         "and batch; effects (Δ) are differences to the mean of the control cells of the same cell "
         f"line and batch. The model has the components {', '.join(model.components)} over "
         f"{len(model.graphs)} knowledge graph(s) with {len(model.nodes):,} genes. It was scored "
-        f"on {n:,} held-out perturbation × cell line (split {splits}){beside}; Δ was averaged "
+        f"on {n:,} held-out perturbation × cell line (split {splits}){compared}; Δ was averaged "
         "over batches by numbers of cells, and scores are unweighted means over perturbations."
     )

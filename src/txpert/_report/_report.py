@@ -45,7 +45,7 @@ def report(
 ) -> Path:
     """Write a report on a screen and a model as one HTML file that opens offline.
 
-    It has facts about the data, the split with its hash, what the leak check found, scores beside
+    It has facts about the data, the split with its hash, what the leak check found, scores next to
     baselines and ceilings, figures, the components of the prediction, settings, versions, a
     paragraph for a methods section, and limits. Figures are inline, and nothing is loaded from
     elsewhere. What :func:`txpert.tl.ceiling`, :func:`txpert.tl.screen_report`,

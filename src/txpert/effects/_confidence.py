@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -163,15 +163,10 @@ def specific_of(
     contexts: Sequence[Context],
 ) -> FloatArray:
     """Return the fraction of specific variance explained, as ``predict`` does, without Δ."""
-    genes = pd.Index(sorted({t for names in targets for t in names}), dtype=object)
-    asked = Asked.of(process.rows, targets, genes, contexts)
-    variances = process.variances
-    weights = np.array([v.kernels for v in variances])
-    mixtures = kernels.mixtures(genes, process.rows.targets, weights)
+    asked, covariances = _specific(process, kernels, targets, contexts)
     known, prior = np.zeros(len(targets)), np.zeros(len(targets))
-    blocks = zip(variances, mixtures, process._inverse_blocks(kernels), strict=True)
-    for block, (v, mixture, inverse) in enumerate(blocks):
-        specific = asked.specific(v, mixture)
+    blocks = zip(process.variances, covariances, process._inverse_blocks(kernels), strict=True)
+    for block, (v, specific, inverse) in enumerate(blocks):
         size = float(process.noise[block].sum())
         known += size * np.einsum("ij,ij->i", specific @ inverse, specific)
         prior += size * asked.prior(v)
@@ -185,19 +180,30 @@ def support_of(
     contexts: Sequence[Context],
 ) -> FloatArray:
     """Return the largest prior correlation of each perturbation with a training row."""
-    genes = pd.Index(sorted({t for names in targets for t in names}), dtype=object)
-    asked = Asked.of(process.rows, targets, genes, contexts)
-    variances = process.variances
-    weights = np.array([v.kernels for v in variances])
-    mixtures = kernels.mixtures(genes, process.rows.targets, weights)
+    asked, covariances = _specific(process, kernels, targets, contexts)
     found = np.zeros(len(targets))
-    for v, mixture in zip(variances, mixtures, strict=True):
+    for v, specific in zip(process.variances, covariances, strict=True):
         one = v.kernels.sum() * v.context.sum() + v.own.sum()
         of_rows = process.rows.order * process.rows.amplitude(v) ** 2 * one
         size = np.sqrt(np.outer(asked.prior(v), of_rows))
-        correlation = asked.specific(v, mixture) / np.maximum(size, 1e-12)
+        correlation = specific / np.maximum(size, 1e-12)
         found = np.maximum(found, correlation.max(axis=1))
     return found
+
+
+def _specific(
+    process: GeneGaussianProcess,
+    kernels: GeneKernels,
+    targets: Sequence[tuple[str, ...]],
+    contexts: Sequence[Context],
+) -> tuple[Asked, Iterator[FloatArray]]:
+    """Return perturbations, and their covariance with training rows by block."""
+    genes = pd.Index(sorted({t for names in targets for t in names}), dtype=object)
+    asked = Asked.of(process.rows, targets, genes, contexts)
+    weights = np.array([v.kernels for v in process.variances])
+    mixtures = kernels.mixtures(genes, process.rows.targets, weights)
+    pairs = zip(process.variances, mixtures, strict=True)
+    return asked, (asked.specific(v, mixture) for v, mixture in pairs)
 
 
 def _features(

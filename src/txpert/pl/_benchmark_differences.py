@@ -28,7 +28,7 @@ def benchmark_differences(
     """Mean difference of one model to each of the others on the same perturbations.
 
     Dots are mean paired differences (seeds averaged first), bars their 95% bootstrap intervals
-    over perturbations; beside them stand the P values of the Wilcoxon signed-rank test after
+    over perturbations; next to them are the P values of the Wilcoxon signed-rank test after
     Holm's correction. An interval that does not cross 0 is filled.
 
     Parameters

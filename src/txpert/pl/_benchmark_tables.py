@@ -79,7 +79,7 @@ def of_legend(name: object, extra: str = "") -> str:
 
 
 def finish_models(ax: Axes, places: list[float], labels: list[str], metric: str) -> None:
-    """Name models below the axes and the metric beside it."""
+    """Name models below the axes and the metric on the other axis."""
     ax.set_xticks(places, labels, rotation=30, ha="right", rotation_mode="anchor", fontsize=8)
     ax.set_xlim(min(places) - 0.6, max(places) + 0.6)
     ax.set_ylabel(score_label(metric))

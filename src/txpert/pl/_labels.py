@@ -51,7 +51,7 @@ def label_points(
     also_color: str | None = None,
     longest: int = 18,
 ) -> None:
-    """Name the first ``n_labels`` points of ``order``, and those of ``also``, beside their points.
+    """Name the first ``n_labels`` points of ``order``, and those of ``also``, at their points.
 
     Labels are moved off each other and off points (adjustText), and a line leads to a point that
     its label had to leave. Points outside the axes get none.
