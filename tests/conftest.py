@@ -12,10 +12,14 @@ import pandas as pd
 import pytest
 import scvi
 import torch
+from hypothesis import HealthCheck, settings
 
 import txpert as tx
 from txpert.graph import KnowledgeGraph
 
+# A busy machine must not fail a test of what is right.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 mpl.use("Agg")
 torch.set_num_threads(1)
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)

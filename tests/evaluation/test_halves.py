@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from txpert.evaluation._halves import draw_halves, split_half_deltas
@@ -34,7 +34,6 @@ def test_few_repeats_per_pass_change_nothing(two_lines, screen_of, monkeypatch):
     condition=st.lists(st.integers(0, 6), min_size=1, max_size=60),
     seed=st.integers(0, 2**32),
 )
-@settings(deadline=None)
 def test_halves_are_equal_and_hold_every_cell_once(condition, seed):
     condition = np.array(condition)
     half = draw_halves(condition, np.random.default_rng(seed))

@@ -3,11 +3,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import settings
-
-# A busy machine must not fail a test of what is right.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 

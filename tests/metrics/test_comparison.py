@@ -45,7 +45,7 @@ def test_holm_worked_by_hand():
     assert holm([]).shape == (0,)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_keeps_the_order_and_lies_between_none_and_bonferroni(p_values):
     adjusted, raw = holm(p_values), np.array(p_values)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
@@ -19,7 +19,6 @@ ARRAYS = hnp.arrays(
 
 
 @given(truth=ARRAYS, seed=st.integers(0, 99))
-@settings(deadline=None)
 def test_pearson_delta_agrees_with_scipy(truth, seed):
     pred = truth + np.random.default_rng(seed).normal(size=truth.shape)
     scores = pearson_delta(pred, truth)

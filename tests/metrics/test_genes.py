@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -18,7 +18,6 @@ SCORES = hnp.arrays(
 
 
 @given(scores=SCORES, data=st.data())
-@settings(deadline=None)
 def test_top_genes_are_the_first_of_a_stable_sort(scores, data):
     k = data.draw(st.integers(1, scores.shape[1]))
     for row, mask in zip(scores, top_genes(scores, k), strict=True):

@@ -30,7 +30,7 @@ def frames(seed=0, n=6, n_genes=12):
 
 
 @pytest.mark.parametrize("name", ROWS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 1_000))
 def test_the_order_of_labels_does_not_matter(name, seed):
     pred, truth = frames(seed)

@@ -24,7 +24,7 @@ BOUNDS = {
 
 @pytest.mark.parametrize("name", BOUNDS)
 @given(deltas=DELTAS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_scores_lie_within_their_bounds(name, deltas):
     low, high = BOUNDS[name]
     scores = getattr(tx.metrics, name)(*deltas)
@@ -36,7 +36,7 @@ def test_scores_lie_within_their_bounds(name, deltas):
 # Ranks and comparisons follow rounding where values nearly tie.
 @pytest.mark.parametrize("name", ["pearson_delta", "cosine_delta", "mse", "mae"])
 @given(deltas=DELTAS, random=st.randoms(use_true_random=False))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_order_of_conditions_and_genes_has_no_influence(name, deltas, random):
     score = getattr(tx.metrics, name)
     rows, genes = list(range(4)), list(range(6))

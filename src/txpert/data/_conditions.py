@@ -24,7 +24,8 @@ from txpert._constants import (
 )
 from txpert._types import BoolArray, FloatArray, IntArray
 
-from ._controls import ControlProfiles, condition_names
+from ._asked_conditions import condition_names
+from ._controls import ControlProfiles
 from ._group_sums import group_sums, weighted_group_means
 from ._keys import (
     BATCH_KEY,

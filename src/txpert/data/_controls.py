@@ -1,59 +1,36 @@
-"""Mean control profiles of each context, and predictions that start from them."""
+"""Mean control profiles of each context, what predictions start from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from anndata import AnnData
-from mudata import MuData
 
 from txpert._constants import (
     ALL,
     BATCH,
     CELL_LINE,
     CONTROL,
-    DELTA,
     MODALITY,
     N_CELLS,
-    PERTURBATION,
     SPLIT,
     TRAIN,
 )
-from txpert._options import check_names
 from txpert._repr import as_html, as_text, listed
 from txpert._types import BoolArray, FloatArray, IntArray
 
-from ._group_sums import group_sums, weighted_group_means
-from ._keys import obs_columns
-from ._labels import read_context, read_flags
-from ._matrix import expression_matrix
-from ._tokens import drop_controls, parse_targets
-from ._values import ValueCheck, check_log_normalized
+from ._asked_conditions import ConditionsMixin
+from ._group_sums import weighted_group_means
 
 Matching = Literal["batch", "cell_line"]
-Embed = Callable[[AnnData | MuData, IntArray], FloatArray]
-"""Returns the embedding of some cells (by position), ``(n_cells, n_embedding)``."""
-
-
-def condition_names(obs: pd.DataFrame) -> pd.Index:
-    """Name conditions by cell line, batch and perturbation, such as ``"K562|gem_1|KLF1"``.
-
-    With a modality, that stands before the perturbation.
-    """
-    names = [CELL_LINE, BATCH, *([MODALITY] if MODALITY in obs else []), PERTURBATION]
-    parts = obs[names].astype(str)
-    return pd.Index(
-        ["|".join(row) for row in parts.itertuples(index=False, name=None)], dtype=object
-    )
 
 
 @dataclass(frozen=True, repr=False)
-class ControlProfiles:
+class ControlProfiles(ConditionsMixin):
     """Mean profile of the control cells of each context: what a prediction starts from.
 
     Attributes
@@ -219,33 +196,6 @@ class ControlProfiles:
         """Return profiles whose batches have other names, ``(n_contexts,)``."""
         return replace(self, obs=self.obs.assign(**{BATCH: names.astype(object)}))
 
-    def given(
-        self,
-        controls: AnnData | ControlProfiles | None,
-        keys: Mapping[str, str | None],
-        layer: str | None,
-        embed: Embed | None = None,
-    ) -> ControlProfiles:
-        """Return the profiles a user gave, as cells or averaged, over these genes; or these."""
-        if controls is None:
-            return self
-        if not isinstance(controls, ControlProfiles | AnnData | MuData):
-            raise TypeError(
-                "controls takes control cells (AnnData) or averaged profiles such as "
-                f"model.control_profiles, not {controls!r}."
-            )
-        if isinstance(controls, ControlProfiles):
-            profiles = controls.over(self.genes)
-        else:
-            embedding = None if embed is None else embed(controls, np.arange(controls.n_obs))
-            profiles = ControlProfiles.from_cells(
-                controls, self.genes, keys, layer, embedding, effects=self.of_effects
-            )
-        if MODALITY in self.obs and MODALITY not in profiles.obs:
-            own = self.obs[[CELL_LINE, BATCH, MODALITY]].assign(**{CONTROL: False})
-            profiles = profiles.with_modality_of(own)
-        return replace(profiles, labels=(*self.labels, *profiles.labels))
-
     def over(self, genes: pd.Index) -> ControlProfiles:
         """Return the profiles with the genes in another order, or fewer of them.
 
@@ -256,53 +206,8 @@ class ControlProfiles:
         """
         if self.genes.equals(genes):
             return self
-        column = _columns(self.genes, genes)
+        column = gene_columns(self.genes, genes)
         return replace(self, mean=self.mean[:, column], genes=genes)
-
-    @classmethod
-    def from_cells(
-        cls,
-        cells: AnnData,
-        genes: pd.Index,
-        keys: Mapping[str, str | None],
-        layer: str | None,
-        embedding: FloatArray | None = None,
-        *,
-        effects: bool = False,
-    ) -> ControlProfiles:
-        """Average a user's own control cells by the contexts their obs columns name.
-
-        Raises
-        ------
-        ValueError
-            If there are no cells, some are flagged as perturbed, the flag is not boolean, a batch
-            or cell line is missing, a gene is missing or repeated, or the values are not
-            log-normalized.
-        KeyError
-            If the layer does not exist.
-        """
-        _check_controls(cells, keys[CONTROL])
-        matrix = expression_matrix(cells, layer)
-        if not effects:
-            check_log_normalized(matrix, "The control cells' expression")
-        column = _columns(cells.var_names, genes)
-        there = {name: key for name in (CELL_LINE, BATCH) if (key := keys[name]) in cells.obs}
-        held = obs_columns(cells.obs, there)
-        columns = {name: read_context(held.get(name), cells.n_obs) for name in (CELL_LINE, BATCH)}
-        frame = pd.DataFrame(columns, index=np.arange(cells.n_obs)).astype(str)
-        grouped = frame.groupby([CELL_LINE, BATCH])
-        obs = grouped.size().rename(N_CELLS).reset_index()
-        context = grouped.ngroup().to_numpy()
-        where = "The control cells' expression"
-        check = ValueCheck(where, cells.obs_names, effects=effects, missing=effects)
-        sums = group_sums(matrix, context, len(obs), check=check)
-        check.conclude()
-        if not effects:
-            check.refuse_partly_missing(context, len(obs))
-        mean = sums[:, column] / obs[[N_CELLS]].to_numpy()
-        if embedding is not None:
-            embedding = weighted_group_means(embedding, context, np.ones(len(context)))
-        return cls(obs, mean.astype(np.float32), genes, embedding)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain arrays and strings, for saving."""
@@ -330,187 +235,8 @@ class ControlProfiles:
             tuple(str(label) for label in state.get("labels", ())),
         )
 
-    def conditions(
-        self,
-        perturbations: str | Sequence[str] | pd.DataFrame,
-        *,
-        cell_line: str | Sequence[str] | None = None,
-        batch: str | Sequence[str] | None = None,
-        modality: str | None = None,
-    ) -> tuple[pd.DataFrame, IntArray]:
-        """Lay out the conditions of a prediction.
 
-        Parameters
-        ----------
-        perturbations
-            Labels, each crossed with every context, or a frame with the columns perturbation,
-            cell_line and batch, and modality if you like, one condition per row.
-        cell_line, batch
-            Only contexts of these.
-        modality
-            How the cells are perturbed; by default as most training perturbations of the context
-            are. A column of the frame goes before.
-
-        Returns
-        -------
-        perturbation, cell_line, batch and, where the data or the caller name any, modality of
-        each condition, and the position of its context.
-
-        Raises
-        ------
-        KeyError
-            If a context asked for has no control profile, or a column is missing.
-        """
-        if isinstance(perturbations, pd.DataFrame):
-            return self._with_modality(*self._listed(perturbations), perturbations, modality)
-        if isinstance(perturbations, str):
-            perturbations = [perturbations]
-        labels = check_names("perturbations", perturbations)
-        if not labels:
-            raise ValueError("No perturbation was asked for: perturbations is empty.")
-        labels = list(dict.fromkeys(self._read(label) for label in labels))
-        chosen = self.among(cell_line, batch)
-        context = np.tile(chosen, len(labels))
-        obs = self.obs.iloc[context][[CELL_LINE, BATCH]].astype(str).reset_index(drop=True)
-        obs.insert(0, PERTURBATION, np.repeat(np.asarray(labels, dtype=object), len(chosen)))
-        return self._with_modality(obs, context, obs, modality)
-
-    def _with_modality(
-        self, obs: pd.DataFrame, context: IntArray, asked: pd.DataFrame, modality: str | None
-    ) -> tuple[pd.DataFrame, IntArray]:
-        """Add the modality of conditions: the one asked for, or else that of their contexts."""
-        default = (
-            self.obs[MODALITY].to_numpy(dtype=object)[context] if MODALITY in self.obs else None
-        )
-        if MODALITY in asked:
-            column = asked[MODALITY].astype(object).reset_index(drop=True)
-            missing = column.isna()
-            if missing.any():
-                column = column.mask(missing, default if modality is None else modality)
-            return obs.assign(**{MODALITY: column.astype(str)}), context
-        if modality is not None:
-            return obs.assign(**{MODALITY: str(modality)}), context
-        return (obs if default is None else obs.assign(**{MODALITY: default})), context
-
-    def _read(self, label: str) -> str:
-        """Check a label and drop the parts that are labels of controls."""
-        if not isinstance(label, str):
-            parse_targets(label)
-        read = drop_controls(label, self.labels)
-        parse_targets(read)
-        return read
-
-    def among(
-        self, cell_line: str | Sequence[str] | None, batch: str | Sequence[str] | None
-    ) -> IntArray:
-        """Return the positions of the contexts of some cell lines and batches.
-
-        Raises
-        ------
-        KeyError
-            If there is none.
-        """
-        chosen = np.flatnonzero(self._among(CELL_LINE, cell_line) & self._among(BATCH, batch))
-        if not chosen.size:
-            raise KeyError(f"No context has both cell line {cell_line!r} and batch {batch!r}.")
-        return chosen.astype(np.int64)
-
-    def _among(self, column: str, wanted: str | Sequence[str] | None) -> BoolArray:
-        values = self.obs[column].astype(str)
-        if wanted is None:
-            return np.ones(len(values), dtype=bool)
-        several = pd.api.types.is_list_like(wanted)
-        names = [str(name) for name in wanted] if several else [str(wanted)]
-        unknown = sorted(set(names) - set(values))
-        if unknown:
-            raise KeyError(
-                f"There are no controls of {column} {unknown[0]!r}; there are of "
-                f"{', '.join(sorted(set(values)))}. Pass control cells of your own by controls=."
-            )
-        return values.isin(names).to_numpy()
-
-    def _listed(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, IntArray]:
-        missing = {PERTURBATION, CELL_LINE, BATCH} - set(frame)
-        if missing:
-            raise KeyError(f"The frame of conditions lacks the columns {sorted(missing)}.")
-        obs = frame[[PERTURBATION, CELL_LINE, BATCH]].astype(str).reset_index(drop=True)
-        obs[PERTURBATION] = obs[PERTURBATION].map(self._read)
-        known = pd.MultiIndex.from_frame(self.obs[[CELL_LINE, BATCH]].astype(str))
-        context = known.get_indexer(pd.MultiIndex.from_frame(obs[[CELL_LINE, BATCH]]))
-        if (context == -1).any():
-            row = obs[context == -1].iloc[0]
-            raise KeyError(
-                f"There are no controls of cell line {row[CELL_LINE]!r}, batch {row[BATCH]!r}."
-            )
-        return obs, context.astype(np.int64)
-
-    def prediction(self, obs: pd.DataFrame, context: IntArray, expression: FloatArray) -> AnnData:
-        """Return predicted expression, with ``layers["delta"]`` and ``layers["control"]``.
-
-        Parameters
-        ----------
-        obs, context
-            From :meth:`conditions`.
-        expression
-            Predicted profiles, shape ``(n_conditions, n_genes)``.
-        """
-        control = self.mean[context]
-        return self._predicted(obs, expression, expression - control, control)
-
-    def prediction_from_delta(
-        self, obs: pd.DataFrame, context: IntArray, delta: FloatArray, *, clip: bool = False
-    ) -> AnnData:
-        """Return what :meth:`prediction` does, from Δ, which is not copied.
-
-        Parameters
-        ----------
-        obs, context
-            From :meth:`conditions`.
-        delta
-            Predicted change of the control profiles, shape ``(n_conditions, n_genes)``.
-        clip
-            Whether predicted expression below zero is set to zero; Δ stays as it is.
-        """
-        control = self.mean[context]
-        expression = control + delta
-        if clip:
-            np.maximum(expression, 0, out=expression)
-        return self._predicted(obs, expression, delta, control)
-
-    def _predicted(
-        self, obs: pd.DataFrame, expression: FloatArray, delta: FloatArray, control: FloatArray
-    ) -> AnnData:
-        prediction = AnnData(
-            expression,
-            obs=obs.set_axis(condition_names(obs), axis=0),
-            var=pd.DataFrame(index=self.genes),
-            layers={DELTA: delta, CONTROL: control},
-        )
-        prediction.obs_names_make_unique()
-        return prediction
-
-
-def _check_controls(cells: AnnData, flag: str | None) -> None:
-    """Refuse cells that are flagged as perturbed, and var names that repeat."""
-    if not cells.n_obs or (
-        flag in cells.obs
-        and not read_flags(
-            obs_columns(cells.obs, {CONTROL: flag})[CONTROL], f"{flag!r}: True for controls"
-        ).all()
-    ):
-        raise ValueError(
-            "controls takes control cells only, and at least one: "
-            f"adata[adata.obs[{flag!r}]].copy()"
-        )
-    if not cells.var_names.is_unique:
-        repeated = cells.var_names[cells.var_names.duplicated()][0]
-        raise ValueError(
-            f"The var name {repeated!r} of the control cells occurs more than once. "
-            "Run var_names_make_unique() on them first."
-        )
-
-
-def _columns(held: pd.Index, genes: pd.Index) -> IntArray:
+def gene_columns(held: pd.Index, genes: pd.Index) -> IntArray:
     """Return the positions of genes among those that controls hold."""
     column = held.get_indexer(genes)
     if (column == -1).any():

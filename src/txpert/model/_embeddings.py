@@ -14,7 +14,8 @@ from mudata import MuData
 from txpert._constants import BATCH, CELL_LINE
 from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable
-from txpert.data._controls import ControlProfiles, Embed
+from txpert.data._controls import ControlProfiles
+from txpert.data._own_controls import Embed
 from txpert.data._screen import Screen
 
 

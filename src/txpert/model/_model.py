@@ -21,8 +21,9 @@ from txpert._constants import N_CELLS, PERTURBATION
 from txpert._options import check_names, check_number, check_whole
 from txpert._repr import as_html, as_text, listed
 from txpert.data import ConditionTable
-from txpert.data._controls import Embed, Matching
+from txpert.data._controls import Matching
 from txpert.data._keys import check_anndata
+from txpert.data._own_controls import Embed
 from txpert.data._screen import Screen, read_split
 from txpert.data._tokens import parse_targets
 from txpert.effects._confidence import Confidence

@@ -19,7 +19,7 @@ from txpert._constants import (
     N_CELLS,
     PERTURBATION,
 )
-from txpert.data._controls import condition_names
+from txpert.data._asked_conditions import condition_names
 from txpert.data._tokens import canonical_label, parse_targets
 
 PerRow = str | Sequence[str] | pd.Series
