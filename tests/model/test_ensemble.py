@@ -15,7 +15,8 @@ from txpert.effects._contexts import Context
 from txpert.effects._gene_kernels import GeneKernels
 from txpert.effects._gene_process import GeneGaussianProcess
 from txpert.effects._target_effect import TargetEffect
-from txpert.model._components import KINDS, MeanComponent, Sources
+from txpert.model._component import KINDS, Sources
+from txpert.model._components import MeanComponent
 from txpert.model._ensemble import Ensemble
 from txpert.model._held_out import across_lines
 from txpert.model._stacking import HeldOut, Weights, _gains, stack

@@ -1,4 +1,7 @@
-"""Runs in processes of their own, several at a time."""
+"""Runs in processes of their own, several at a time.
+
+With ``concurrent.futures``: a worker that is killed ends ``joblib.Parallel`` and all other runs.
+"""
 
 from __future__ import annotations
 

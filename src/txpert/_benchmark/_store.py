@@ -1,4 +1,7 @@
-"""Finished runs on disk, so that a benchmark goes on where it stopped."""
+"""Finished runs on disk, so that a benchmark goes on where it stopped.
+
+They are JSON with digests: the pickles of ``joblib.Memory`` run code when they are opened.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import click
 
 import txpert as tx
 from txpert._constants import SPLIT
-from txpert.model._components import COMPONENTS
+from txpert.model._component import COMPONENTS
 from txpert.nn._registry import ENCODERS
 from txpert.splits._task import TASKS
 

@@ -1,4 +1,7 @@
-"""Hashing values of any kind, part by part."""
+"""Hashing values of any kind, part by part.
+
+``joblib.hash`` gives two tensors of the same values two hashes, and fails for a lambda.
+"""
 
 from __future__ import annotations
 

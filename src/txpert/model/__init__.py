@@ -29,7 +29,7 @@ What a prediction is made of (``_prediction``):
 A component is added by one class with ``@register_component`` in a file of its own, imported here.
 """
 
-from ._components import Component, register_component, show
+from ._component import Component, register_component, show
 from ._model import TxPertModel
 
 __all__ = [

@@ -15,7 +15,7 @@ from txpert.data._tokens import canonical_label, parse_targets
 from txpert.effects._confidence import specific_of
 from txpert.effects._line_effects import contexts_of
 
-from ._components import COMPOSED, NEW
+from ._component import COMPOSED, NEW
 from ._ensemble import Ensemble
 from ._terms import add_up, coefficients, component_deltas
 

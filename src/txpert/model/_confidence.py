@@ -13,7 +13,7 @@ from txpert.effects._confidence import Confidence
 from txpert.effects._gene_process import Posterior
 from txpert.effects._line_effects import contexts_of
 
-from ._components import GAUSSIAN_PROCESS, MEASURED
+from ._component import GAUSSIAN_PROCESS, MEASURED
 from ._ensemble import Ensemble
 from ._fit import check_number
 

@@ -22,7 +22,7 @@ from txpert.effects._contexts import Context
 from txpert.effects._line_effects import contexts_of
 from txpert.effects._target_effect import TargetEffect
 
-from ._components import (
+from ._component import (
     COMPONENTS,
     COMPOSED,
     ELSEWHERE,
@@ -32,11 +32,10 @@ from ._components import (
     NEW,
     TRANSFERRED,
     Component,
-    GaussianProcessComponent,
-    NetworkComponent,
     Sources,
     Training,
 )
+from ._components import GaussianProcessComponent, NetworkComponent
 from ._stacking import HeldOut, Weights, stack
 
 

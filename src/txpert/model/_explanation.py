@@ -15,7 +15,7 @@ from txpert.data._controls import ControlProfiles, Matching
 from txpert.data._tokens import encode_targets, parse_targets
 from txpert.graph import KnowledgeGraph
 
-from ._components import GAUSSIAN_PROCESS
+from ._component import GAUSSIAN_PROCESS
 from ._ensemble import Ensemble
 from ._parts import By, Parts
 

@@ -20,7 +20,7 @@ from txpert.data._screen import Screen
 from txpert.data._tokens import parse_targets
 from txpert.splits._assignment import hold_out, split_by_fold
 
-from ._components import COMPONENTS, TRANSFERRED, Sources
+from ._component import COMPONENTS, TRANSFERRED, Sources
 from ._ensemble import Ensemble
 from ._stacking import HeldOut
 

@@ -33,7 +33,7 @@ from txpert.nn import EncoderConfig
 from txpert.nn._combination import CombinationName
 from txpert.splits._assignment import draw_split
 
-from ._components import GAUSSIAN_PROCESS, MEAN, NETWORK, Sources, check_components
+from ._component import GAUSSIAN_PROCESS, MEAN, NETWORK, Sources, check_components
 from ._embeddings import ControlEmbedding, LatentModel, obsm_embedding
 from ._ensemble import Ensemble
 from ._explanation import ExplanationMixin

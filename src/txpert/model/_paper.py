@@ -11,7 +11,7 @@ from mudata import MuData
 from txpert.graph._knowledge_graph import Graphs
 from txpert.nn import EncoderConfig
 
-from ._components import NETWORK
+from ._component import NETWORK
 from ._torch_datasets import Controls
 
 ARCHITECTURES = {

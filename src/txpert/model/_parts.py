@@ -16,7 +16,7 @@ from txpert.effects._contributions import Contributions, training_effects
 from txpert.effects._line_effects import contexts_of
 from txpert.graph import KnowledgeGraph
 
-from ._components import GAUSSIAN_PROCESS
+from ._component import GAUSSIAN_PROCESS
 from ._ensemble import Ensemble
 from ._terms import coefficients, component_deltas
 

@@ -29,7 +29,7 @@ from txpert.data._tokens import encode_targets, unknown_targets, without_node
 from txpert.effects._confidence import Confidence
 from txpert.graph import KnowledgeGraph
 
-from ._components import NETWORK, Sources
+from ._component import NETWORK, Sources
 from ._confidence import (
     EXPECTED,
     NOTHING,

@@ -21,7 +21,7 @@ from txpert.data._screen import Screen
 from txpert.splits._hash import split_hash
 
 from ._checkpoints import Checkpoints, describe
-from ._components import NETWORK, Sources
+from ._component import NETWORK, Sources
 from ._data_splitter import PerturbationSplitter, Unit
 from ._ensemble import Ensemble
 from ._fit import TrainingOptions, fit_network

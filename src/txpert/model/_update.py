@@ -23,7 +23,8 @@ from txpert.effects._refit import refit, training_rows
 from txpert.graph import KnowledgeGraph
 from txpert.graph._knowledge_graph import Graphs, as_graphs
 
-from ._components import GAUSSIAN_PROCESS, MEAN, NETWORK, GaussianProcessComponent, Training
+from ._component import GAUSSIAN_PROCESS, MEAN, NETWORK, Training
+from ._components import GaussianProcessComponent
 from ._ensemble import Ensemble
 from ._registered import check_genes, read_screen, unregistered_on_failure
 from ._updated import updated, with_controls, without_network

@@ -20,16 +20,8 @@ from txpert.effects._line_effects import LineEffects
 from txpert.effects._measured_effects import MeasuredEffects
 from txpert.effects._refit import refit, training_rows
 
-from ._components import (
-    GAUSSIAN_PROCESS,
-    MEAN,
-    NETWORK,
-    Component,
-    GaussianProcessComponent,
-    MeanComponent,
-    NetworkComponent,
-    Training,
-)
+from ._component import GAUSSIAN_PROCESS, MEAN, NETWORK, Component, Training
+from ._components import GaussianProcessComponent, MeanComponent, NetworkComponent
 from ._ensemble import Ensemble
 from ._stacking import Weights
 

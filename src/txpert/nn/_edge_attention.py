@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch_geometric.utils import softmax
 
 from ._gatv2 import weight_bias
-from ._messages import in_float32, per_head, softmax
+from ._messages import in_float32, per_head
 from ._provenance import ProvenanceEdges
 
 
@@ -94,7 +95,7 @@ class _Attend(torch.autograd.Function):
             product.mul_(query[nodes].index_select(0, local))
             score = product.view(len(origin), n_heads, -1).sum(-1)
             score += bias[incoming]
-            alpha = softmax(score, local, nodes.stop - nodes.start)
+            alpha = softmax(score, local, num_nodes=nodes.stop - nodes.start)
             attention[incoming] = alpha
             out[nodes].index_add_(0, local, per_head(value.index_select(0, origin), alpha))
         ctx.save_for_backward(key, query, value, feature, attention)

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch_geometric.utils import softmax
 
 from ._edges import Hop
-from ._messages import in_float32, per_head, softmax
+from ._messages import in_float32, per_head
 
 _SLOPE = 0.2
 """Negative slope of the LeakyReLU within GATv2's score."""
@@ -100,7 +101,7 @@ class _Attend(torch.autograd.Function):
             e = F.leaky_relu_(s, _SLOPE) @ score
             if bias is not None:
                 e += bias[incoming]
-            alpha = softmax(e, local, nodes.stop - nodes.start)
+            alpha = softmax(e, local, num_nodes=nodes.stop - nodes.start)
             attention[incoming] = alpha
             out[nodes].index_add_(0, local, per_head(x, alpha))
         ctx.save_for_backward(source, target, score, attention)

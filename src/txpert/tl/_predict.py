@@ -10,7 +10,7 @@ from mudata import MuData
 from txpert._constants import BATCH, CELL_LINE, DELTA, MODALITY, PERTURBATION
 from txpert._options import check_name
 from txpert.model import TxPertModel
-from txpert.model._components import NETWORK
+from txpert.model._component import NETWORK
 from txpert.model._registered import unregistered_on_failure
 
 from ._read import read_now

@@ -15,7 +15,7 @@ from txpert.effects._design import STRATEGIES, Design, Strategy
 from txpert.effects._line_effects import contexts_of
 from txpert.model import TxPertModel
 from txpert.model._additive import single_targets
-from txpert.model._components import MEASURED
+from txpert.model._component import MEASURED
 from txpert.model._explanation import one_context
 from txpert.model._fit import check_whole
 

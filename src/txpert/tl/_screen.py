@@ -15,7 +15,7 @@ from txpert._types import FloatArray, IntArray
 from txpert.data._tokens import encode_targets, parse_targets
 from txpert.model import TxPertModel
 from txpert.model._additive import Asked, single_targets
-from txpert.model._components import COMPOSED, NEW
+from txpert.model._component import COMPOSED, NEW
 from txpert.model._explanation import one_context
 from txpert.model._fit import check_whole
 
