@@ -170,6 +170,7 @@ def run(name: str, theirs: bool) -> tuple[np.ndarray, float, float]:
         target=measure, args=(name, theirs, other)
     )
     process.start()
+    other.close()
     result = ours.recv()
     process.join()
     return result

@@ -30,6 +30,7 @@ from txpert.effects._gene_kernels import GeneKernels
 from txpert.effects._gene_process import GeneGaussianProcess
 from txpert.effects._measured_effects import MeasuredEffects
 from txpert.graph import KnowledgeGraph
+from txpert.graph._joint import named_for
 
 Scores = dict[str, float]
 GRAPHS = {
@@ -74,7 +75,8 @@ class Screen:
         """Return kernels on some of the graphs, made once."""
         if names not in self._kernels:
             anchors = pd.Index(np.unique(self.name), dtype=object)
-            self._kernels[names] = GeneKernels([self.graphs[n] for n in names], {}, anchors)
+            graphs, _ = named_for([self.graphs[n] for n in names], list(anchors))
+            self._kernels[names] = GeneKernels(graphs, {}, anchors)
         return self._kernels[names]
 
     def predict(self, train: np.ndarray, test: np.ndarray, graphs: tuple[str, ...]) -> np.ndarray:

@@ -14,7 +14,9 @@ from txpert.effects._gene_kernels import GeneKernels, check_tables
 from txpert.effects._gene_process import GeneGaussianProcess
 from txpert.effects._measured_effects import MeasuredEffects
 from txpert.graph import KnowledgeGraph
+from txpert.graph._joint import named_for
 from txpert.graph._knowledge_graph import as_graphs
+from txpert.graph._names import other_names
 
 from ._base import SumOfPartsBaseline
 from ._registry import register_baseline
@@ -71,7 +73,8 @@ class KernelBaseline(SumOfPartsBaseline):
 
     def _learn(self, effects: Effects, table: ConditionTable) -> None:
         targets = pd.Index(sorted({t for label in effects.targets for t in label}))
-        kernels = GeneKernels(self.graphs, self.features or {}, targets)
+        graphs, _ = named_for(self.graphs, list(targets))
+        kernels = GeneKernels(graphs, self.features or {}, targets)
         if not kernels.knows(targets).any():
             raise ValueError(
                 f"The graphs and features hold none of the {len(targets)} training targets, such "
@@ -84,4 +87,6 @@ class KernelBaseline(SumOfPartsBaseline):
         self._effects, self._kernels = effects, kernels
 
     def _unseen(self, targets: list[str]) -> FloatArray:
-        return self.process_.predict([(target,) for target in targets], self._kernels).mean
+        names = other_names(self._kernels.nodes, targets)
+        asked = [(names.get(target, target),) for target in targets]
+        return self.process_.predict(asked, self._kernels).mean

@@ -14,8 +14,9 @@ from txpert._types import FloatArray
 from txpert.data import ConditionTable
 from txpert.effects._effects import Effects
 from txpert.graph import KnowledgeGraph, to_scipy
-from txpert.graph._joint import share_nodes
+from txpert.graph._joint import named_for, share_nodes
 from txpert.graph._knowledge_graph import as_graphs
+from txpert.graph._names import other_names
 
 from ._base import SumOfPartsBaseline
 from ._registry import register_baseline
@@ -87,8 +88,9 @@ class NeighborsBaseline(SumOfPartsBaseline):
         super().__init__(data)
 
     def _learn(self, effects: Effects, table: ConditionTable) -> None:
-        adjacency, nodes = _mean_adjacency(self.graphs)
-        if not nodes.isin([t for label in effects.targets for t in label]).any():
+        targets = {t for label in effects.targets for t in label}
+        adjacency, nodes = _mean_adjacency(named_for(self.graphs, targets)[0])
+        if not nodes.isin(targets).any():
             raise ValueError(
                 f"The graphs hold none of the training targets, such as "
                 f"{effects.targets[0][0]!r}. Both must use the same gene symbols."
@@ -127,7 +129,8 @@ class NeighborsBaseline(SumOfPartsBaseline):
 
     def _incoming(self, targets: list[str]) -> sparse.csr_array:
         """Return the weights of edges into targets, shape ``(n_targets, n_genes_trained_on)``."""
-        into = self._nodes.get_indexer(pd.Index(targets))
+        names = other_names(self._nodes, targets)
+        into = self._nodes.get_indexer(pd.Index([names.get(t, t) for t in targets]))
         source = self._nodes.get_indexer(self._genes)
         row, column = np.flatnonzero(into >= 0), np.flatnonzero(source >= 0)
         held = self._adjacency[source[column]][:, into[row]].T.tocoo()

@@ -90,8 +90,9 @@ def _one_gene(names: list[str], known: pd.Index, others: Mapping[str, str]) -> d
     if left:
         exact = frozenset(known)
         symbols = map_genes([*left, *(name.upper() for name in left)])["symbol"]
-        strange = [gene for gene in map(str, known) if gene.startswith("ENS")]
-        of_symbol = {s: str(g) for g, s in map_genes(strange)["symbol"].dropna().items()}
+        of_known = map_genes(known[~known.isin(["", *left])].astype(str))["symbol"].dropna()
+        of_known = of_known[~of_known.duplicated(keep=False)]
+        of_symbol = {symbol: str(gene) for gene, symbol in of_known.items()}
         for name in left:
             candidates = (symbols[name], symbols[name.upper()])
             symbol = next((s for s in candidates if isinstance(s, str)), None)

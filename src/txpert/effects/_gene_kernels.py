@@ -153,6 +153,12 @@ class GeneKernels:
                 kernel[alone, at[alone]] = 1
                 yield kernel
 
+    @property
+    def nodes(self) -> pd.Index:
+        """Genes of the graphs and of the features."""
+        held = [graph.nodes for graph in self._graphs]
+        return pd.Index(sorted(set().union(*held, *(t.index for t in self._tables.values()))))
+
     def knows(self, genes: pd.Index) -> BoolArray:
         """Say which genes have an edge or features, ``(n_genes,)``."""
         found = np.zeros(len(genes), dtype=bool)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +13,34 @@ from txpert._types import BoolArray
 
 from ._arrays import EdgeArrays, Positions, Weights, concatenate
 from ._knowledge_graph import KnowledgeGraph
+from ._names import other_names
 from ._reports import named
+
+
+def named_for(
+    graphs: Sequence[KnowledgeGraph], genes: Collection[str]
+) -> tuple[list[KnowledgeGraph], dict[str, str]]:
+    """Name nodes as a screen does, where a graph has the symbols of another year.
+
+    Parameters
+    ----------
+    graphs
+        Graphs.
+    genes
+        Genes of the screen, such as its targets.
+
+    Returns
+    -------
+    The graphs, and the names that nodes had by gene (:func:`txpert.graph._names.other_names`).
+    """
+    found: dict[str, str] = {}
+    renamed = []
+    for graph in graphs:
+        names = other_names(graph.nodes, genes)
+        found |= names
+        back = {node: gene for gene, node in names.items()}
+        renamed.append(graph.rename(back) if back else graph)
+    return renamed, found
 
 
 @dataclass(frozen=True)

@@ -245,6 +245,22 @@ class KnowledgeGraph:
         step = f"match({len(found)} genes found)"
         return self.derive(self.arrays.renumber(position), step, nodes=found.index)
 
+    def rename(self, names: Mapping[str, str]) -> KnowledgeGraph:
+        """Give nodes other names.
+
+        Parameters
+        ----------
+        names
+            New names by old ones; nodes that are not among them keep theirs.
+
+        Raises
+        ------
+        ValueError
+            If two nodes would have one name.
+        """
+        nodes = [names.get(node, node) for node in self.nodes]
+        return self.derive(self.arrays, f"rename({len(names)} genes)", nodes=nodes)
+
     def reverse(self) -> KnowledgeGraph:
         """Reverse the direction of every edge."""
         return self.derive(self.arrays.reverse(), "reverse()")

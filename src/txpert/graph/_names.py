@@ -113,6 +113,45 @@ def match_names(known: pd.Index, genes: Iterable[str]) -> pd.Series:
     return found
 
 
+def other_names(known: Iterable[str], genes: Iterable[str]) -> dict[str, str]:
+    """Find genes that are known by the symbol of another year.
+
+    Parameters
+    ----------
+    known
+        Names of genes, such as the nodes of a graph.
+    genes
+        Genes looked up, such as the targets of a screen.
+
+    Returns
+    -------
+    The known name by gene. Genes that are known are left out, and so is whatever is ambiguous: an
+    alias of two genes, two names of one gene on either side, a name that is itself looked up.
+
+    Examples
+    --------
+    >>> other_names(["AARS1", "KMT2B"], ["AARS", "MLL2", "KMT2B"])
+    {'AARS': 'AARS1'}
+    """
+    wanted, held = pd.Index(list(genes), dtype=object), pd.Index(list(known), dtype=object)
+    lost, free = wanted.difference(held), held.difference(wanted)
+    if lost.empty or free.empty:
+        return {}
+    symbol_of = [_year_apart(names) for names in (lost, free)]
+    lost_by, free_by = (
+        pd.Series(s.index, index=s.to_numpy())[~s.duplicated(keep=False).to_numpy()]
+        for s in symbol_of
+    )
+    both = lost_by.index.intersection(free_by.index)
+    return dict(sorted(zip(lost_by[both], free_by[both], strict=True)))
+
+
+def _year_apart(names: pd.Index) -> pd.Series:
+    """Return the current symbols of names that are one, or an alias of one."""
+    report = map_genes(names)
+    return report.loc[report["kind"].isin(["symbol", "alias"]), "symbol"]
+
+
 def _known_parts(names: pd.Index, known: pd.Index) -> pd.Index:
     """Replace combinations of known genes by their parts."""
     joined = names[~names.isin(known) & names.str.contains(_SEPARATOR)]

@@ -12,6 +12,7 @@ import torch
 from scvi import settings
 
 from txpert.graph import KnowledgeGraph, spectral_embedding
+from txpert.graph._names import other_names
 from txpert.nn import GraphTensors, Nodes
 
 LEARNED, SPECTRAL = "learned", "spectral"
@@ -105,7 +106,9 @@ def check_overlap(
 
 
 def read_node_inputs(
-    node_inputs: NodeInputs | None, graphs: Sequence[KnowledgeGraph]
+    node_inputs: NodeInputs | None,
+    graphs: Sequence[KnowledgeGraph],
+    targets: Sequence[str] = (),
 ) -> list[str | dict[str, Any]]:
     """Check what describes the nodes, and bring it into a form that can be saved.
 
@@ -116,6 +119,9 @@ def read_node_inputs(
         spectral where graphs have edges.
     graphs
         Graphs that spectral coordinates are computed of.
+    targets
+        Targets of the screen, whose names are used where features have the symbols of another
+        year.
 
     Returns
     -------
@@ -141,7 +147,7 @@ def read_node_inputs(
     )
     if not given:
         raise ValueError("node_inputs is empty; 'learned' gives every gene a row to learn.")
-    return [_read(item, graphs) for item in given]
+    return [_read(item, graphs, targets) for item in given]
 
 
 def feature_genes(node_inputs: Sequence[str | Mapping[str, Any]]) -> list[str]:
@@ -174,11 +180,14 @@ def given_features(node_inputs: Sequence[str | Mapping[str, Any]]) -> dict[str, 
     }
 
 
-def _read(item: NodeInput, graphs: Sequence[KnowledgeGraph]) -> str | dict[str, Any]:
+def _read(
+    item: NodeInput, graphs: Sequence[KnowledgeGraph], targets: Sequence[str]
+) -> str | dict[str, Any]:
     if isinstance(item, Mapping):
         return dict(item)
     if isinstance(item, pd.DataFrame):
-        return _features(item)
+        names = other_names(item.index.astype(str), targets)
+        return _features(item.rename(index={row: gene for gene, row in names.items()}))
     if isinstance(item, str) and item == LEARNED:
         return item
     if isinstance(item, str) and item == SPECTRAL:

@@ -23,11 +23,13 @@ from txpert._repr import as_html, as_text, listed
 from txpert.data import ConditionTable
 from txpert.data._controls import Matching
 from txpert.data._keys import check_anndata
+from txpert.data._meant import warn_of_meant
 from txpert.data._own_controls import Embed
 from txpert.data._screen import Screen, read_split
 from txpert.data._tokens import parse_targets
 from txpert.effects._confidence import Confidence
 from txpert.effects._gene_kernels import GeneKernels
+from txpert.graph._joint import named_for
 from txpert.graph._knowledge_graph import Graphs, as_graphs
 from txpert.nn import EncoderConfig
 from txpert.nn._combination import CombinationName
@@ -208,9 +210,12 @@ class TxPertModel(
                 basal = ControlEmbedding.to_dict(self.conditions.controls)
         self._anchors = targets
         self.graphs = as_graphs(graphs)
-        self._node_inputs = node_inputs = read_node_inputs(node_inputs, self.graphs)
-        described = feature_genes(node_inputs)
         loading = extra_nodes is not None
+        if not loading:
+            self.graphs, otherwise = named_for(self.graphs, targets)
+            warn_of_meant(otherwise, settings.warnings_stacklevel)
+        self._node_inputs = node_inputs = read_node_inputs(node_inputs, self.graphs, targets)
+        described = feature_genes(node_inputs)
         self.nodes, extra_nodes = node_vocabulary(self.graphs, [*targets, *described], extra_nodes)
         tensors = graph_tensors(self.graphs, self.nodes)
         if not loading:

@@ -183,7 +183,7 @@ class PredictionMixin:
         embed = None if self._embedding is None else self._embedding.embed
         profiles = given_or(self.control_profiles, controls, keys, arguments["layer"], embed)
         clip = clip and not profiles.of_effects
-        perturbations = self._meant(perturbations, profiles)
+        perturbations, asked = self._meant(perturbations, profiles)
         profiles, obs, context = lay_out(
             profiles.pooled(self.matching),
             perturbations,
@@ -204,6 +204,8 @@ class PredictionMixin:
                 confidence = self._confidence()
             if return_confidence:
                 expected = expected_scores(self._ensemble(), confidence, obs)
+        if asked is not None:
+            obs[PERTURBATION] = asked
         predicted = profiles.prediction_from_delta(obs, context, delta, clip=clip)
         if no_node.any():
             predicted.obs["unknown_target"] = no_node
@@ -240,17 +242,27 @@ class PredictionMixin:
 
     def _meant(
         self, perturbations: str | Sequence[str] | pd.DataFrame, profiles: ControlProfiles
-    ) -> str | Sequence[str] | pd.DataFrame:
-        """Return labels written with the names of nodes, and say which were meant."""
-        if isinstance(perturbations, pd.DataFrame):
-            return perturbations  # each row is named as asked for, in what comes back too
-        if isinstance(perturbations, str):
-            perturbations = [perturbations]
-        labels = check_names("perturbations", perturbations)
+    ) -> tuple[Sequence[str] | pd.DataFrame, list[str] | None]:
+        """Return labels written with the names of nodes, and say which were meant.
+
+        Second, the names that the rows of a frame keep in what comes back.
+        """
         known = self.nodes.append(pd.Index(profiles.labels, dtype=object))
+        if isinstance(perturbations, pd.DataFrame):
+            if PERTURBATION not in perturbations:
+                return perturbations, None
+            labels = perturbations[PERTURBATION].astype(str).tolist()
+        else:
+            given = [perturbations] if isinstance(perturbations, str) else perturbations
+            labels = check_names("perturbations", given)
         read = meant(labels, known, self._gene_ids())
         warn_of_meant(read, settings.warnings_stacklevel + 1)
-        return [read.get(label, label) for label in labels]
+        written = [read.get(label, label) for label in labels]
+        if not isinstance(perturbations, pd.DataFrame):
+            return written, None
+        if not read:
+            return perturbations, None
+        return perturbations.assign(**{PERTURBATION: written}), labels
 
     def _without_node(self, obs: pd.DataFrame, unknown: str) -> BoolArray:
         """Say which conditions have a target that is no node; warn, or raise if asked to."""

@@ -11,16 +11,19 @@ from typing import Any, TypeVar
 import pandas as pd
 from anndata import AnnData
 from mudata import MuData
+from scvi import settings
 from scvi.data import AnnDataManager
 
 from txpert._constants import CELL_LINE, CONTROL, PERTURBATION, SPLIT, TRAIN
 from txpert.data import ConditionTable
+from txpert.data._meant import warn_of_meant
 from txpert.data._tokens import canonical_label, parse_targets
 from txpert.effects._contributions import training_effects
 from txpert.effects._gene_kernels import GeneKernels
 from txpert.effects._line_effects import contexts_of
 from txpert.effects._refit import refit, training_rows
 from txpert.graph import KnowledgeGraph
+from txpert.graph._joint import named_for
 from txpert.graph._knowledge_graph import Graphs, as_graphs
 
 from ._component import GAUSSIAN_PROCESS, MEAN, NETWORK, Training
@@ -145,6 +148,9 @@ class UpdateMixin:
         if now != before:
             raise ValueError(f"The graphs must be named {before}, as in training, not {now}.")
         ensemble = self._ensemble()
+        targets = sorted({*self._anchors, *ensemble.targets})
+        given, otherwise = named_for(given, targets)
+        warn_of_meant(otherwise, settings.warnings_stacklevel)
         kept = [name for name in self.components if name != NETWORK]
         options = {**self.init_params_["non_kwargs"], "graphs": given, "components": kept}
         in_graphs = {gene for graph in given for gene in graph.nodes}
@@ -152,8 +158,8 @@ class UpdateMixin:
         registry = None if self.adata is not None else self.registry
         make: Callable[..., Model] = type(self)
         model = make(self.adata, registry=registry, **options)
-        model._anchors = sorted({*self._anchors, *ensemble.targets})
-        anchors = pd.Index(model._anchors, dtype=object)
+        model._anchors = targets
+        anchors = pd.Index(targets, dtype=object)
         process = ensemble.process
         assert process is not None
         among = model._kernels_among(anchors).among(process.process.rows.targets)
