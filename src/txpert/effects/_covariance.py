@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,6 +23,8 @@ _OWN = 0.01
 _ROUNDING = 1e-5
 """Kernels are computed in single precision: without so much more on the diagonal they may have
 negative eigenvalues where effects are far larger than noise."""
+_AT_ONCE = 1_024
+"""Rows of a matrix that are looked at together, which bounds the memory in addition to it."""
 _FIXED = 1e-3
 """Spread of what the data say nothing of."""
 _SPREADS = {"total": 2.0, "kernel": 1.0, "context": 1.5, "own": 1.0, "mean": 3.0, "noise": 1.0}
@@ -160,9 +162,15 @@ class Rows:
         return self.contexts.between(self.contexts.contexts)
 
     def subset(self, rows: npt.NDArray[np.integer]) -> Rows:
-        """Return some of the rows; targets and contexts stay as they are."""
+        """Return some of the rows with their targets; contexts stay as they are."""
+        members = self.members[rows]
+        targets = np.flatnonzero(members.sum(axis=0))
         return Rows(
-            self.targets, self.members[rows], self.contexts, self.context[rows], self.noise[rows]
+            self.targets[targets],
+            sparse.csr_array(members[:, targets]),
+            self.contexts,
+            self.context[rows],
+            self.noise[rows],
         )
 
     def expand(self, between_contexts: FloatArray) -> FloatArray:
@@ -171,16 +179,33 @@ class Rows:
             return between_contexts
         return between_contexts[np.ix_(self.context, self.context)]
 
+    @cached_property
+    def single(self) -> bool:
+        """Whether rows are the targets in order, once each."""
+        return is_identity(self.members)
+
     def of_rows(self, between_genes: FloatArray) -> FloatArray:
         """Sum a kernel between targets over those of each pair of rows."""
+        if self.single:
+            return between_genes
         return np.asarray(self.members @ (self.members @ between_genes).T)
 
     def signal(self, variances: Variances, between_genes: FloatArray) -> FloatArray:
-        """Return the covariance through kernels and own parts, given the mixture of kernels."""
+        """Return the covariance through kernels and own parts.
+
+        Parameters
+        ----------
+        variances
+            Of a block.
+        between_genes
+            Mixture of kernels between targets; it is overwritten.
+        """
         factors = self.factors
-        total = self.of_rows(between_genes).astype(between_genes.dtype)
+        total = self.of_rows(between_genes).astype(between_genes.dtype, copy=False)
         total[np.diag_indices(len(self))] *= 1 + _ROUNDING
-        total *= self.expand(np.tensordot(variances.context, factors, axes=1)).astype(total.dtype)
+        by_context = np.tensordot(variances.context, factors, axes=1)
+        for part, pairs in self._blocks(total, by_context):
+            part *= pairs
         own = (self.members @ self.members.T).tocoo()
         row, column = own.coords
         by_context = np.tensordot(variances.own, factors, axes=1)
@@ -190,16 +215,32 @@ class Rows:
         total *= amplitude
         return total
 
+    def _blocks(
+        self, total: FloatArray, between_contexts: FloatArray
+    ) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """Yield some rows of a matrix at a time with values of pairs of contexts for them."""
+        for first in range(0, len(total), _AT_ONCE):
+            some = slice(first, first + _AT_ONCE)
+            if len(between_contexts) == 1:
+                yield total[some], between_contexts.astype(total.dtype)
+            else:
+                pairs = between_contexts[np.ix_(self.context[some], self.context)]
+                yield total[some], pairs.astype(total.dtype)
+
     def amplitude(self, variances: Variances) -> FloatArray:
         """Return the size of effects of each row's context, ``(n_rows,)``."""
         return self.contexts.amplitude(variances.noise)[self.context]
 
     def covariance(self, variances: Variances, between_genes: FloatArray) -> FloatArray:
-        """Return the covariance, given the mixture of kernels between targets."""
+        """Return the covariance, given the mixture of kernels, which is overwritten."""
         total = self.signal(variances, between_genes)
         if variances.mean.any():
-            by_mean = self.expand(np.tensordot(variances.mean, self.factors, axes=1))
-            total += by_mean * np.outer(self.order, self.order)
+            by_context = np.tensordot(variances.mean, self.factors, axes=1)
+            order = self.order.astype(total.dtype)
+            first = 0
+            for part, pairs in self._blocks(total, by_context):
+                part += pairs * np.outer(order[first : first + len(part)], order)
+                first += len(part)
         total[np.diag_indices(len(self))] += self.noise * variances.noise[self.context]
         return total
 
@@ -272,3 +313,14 @@ def membership(targets: Sequence[tuple[str, ...]], genes: pd.Index) -> sparse.cs
     row, column = row[column >= 0], column[column >= 0]
     shape = len(targets), len(genes)
     return sparse.csr_array((np.ones(len(row), np.float32), (row, column)), shape=shape)
+
+
+def is_identity(members: sparse.csr_array) -> bool:
+    """Say whether each perturbation has one target, the gene in its place."""
+    n, n_genes = members.shape
+    return (
+        n == n_genes == members.nnz
+        and bool((members.indices == np.arange(n)).all())
+        and bool((members.data == 1).all())
+        and bool((np.diff(members.indptr) == 1).all())
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +21,10 @@ _WIDTH = 20
 """Diffusion takes so many of the strongest edges into each gene."""
 _MOST_DIRECT = 2_000
 """Anchors up to which direct links have a kernel: it takes all of their eigenvalues."""
-_MOST_KEPT = 250_000_000
-"""Entries of a graph's diffusion that are kept, 1 GB."""
-_ROWS = 1_024
+_MOST_KEPT = 100_000_000
+"""Entries of a graph's diffusion that are kept in memory, 400 MB."""
+_ENTRIES = 8_000_000
+"""Entries of all kernels that are held at a time before they are summed."""
 _FEW = 20
 """Anchors with which direct links are expected to tell as much as diffusion."""
 
@@ -127,8 +129,8 @@ class GeneKernels:
         some._compare_with(anchors)
         return some
 
-    def between(self, left: pd.Index, right: pd.Index) -> Iterator[FloatArray]:
-        """Compare genes with anchors, one kernel after the other.
+    def between(self, left: pd.Index, right: pd.Index) -> FloatArray:
+        """Compare genes with anchors.
 
         Parameters
         ----------
@@ -137,21 +139,19 @@ class GeneKernels:
         right
             Anchors.
 
-        Yields
-        ------
-        ``(len(left), len(right))``, in the order of ``names``.
+        Returns
+        -------
+        ``(n_kernels, len(left), len(right))``, in the order of ``names``.
         """
-        sources: list[_Direct | _Diffusion | _Features] = [
-            *self._direct,
-            *self._diffusions,
-            *self._features,
-        ]
-        at = right.get_indexer(left)
-        for source in sources:
+        found = np.zeros((len(self.names), len(left), len(right)), dtype=np.float32)
+        at, first = right.get_indexer(left), 0
+        for source in [*self._direct, *self._diffusions, *self._features]:
+            some = found[first : first + source.number]
+            source.compare(left, right, some)
             alone = np.flatnonzero(~source.knows(left) & (at >= 0))
-            for kernel in source.between(left, right):
-                kernel[alone, at[alone]] = 1
-                yield kernel
+            some[:, alone, at[alone]] = 1
+            first += source.number
+        return found
 
     def knows(self, genes: pd.Index) -> BoolArray:
         """Say which genes have an edge or features, ``(n_genes,)``."""
@@ -162,17 +162,26 @@ class GeneKernels:
             found |= features.knows(genes)
         return found
 
-    def mixtures(self, left: pd.Index, right: pd.Index, weights: FloatArray) -> list[FloatArray]:
-        """Return sums of the kernels, ``(len(left), len(right))`` for each row of weights."""
-        shape = len(left), len(right)
-        sums = [np.zeros(shape, dtype=np.float32) for _ in weights]
-        for first in range(0, len(left), _ROWS):
-            some = slice(first, first + _ROWS)
-            for column, kernel in enumerate(self.between(left[some], right)):
-                for total, of_mixture in zip(sums, weights, strict=True):
-                    if of_mixture[column] > 0:
-                        total[some] += np.float32(of_mixture[column]) * kernel
+    def mixtures(self, left: pd.Index, right: pd.Index, weights: FloatArray) -> FloatArray:
+        """Return sums of the kernels, ``(len(weights), len(left), len(right))``."""
+        sums = np.empty((len(weights), len(left), len(right)), dtype=np.float32)
+        for rows, some in self.mixed_rows(left, right, weights):
+            sums[:, rows] = some
         return sums
+
+    def mixed_rows(
+        self, left: pd.Index, right: pd.Index, weights: FloatArray
+    ) -> Iterator[tuple[slice, FloatArray]]:
+        """Yield sums of the kernels for some rows at a time, each row of weights a sum."""
+        single = weights.astype(np.float32)
+        width = max(1, len(self.names) * len(right))
+        step = int(np.clip(_ENTRIES // width, 1, max(1, len(left))))
+        for first in range(0, len(left), step):
+            rows = slice(first, first + step)
+            kernels = self.between(left[rows], right)
+            shape = kernels.shape[1:]
+            flat = single @ kernels.reshape(len(self.names), shape[0] * shape[1])
+            yield rows, flat.reshape(len(weights), *shape)
 
 
 def _weighted(graph: KnowledgeGraph) -> KnowledgeGraph:
@@ -183,6 +192,8 @@ def _weighted(graph: KnowledgeGraph) -> KnowledgeGraph:
 
 class _Direct:
     """Squares of the weights of edges between genes and anchors."""
+
+    number = 1
 
     def __init__(self, graph: KnowledgeGraph, anchors: pd.Index) -> None:
         self.nodes = graph.nodes
@@ -200,7 +211,7 @@ class _Direct:
         Similarity-based classification, JMLR 10).
         """
         self.anchors = anchors
-        links = self._pairs(anchors, anchors)
+        links = self._pairs(anchors, anchors).toarray()
         np.fill_diagonal(links, 1)
         values, vectors = np.linalg.eigh(links.astype(np.float64))
         kept = vectors[:, values > 0]
@@ -212,57 +223,65 @@ class _Direct:
     def knows(self, genes: pd.Index) -> BoolArray:
         return np.asarray(genes.isin(self.nodes) | genes.isin(self.anchors))
 
-    def between(self, left: pd.Index, right: pd.Index) -> Iterator[FloatArray]:
+    def compare(self, left: pd.Index, right: pd.Index, found: FloatArray) -> None:
         row, column = self.anchors.get_indexer(left), self.anchors.get_indexer(right)
         known = row >= 0
-        kernel = np.empty((len(left), len(right)), dtype=np.float32)
-        kernel[known] = self._among[np.ix_(row[known], column)]
-        links = self._pairs(left[~known], self.anchors)
-        kernel[~known] = links @ self._projection[:, column]
-        yield kernel
+        found[0, known] = self._among[np.ix_(row[known], column)]
+        found[0, ~known] = self._pairs(left[~known], self.anchors) @ self._projection[:, column]
 
-    def _pairs(self, left: pd.Index, right: pd.Index) -> FloatArray:
-        kernel = np.zeros((len(left), len(right)), dtype=np.float32)
+    def _pairs(self, left: pd.Index, right: pd.Index) -> sparse.csr_array:
         row, column = self.nodes.get_indexer(left), self.nodes.get_indexer(right)
         at, to = np.flatnonzero(row >= 0), np.flatnonzero(column >= 0)
-        kernel[np.ix_(at, to)] = self._links[row[at]][:, column[to]].toarray()
-        return kernel
+        links = self._links[row[at]][:, column[to]].tocoo()
+        entries = links.data, (at[links.coords[0]], to[links.coords[1]])
+        return sparse.csr_array(entries, shape=(len(left), len(right)))
 
 
 class _Diffusion:
-    """Diffusion between genes and anchors, from whichever are fewer."""
+    """Diffusion between genes and anchors, from the anchors as far as they are few."""
+
+    number = len(TIMES)
 
     def __init__(self, graph: KnowledgeGraph, anchors: pd.Index) -> None:
         self._heat = HeatKernel(graph, TIMES)
         self.nodes = self._heat.nodes
         self._anchors = anchors[anchors.isin(self.nodes)]
-        self._kept: FloatArray | None = None
-        self._root: FloatArray | None = None
+
+    @cached_property
+    def _root(self) -> FloatArray:
+        return np.sqrt(self._heat.diagonal())
+
+    @cached_property
+    def _kept(self) -> FloatArray:
+        """Kernel between all nodes and the anchors, ``(n_times, n_nodes, n_anchors)``."""
+        anchors = self.nodes.get_indexer(self._anchors)
+        columns = self._heat.stored_columns(anchors)
+        columns /= self._root[:, :, None]
+        columns /= self._root[:, None, anchors]
+        return columns
 
     def knows(self, genes: pd.Index) -> npt.NDArray[np.bool_]:
         return np.asarray(genes.isin(self.nodes))
 
-    def between(self, left: pd.Index, right: pd.Index) -> Iterator[FloatArray]:
+    def compare(self, left: pd.Index, right: pd.Index, found: FloatArray) -> None:
         row, column = self.nodes.get_indexer(left), self.nodes.get_indexer(right)
         at, to = np.flatnonzero(row >= 0), np.flatnonzero(column >= 0)
-        if self._root is None:
-            self._root = np.sqrt(self._heat.diagonal())
-        if len(TIMES) * len(self.nodes) * len(self._anchors) <= _MOST_KEPT:
-            if self._kept is None:
-                columns = self._heat.columns(self.nodes.get_indexer(self._anchors))
-                self._kept = columns / self._root[:, :, None]
-            found = self._kept[:, row[at]][:, :, self._anchors.get_indexer(right[to])]
-        else:
-            walked = self._heat.columns(row[at])[:, column[to]].transpose(0, 2, 1)
-            found = walked / self._root[:, row[at], None]
-        for root, values in zip(self._root, found, strict=True):
-            kernel = np.zeros((len(left), len(right)), dtype=np.float32)
-            kernel[np.ix_(at, to)] = values / root[column[to]]
-            yield kernel
+        if self.number * len(self.nodes) * len(self._anchors) <= _MOST_KEPT:
+            anchor = self._anchors.get_indexer(right[to])
+            for kernel, kept in zip(found, self._kept, strict=True):
+                kernel[np.ix_(at, to)] = kept[row[at, None], anchor]
+            return
+        walked = self._heat.columns(row[at], column[to])
+        for root, kernel, columns in zip(self._root, found, walked, strict=True):
+            columns /= root[column[to], None]
+            columns /= root[row[at]]
+            kernel[np.ix_(at, to)] = columns.T
 
 
 class _Features:
     """Inner products of features."""
+
+    number = 1
 
     def __init__(self, frame: pd.DataFrame, anchors: pd.Index) -> None:
         centered = frame - frame.mean()
@@ -272,8 +291,8 @@ class _Features:
     def knows(self, genes: pd.Index) -> npt.NDArray[np.bool_]:
         return np.asarray(genes.isin(self._frame.index))
 
-    def between(self, left: pd.Index, right: pd.Index) -> Iterator[FloatArray]:
+    def compare(self, left: pd.Index, right: pd.Index, found: FloatArray) -> None:
         of_left, of_right = (
             self._frame.reindex(genes, fill_value=0.0).to_numpy() for genes in (left, right)
         )
-        yield of_left @ of_right.T
+        found[0] = of_left @ of_right.T

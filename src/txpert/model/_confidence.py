@@ -10,8 +10,8 @@ from txpert._constants import DELTA, PERTURBATION
 from txpert._types import FloatArray, IntArray
 from txpert.data._tokens import parse_targets
 from txpert.effects._confidence import Confidence
-from txpert.effects._gene_process import Posterior
 from txpert.effects._line_effects import contexts_of
+from txpert.effects._posterior import Posterior
 
 from ._components import GAUSSIAN_PROCESS, MEASURED
 from ._ensemble import Ensemble
@@ -44,10 +44,10 @@ def posterior_of(
     if not (return_std or process.process.knows_spread):
         return None
     code, first = groups(obs, list(process.reads))
-    found = process.posterior(obs.iloc[first], return_std=return_std, return_specific=True)
-    mean, std, specific = (None if part is None else part[code] for part in found)
-    assert mean is not None
-    return Posterior(mean, std, specific)
+    found = process.posterior(
+        obs.iloc[first], return_mean=False, return_std=return_std, return_specific=True
+    )
+    return Posterior(*(None if part is None else part[code] for part in found))
 
 
 def calibrate(ensemble: Ensemble | None, components: tuple[str, ...]) -> Confidence:
