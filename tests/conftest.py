@@ -18,6 +18,7 @@ from txpert.graph import KnowledgeGraph
 
 mpl.use("Agg")
 torch.set_num_threads(1)
+os.environ.setdefault("TXPERT_CACHE_GB", "0")  # tests compute, unless they look at what is kept
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 
 SMALL_GAT = {"n_layers": 2, "n_channels": 8, "n_input": 8}

@@ -18,8 +18,8 @@ _NEGLIGIBLE = 1e-7
 _PROBES = 256
 _AT_ONCE = 64
 """Probes at a time, which bounds the memory in addition to the result."""
-_MOST_STORED = 100_000_000
-"""Entries of columns that are kept on disk, 400 MB."""
+_STORED = 1_000_000, 100_000_000
+"""Fewest and most entries of a result that is kept on disk: 4 and 400 MB."""
 
 
 class HeatKernel:
@@ -65,7 +65,8 @@ class HeatKernel:
 
     def stored_columns(self, genes: npt.NDArray[np.integer]) -> FloatArray:
         """Return columns like :meth:`columns`, from disk if they were computed before."""
-        if len(self.times) * len(self.nodes) * len(genes) > _MOST_STORED:
+        size, least, most = len(self.times) * len(self.nodes) * len(genes), *_STORED
+        if not least <= size <= most:
             return self.columns(genes)
         key = digest_of(self._key, genes)
         return computed("heat", key, lambda: {"columns": self.columns(genes)})["columns"]
@@ -77,6 +78,8 @@ class HeatKernel:
         256 vectors z of random signs, always the same ones: right to 9%, and so to 4.5% in the
         root by which kernels are divided. Any positive divisor leaves a kernel positive definite.
         """
+        if len(self.nodes) * _PROBES < _STORED[0]:
+            return self._diagonal()
         key = digest_of(self._key, _PROBES)
         return computed("diagonal", key, lambda: {"diagonal": self._diagonal()})["diagonal"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -67,7 +68,7 @@ class Predicting:
         """Whether the spread of predictions costs little: the inverses are small."""
         return len(self.rows) <= SINGLE
 
-    @property
+    @cached_property
     def variances(self) -> list[Variances]:
         """By block."""
         factors = self.rows.factors

@@ -382,8 +382,8 @@ class NetworkComponent(Component):
         return *super().reads, *batch
 
     def in_batches(self, size: int) -> NetworkComponent:
-        """Return the component that decodes so many conditions at once."""
-        return replace(self, network=replace(self.network, batch_size=size))
+        """Return the component that decodes so many conditions at once, as the module is now."""
+        return replace(self, network=replace(self.network, batch_size=size, fixed=True))
 
     def covers(self, conditions: pd.DataFrame) -> BoolArray:
         """Say of which conditions all targets are nodes."""

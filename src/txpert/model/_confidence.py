@@ -97,5 +97,5 @@ def check_level(level: float | None) -> None:
 def groups(obs: pd.DataFrame, columns: list[str]) -> tuple[IntArray, IntArray]:
     """Return the group of each condition by some columns, and the first condition of each."""
     known = [column for column in columns if column in obs]
-    code = obs.groupby(known, sort=True, observed=True).ngroup().to_numpy(dtype=np.int64)
+    code = obs.groupby(known, sort=False, observed=True).ngroup().to_numpy(dtype=np.int64)
     return code, np.unique(code, return_index=True)[1]
