@@ -3,18 +3,19 @@
 python benchmarks/process_scaling.py --data FOLDER [--only fit screens predict model graphs]
     [--label after] [--repeat] [--results FOLDER]
 
-- fit: kernels and GeneGaussianProcess.fit to simulated effects, smooth over STRING, on 5,000 genes;
-  100 to 9,866 perturbations; STRING alone, with GO, and with BioGRID and IntAct too.
+- fit: kernels and GeneGaussianProcess.fit to simulated effects, smooth over STRING, on 5,000
+  genes; 100 to 9,866 perturbations; STRING alone, with GO, and with BioGRID and IntAct too.
 - screens: the same on K562 (Replogle 2022) with all of STRING's links and GO, both whole.
 - predict: all genes of STRING that training lacks, by the process, after a fit to perturbations
   of K562; first and second time, without and with a standard deviation.
 - model: the same by ``model.predict`` of the default model.
 - graphs: the GO graph over all genes, first and second time with an empty cache.
 
-Every case runs in a process of its own, so that its peak memory is its own. Seconds are of the
-processor (and of the clock), on as many threads as OMP_NUM_THREADS says. Rows are kept under a
-label: those of an earlier version, measured with PYTHONPATH set to it, are its peers. What is
-there is not measured again, unless asked for by --repeat.
+Every case runs in a process of its own, so that its peak memory is its own, and with an empty
+cache folder. Seconds are of the processor (and of the clock), on as many threads as
+OMP_NUM_THREADS says. Rows are kept under a label: those of an earlier version, measured with
+PYTHONPATH set to it, are its peers. What is there is not measured again, unless asked for by
+--repeat.
 """
 
 from __future__ import annotations
@@ -99,6 +100,7 @@ class Watch:
         self.rows: list[Row] = []
 
     def step(self, what: str, action: Callable[[], Any], **more: Any) -> Any:
+        """Run an action, and note what it took."""
         clock, processor = time.perf_counter(), time.process_time()
         found = action()
         row = {"cpu_seconds": time.process_time() - processor}
@@ -137,9 +139,7 @@ def predict(folder: Path, setting: Row, watch: Watch) -> None:
     process, kernels = fitted(graphs, names, delta)
     asked = [(name,) for name in graphs[0].nodes if name not in set(names)]
     for turn in ("first", "second"):
-        watch.step(
-            f"predict, {turn}", lambda: process.predict(asked, kernels), asked=len(asked)
-        )
+        watch.step(f"predict, {turn}", lambda: process.predict(asked, kernels), asked=len(asked))
     for turn in ("first", "second"):
         watch.step(
             f"predict with std, {turn}",
@@ -162,11 +162,9 @@ def model(folder: Path, setting: Row, watch: Watch) -> None:
 
 
 def graphs(folder: Path, setting: Row, watch: Watch) -> None:
-    with tempfile.TemporaryDirectory() as cache:
-        os.environ["TXPERT_CACHE"] = cache
-        tx.graph.go(["JAK2", "STAT1"])  # what is loaded once should not count
-        for turn in ("first", "second"):
-            watch.step(f"GO, all genes, {turn}", tx.graph.go)
+    tx.graph.go(["JAK2", "STAT1"])  # what is loaded once should not count
+    for turn in ("first", "second"):
+        watch.step(f"GO, all genes, {turn}", tx.graph.go)
 
 
 CASES: dict[str, Callable[[Path, Row, Watch], None]] = {
@@ -199,7 +197,9 @@ def measured(folder: Path, setting: Row, queue: Any) -> None:
     """Run a case in a process of its own."""
     quiet()
     watch = Watch()
-    CASES[setting["case"]](folder, setting, watch)
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["TXPERT_CACHE"] = cache
+        CASES[setting["case"]](folder, setting, watch)
     queue.put(watch.rows)
 
 

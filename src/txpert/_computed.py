@@ -107,13 +107,14 @@ def _keep(path: Path, arrays: Arrays, limit: float) -> None:
     """Write arrays, and remove the files used least lately."""
     with contextlib.suppress(OSError):
         with replacing(path) as part, part.open("wb") as file:
-            np.savez(file, sha256=np.array(_digest(arrays)), **arrays)
-        files = [(file.stat(), file) for file in path.parent.glob("*.npz")]
-        left = sum(status.st_size for status, _ in files)
-        for status, file in sorted(files, key=lambda pair: pair[0].st_mtime):
+            whole: dict[str, Any] = {"sha256": np.array(_digest(arrays)), **arrays}
+            np.savez(file, **whole)
+        kept = [(other.stat(), other) for other in path.parent.glob("*.npz")]
+        left = sum(status.st_size for status, _ in kept)
+        for status, other in sorted(kept, key=lambda pair: pair[0].st_mtime):
             if left <= limit:
                 return
-            file.unlink(missing_ok=True)
+            other.unlink(missing_ok=True)
             left -= status.st_size
 
 

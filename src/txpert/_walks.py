@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
@@ -33,7 +31,7 @@ class Walks:
     """
 
     def __init__(
-        self, adjacency: sparse.csr_array, times: Sequence[float], negligible: float
+        self, adjacency: sparse.csr_array, times: npt.ArrayLike, negligible: float
     ) -> None:
         import torch
 
@@ -113,9 +111,7 @@ class Walks:
         return torch.from_numpy(values).to(self._device)
 
 
-def _coefficients(
-    times: npt.NDArray[np.float64], negligible: float
-) -> npt.NDArray[np.float64]:
+def _coefficients(times: npt.NDArray[np.float64], negligible: float) -> npt.NDArray[np.float64]:
     """Return the coefficients of exp(t (x − 1)) in Chebyshev polynomials of x, terms × times."""
     order = np.arange(int(times.max()) + 40)[:, None]
     found = ive(order, times) * np.where(order > 0, 2, 1)

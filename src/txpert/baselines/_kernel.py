@@ -84,4 +84,6 @@ class KernelBaseline(SumOfPartsBaseline):
         self._effects, self._kernels = effects, kernels
 
     def _unseen(self, targets: list[str]) -> FloatArray:
-        return self.process_.predict([(target,) for target in targets], self._kernels).mean
+        mean = self.process_.predict([(target,) for target in targets], self._kernels).mean
+        assert mean is not None
+        return mean

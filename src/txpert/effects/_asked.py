@@ -14,7 +14,8 @@ from scipy import sparse
 from txpert._types import FloatArray
 
 from ._contexts import Context
-from ._covariance import Rows, Variances, is_identity, membership
+from ._covariance import Rows, is_identity, membership
+from ._layout import Variances
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class Asked:
             return [slice(None)]
         return [np.flatnonzero(self.context == c) for c in range(len(self.contexts))]
 
-    def parts(self, variances: Variances, kernels: Sequence[FloatArray]) -> FloatArray:
+    def parts(self, variances: Variances, kernels: FloatArray) -> FloatArray:
         """Return the covariance through each kernel, own parts and mean effects of contexts.
 
         Parameters

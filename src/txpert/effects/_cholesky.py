@@ -47,7 +47,7 @@ class Factor:
 
     @property
     def log_determinant(self) -> float:
-        """log |C|."""
+        """Log |C|."""
         return 2 * float(np.log(np.diagonal(self.lower)).sum())
 
     def inverse(self) -> FloatArray:

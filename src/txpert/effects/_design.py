@@ -12,9 +12,10 @@ import pandas as pd
 from txpert._types import BoolArray, FloatArray
 
 from ._contexts import Context, ContextFactors
-from ._covariance import Rows, Variances, membership
+from ._covariance import Rows, membership
 from ._gene_kernels import GeneKernels
 from ._gene_process import GeneGaussianProcess
+from ._layout import Variances
 
 Strategy = Literal["variance", "d_optimal", "diverse", "random"]
 STRATEGIES: tuple[str, ...] = get_args(Strategy)

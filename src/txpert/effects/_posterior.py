@@ -18,9 +18,10 @@ from txpert._types import FloatArray
 from ._asked import Asked
 from ._cholesky import Factor
 from ._contexts import Context
-from ._covariance import Layout, Rows, Variances
+from ._covariance import Rows
 from ._directions import Directions
 from ._gene_kernels import GeneKernels
+from ._layout import Layout, Variances
 from ._scratch import Scratch
 
 SINGLE = 2_000

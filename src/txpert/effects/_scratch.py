@@ -55,5 +55,5 @@ class Scratch:
         """Return one of the matrices, ``(n, n)``."""
         matrix = np.empty((self._n, self._n), dtype=np.float32)
         self._file.seek(4 * self._n**2 * which)
-        self._file.readinto(matrix.data.cast("B"))  # type: ignore[attr-defined]
+        self._file.readinto(matrix.data.cast("B"))
         return matrix

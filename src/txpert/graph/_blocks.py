@@ -8,6 +8,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from txpert._options import check_number, check_whole
+
 from ._arrays import EdgeArrays, Weights, concatenate
 
 Similarity = Callable[[slice, slice], Weights]
