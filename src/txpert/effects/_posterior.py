@@ -17,7 +17,7 @@ from txpert._types import FloatArray
 
 from ._asked import Asked
 from ._cholesky import Factor
-from ._contexts import Context
+from ._contexts import Context, paired
 from ._covariance import Rows
 from ._directions import Directions
 from ._gene_kernels import GeneKernels
@@ -240,4 +240,4 @@ def _contexts(
         [values] * n if isinstance(values, str) else [str(v) for v in values]
         for values in (cell_line, modality)
     )
-    return [Context(*pair) for pair in zip(lines, modalities, strict=True)]
+    return paired(lines, modalities)
