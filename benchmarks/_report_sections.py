@@ -172,6 +172,33 @@ def evaluation(results: Results) -> str | None:
     return table(pd.DataFrame(lines))
 
 
+def process(results: Results) -> str | None:
+    frame = results.rows("process_scaling")
+    if frame is None or "cpu_seconds" not in frame:
+        return None
+    columns = ["case", "what", "perturbations", "genes", "graphs"]
+    frame = frame[frame["cpu_seconds"].notna()].copy()
+    lines = []
+    for names, part in frame.groupby(columns, sort=False, dropna=False):
+        by_label = part.set_index("label")
+        known = dict(zip(columns, names, strict=True))
+        of_label = {
+            label: by_label.loc[label] if label in by_label.index else None
+            for label in ("before", "after")
+        }
+        line = {"what": f"{known['case']}: {known['what']}"}
+        line |= {name: _whole(known[name]) for name in columns[2:]}
+        for column, title in {"cpu_seconds": "s", "peak_gb": "GB"}.items():
+            for label, row in of_label.items():
+                line[f"{title} {label}"] = "–" if row is None else number(row[column])
+        lines.append(line)
+    return table(pd.DataFrame(lines))
+
+
+def _whole(value: float) -> str:
+    return f"{value:,.0f}" if np.isfinite(value) else "–"
+
+
 def encoders(results: Results) -> str | None:
     found = {}
     for path in sorted(results.folder.glob("encoders_*_nodes.json")):

@@ -82,6 +82,24 @@ bound counts the encoder, the matrix products and one writing of the result; we 
   {kernel_perturbations_ratio} times the bound. As matrix products do most of the work, that is
   much nearer than the passes over cells; fewer rows or evaluations would help most.
 """,
+    "A genome and several graphs": """
+The Gaussian process alone, each case in a process of its own with an empty cache folder
+(`process_scaling.py`). "Before" is the version whose kernels were products of SciPy and whose
+mixtures of kernels were all in memory; "–" was not measured. Seconds are of the processor, on one
+thread; memory is the peak of the whole process, 0.7 GB of it Python and libraries.
+
+- **fit**: simulated effects, smooth over STRING; the graphs are STRING, GO, BioGRID and IntAct,
+  whole. Whatever their number, one matrix of perturbations × perturbations is in memory in addition to
+  the effects: mixtures of kernels for each block of directions are written to a temporary file in
+  one pass over the graphs. Cholesky factors, one a block, are most of the time of the largest
+  fits.
+- **screens**: K562 with all links of STRING, and with GO.
+- **predict**: all other genes of STRING by the process, after a fit to perturbations of K562. The
+  second time what is left is the matrix product of covariances with weights, 2 × asked ×
+  perturbations × genes operations: it bounds 439 perturbations × 7,225 genes.
+- **model**: the same by `model.predict` of the default model, with all that it reports.
+- **graphs**: the GO graph over all genes, the second time from the cache folder.
+""",
     "Cells on disk": """
 `tx.pp.pseudobulk` of raw counts that are normalized in the pass (2,000 genes, a tenth not zero,
 2,000 perturbations × 10 batches). Cost grows in proportion to cells or, where the table of means

@@ -21,6 +21,7 @@ from _report_sections import (
     gears,
     graphs,
     import_time,
+    process,
     streaming,
     training,
 )
@@ -34,6 +35,7 @@ SECTIONS: dict[str, tuple[Callable[[Results], str | None], tuple[str, ...]]] = {
     "Training": (training, ("training_medium", "training_full")),
     "Training beside GEARS": (gears, ("gears_time",)),
     "How cost grows": (scaling, ("scaling",)),
+    "A genome and several graphs": (process, ("process_scaling",)),
     "Cells on disk": (streaming, ("streaming",)),
     "Evaluation and prediction": (evaluation, ("evaluation",)),
     "Encoders": (encoders, ("encoders_2000_nodes", "encoders_9854_nodes")),

@@ -22,6 +22,7 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 mpl.use("Agg")
 torch.set_num_threads(1)
+os.environ.setdefault("TXPERT_CACHE_GB", "0")  # tests compute, unless they look at what is kept
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 
 SMALL_GAT = {"n_layers": 2, "n_channels": 8, "n_input": 8}

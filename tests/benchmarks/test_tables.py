@@ -98,3 +98,10 @@ def test_the_figure_of_the_readme_was_drawn_from_what_is_stored():
     assert score["TxPert"] > score["general"]
     assert (ROOT / "docs" / "_static" / "overview.png").stat().st_size < 200_000
     assert re.search(r"!\[.+\]\(docs/_static/overview\.png\)", (ROOT / "README.md").read_text())
+
+
+def test_costs_of_a_genome_and_several_graphs(script, folder):
+    """The table of the page has the numbers of the Gaussian process."""
+    sections = script("_report_sections")
+    table = sections.process(sections.Results(folder, folder, folder / "COSTS.md"))
+    assert table in (BENCHMARKS / "COSTS.md").read_text()

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from txpert.effects._contexts import Context
-from txpert.effects._covariance import Layout, Rows
+from txpert.effects._covariance import Rows
 from txpert.effects._gene_kernels import GeneKernels
 from txpert.effects._gene_process import GeneGaussianProcess
+from txpert.effects._layout import Layout
 from txpert.effects._left_out import LeftOut
 from txpert.effects._measured_effects import MeasuredEffects
 from txpert.graph import KnowledgeGraph

@@ -89,4 +89,6 @@ class KernelBaseline(SumOfPartsBaseline):
     def _unseen(self, targets: list[str]) -> FloatArray:
         names = other_names(self._kernels.nodes, targets)
         asked = [(names.get(target, target),) for target in targets]
-        return self.process_.predict(asked, self._kernels).mean
+        mean = self.process_.predict(asked, self._kernels).mean
+        assert mean is not None
+        return mean

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,8 @@ from scipy import sparse
 from txpert._types import FloatArray
 
 from ._contexts import Context
-from ._covariance import Rows, Variances, membership
+from ._covariance import Rows, is_identity, membership
+from ._layout import Variances
 
 
 @dataclass(frozen=True)
@@ -62,23 +64,52 @@ class Asked:
             rows, members, shared, factors, np.array([position[c] for c in contexts]), distinct
         )
 
-    @property
+    @cached_property
     def order(self) -> FloatArray:
         """Number of targets."""
         return np.asarray(self.members.sum(axis=1), dtype=np.float32)
 
     def specific(self, variances: Variances, mixture: FloatArray) -> FloatArray:
-        """Return the covariance through kernels and own parts, ``(n_asked, n_rows)``."""
-        covariance = np.asarray((self.rows.members @ (self.members @ mixture).T).T)
-        covariance *= self._expand(variances.context)
-        row, column = self.shared.coords
-        own = np.tensordot(variances.own, self.factors, axes=1)
-        covariance[row, column] += (
-            self.shared.data * own[self.context[row], self.rows.context[column]]
-        )
-        return covariance * self._scale(variances)
+        """Return the covariance through kernels and own parts, ``(n_asked, n_rows)``.
 
-    def parts(self, variances: Variances, kernels: Sequence[FloatArray]) -> FloatArray:
+        Parameters
+        ----------
+        variances
+            Of a block.
+        mixture
+            Of kernels between the asked genes and the targets of training rows; it is overwritten.
+        """
+        covariance = mixture if self.single else np.asarray(self.members @ mixture)
+        if not self.rows.single:
+            covariance = np.asarray((self.rows.members @ covariance.T).T)
+        by_context = self._by_context(variances, variances.context)
+        for rows, values in zip(self.rows_of_contexts, by_context, strict=True):
+            covariance[rows] *= values
+        row, column = self.shared.coords
+        own = self._by_context(variances, variances.own)
+        covariance[row, column] += self.shared.data * own[self.context[row], column]
+        return covariance
+
+    def _by_context(self, variances: Variances, of_factor: FloatArray) -> FloatArray:
+        """Return what covariances have for contexts, ``(n_asked_contexts, n_rows)``."""
+        between = np.tensordot(of_factor, self.factors, axes=1)[:, self.rows.context]
+        sizes = self._known(self.rows.contexts.amplitude(variances.noise))
+        scale = np.outer(sizes, self.rows.amplitude(variances))
+        return np.asarray(between * scale, dtype=np.float32)
+
+    @cached_property
+    def single(self) -> bool:
+        """Whether the genes are asked for one by one, in order."""
+        return is_identity(self.members)
+
+    @cached_property
+    def rows_of_contexts(self) -> list[slice | npt.NDArray[np.integer]]:
+        """Which perturbations are asked for in each context."""
+        if len(self.contexts) == 1:
+            return [slice(None)]
+        return [np.flatnonzero(self.context == c) for c in range(len(self.contexts))]
+
+    def parts(self, variances: Variances, kernels: FloatArray) -> FloatArray:
         """Return the covariance through each kernel, own parts and mean effects of contexts.
 
         Parameters
@@ -90,21 +121,26 @@ class Asked:
 
         Returns
         -------
-        ``(n_kernels + 2, n_asked, n_rows)``; the sum is that of :meth:`specific` and
-        :meth:`general`.
+        ``(n_kernels + 2, n_asked, n_rows)``.
         """
-        by_context = self._expand(variances.context) * self._scale(variances)
+        by_context = self._by_context(variances, variances.context)[self.context]
         found = [
             np.asarray((self.rows.members @ (self.members @ kernel).T).T) * by_context * weight
             for kernel, weight in zip(kernels, variances.kernels, strict=True)
         ]
         nothing = np.zeros((self.members.shape[1], len(self.rows.targets)), dtype=np.float32)
-        return np.stack([*found, self.specific(variances, nothing), self.general(variances)])
+        general = self.order[:, None] * self.general(variances)[self.context]
+        return np.stack([*found, self.specific(variances, nothing), general])
 
     def general(self, variances: Variances) -> FloatArray:
-        """Return the covariance through the mean effects of contexts, ``(n_asked, n_rows)``."""
-        pairs = np.outer(self.order, self.rows.order).astype(np.float32)
-        return pairs * self._expand(variances.mean)
+        """Return the covariance through the mean effects of contexts for one target.
+
+        Returns
+        -------
+        ``(n_asked_contexts, n_rows)``; of several targets it is as many times that.
+        """
+        between = np.tensordot(variances.mean, self.factors, axes=1)[:, self.rows.context]
+        return np.asarray(between * self.rows.order, dtype=np.float32)
 
     def prior(self, variances: Variances) -> FloatArray:
         """Return the variance of kernels and own parts; kernels are 1 on the diagonal."""
@@ -124,16 +160,9 @@ class Asked:
         return self._of_context(self.rows.contexts.amplitude(variances.noise))
 
     def _of_context(self, values: FloatArray) -> FloatArray:
+        return self._known(values)[self.context]
+
+    def _known(self, values: FloatArray) -> FloatArray:
+        """Return values of training contexts for those asked for, 1 for unseen ones."""
         known = dict(zip(self.rows.contexts.contexts, values, strict=True))
-        of_distinct = np.array([known.get(context, 1.0) for context in self.contexts], np.float32)
-        return of_distinct[self.context]
-
-    def _scale(self, variances: Variances) -> FloatArray:
-        """Return the product of sizes of effects, ``(n_asked, n_rows)``."""
-        return np.outer(self.amplitude(variances), self.rows.amplitude(variances)).astype(
-            np.float32
-        )
-
-    def _expand(self, of_factor: FloatArray) -> FloatArray:
-        between = np.tensordot(of_factor, self.factors, axes=1).astype(np.float32)
-        return between[np.ix_(self.context, self.rows.context)]
+        return np.array([known.get(context, 1.0) for context in self.contexts], np.float32)

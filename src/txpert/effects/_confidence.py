@@ -104,6 +104,7 @@ class Confidence:
         posterior = process.predict(
             targets, kernels, cell_line=lines, modality=modalities, return_specific=True
         )
+        assert posterior.mean is not None
         assert posterior.specific is not None
         known = {context: i for i, context in enumerate(process.rows.contexts.contexts)}
         overall = self.means.mean(axis=0)
@@ -152,6 +153,7 @@ def _optimism(process: GeneGaussianProcess, kernels: GeneKernels, observed: Floa
             cell_line=part.cell_line.tolist(),
             modality=part.modality.tolist(),
         ).mean
+        assert predicted is not None
         unseen.append(pearson_delta(predicted, part.delta))
     return float(np.nanmean(np.concatenate(seen)) - np.nanmean(np.concatenate(unseen)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -21,6 +21,17 @@ class Context(NamedTuple):
 
     cell_line: str
     modality: str
+
+
+def paired(lines: Iterable[str], modalities: Iterable[str]) -> list[Context]:
+    """Return the contexts of cell lines and modalities; equal ones are the same object."""
+    known: dict[tuple[str, str], Context] = {}
+    found = []
+    for pair in zip(lines, modalities, strict=True):
+        if pair not in known:
+            known[pair] = Context(*pair)
+        found.append(known[pair])
+    return found
 
 
 @dataclass(frozen=True)

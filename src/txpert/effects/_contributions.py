@@ -70,7 +70,7 @@ class Contributions:
         rows = process.rows
         genes = pd.Index(sorted(set(targets)), dtype=object)
         asked = Asked.of(rows, [targets], genes, [context])
-        between = list(kernels.between(genes, rows.targets))
+        between = kernels.between(genes, rows.targets)
         order, number = rows.order.astype(np.float32), float(asked.order[0])
         scale = np.float32(process.scale.get(context.modality, 1.0))
         weights, removal = [], []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,99 +14,13 @@ from scipy import sparse
 from txpert._types import FloatArray
 
 from ._contexts import Context, ContextFactors
-from ._variances import LogPrior
+from ._layout import Layout, Variances
 
-_TOTAL = 3.0
-"""Expected variance of all kernels, relative to the noise."""
-_OWN = 0.01
-"""Expected variance of a gene's own part, relative to that of all kernels."""
 _ROUNDING = 1e-5
 """Kernels are computed in single precision: without so much more on the diagonal they may have
 negative eigenvalues where effects are far larger than noise."""
-_FIXED = 1e-3
-"""Spread of what the data say nothing of."""
-_SPREADS = {"total": 2.0, "kernel": 1.0, "context": 1.5, "own": 1.0, "mean": 3.0, "noise": 1.0}
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where parameters stand in the vector of log variances.
-
-    Attributes
-    ----------
-    n_kernels, n_factors, n_contexts
-        Numbers of kernels between genes, of context factors and of contexts.
-    """
-
-    n_kernels: int
-    n_factors: int
-    n_contexts: int
-
-    def prior(self, weights: FloatArray, factors: ContextFactors) -> LogPrior:
-        """Return the prior.
-
-        Parameters
-        ----------
-        weights
-            Expected relative variances of the kernels.
-        factors
-            Context factors. Those that training contexts do not tell apart stay as expected.
-        """
-        extra = self.n_factors - 1
-        expected = np.log(factors.expected[1:])
-        noises = self.n_contexts if self.n_contexts > 1 else 0
-        parts = [
-            ("total", np.log([_TOTAL])),
-            ("kernel", np.log(np.asarray(weights) / (np.sum(weights) or 1.0))),
-            ("context", expected),
-            ("own", np.log([_OWN])),
-            ("context", expected),
-            ("mean", np.full(extra, 0.0)),
-            ("noise", np.zeros(noises)),
-        ]
-        center = np.concatenate([values for _, values in parts])
-        spread = np.concatenate([np.full(len(v), _SPREADS[name]) for name, v in parts])
-        for factor in factors.fixed:
-            for first in (1 + self.n_kernels, 2 + self.n_kernels + extra):
-                spread[first + factor - 1] = _FIXED
-            spread[2 + self.n_kernels + 2 * extra + factor - 1] = _FIXED
-        return LogPrior(center, spread)
-
-    def read(self, x: FloatArray) -> Variances:
-        """Return variances from their logarithms."""
-        k, extra = self.n_kernels, self.n_factors - 1
-        at = np.cumsum([1, k, extra, 1, extra, extra])
-        total, kernels, context, own, own_context, mean, noise = np.split(np.exp(x), at)
-        scaled = total * np.r_[1.0, context]
-        return Variances(
-            kernels,
-            scaled,
-            total * own * np.r_[1.0, own_context],
-            np.r_[0.0, mean],
-            noise / np.exp(np.log(noise).mean()) if len(noise) else np.ones(self.n_contexts),
-        )
-
-
-@dataclass(frozen=True)
-class Variances:
-    """Variances in units of the noise.
-
-    Attributes
-    ----------
-    kernels
-        Of each kernel, ``(n_kernels,)``, to be multiplied by one of the next.
-    context, own, mean
-        Of what each context factor goes with: the kernels, a gene's own part, and the mean
-        effect, ``(n_factors,)``.
-    noise
-        By context.
-    """
-
-    kernels: FloatArray
-    context: FloatArray
-    own: FloatArray
-    mean: FloatArray
-    noise: FloatArray
+_AT_ONCE = 1_024
+"""Rows of a matrix that are looked at together, which bounds the memory in addition to it."""
 
 
 @dataclass(frozen=True)
@@ -160,9 +74,15 @@ class Rows:
         return self.contexts.between(self.contexts.contexts)
 
     def subset(self, rows: npt.NDArray[np.integer]) -> Rows:
-        """Return some of the rows; targets and contexts stay as they are."""
+        """Return some of the rows with their targets; contexts stay as they are."""
+        members = self.members[rows]
+        targets = np.flatnonzero(members.sum(axis=0))
         return Rows(
-            self.targets, self.members[rows], self.contexts, self.context[rows], self.noise[rows]
+            self.targets[targets],
+            sparse.csr_array(members[:, targets]),
+            self.contexts,
+            self.context[rows],
+            self.noise[rows],
         )
 
     def expand(self, between_contexts: FloatArray) -> FloatArray:
@@ -171,16 +91,33 @@ class Rows:
             return between_contexts
         return between_contexts[np.ix_(self.context, self.context)]
 
+    @cached_property
+    def single(self) -> bool:
+        """Whether rows are the targets in order, once each."""
+        return is_identity(self.members)
+
     def of_rows(self, between_genes: FloatArray) -> FloatArray:
         """Sum a kernel between targets over those of each pair of rows."""
+        if self.single:
+            return between_genes
         return np.asarray(self.members @ (self.members @ between_genes).T)
 
     def signal(self, variances: Variances, between_genes: FloatArray) -> FloatArray:
-        """Return the covariance through kernels and own parts, given the mixture of kernels."""
+        """Return the covariance through kernels and own parts.
+
+        Parameters
+        ----------
+        variances
+            Of a block.
+        between_genes
+            Mixture of kernels between targets; it is overwritten.
+        """
         factors = self.factors
-        total = self.of_rows(between_genes).astype(between_genes.dtype)
+        total = self.of_rows(between_genes).astype(between_genes.dtype, copy=False)
         total[np.diag_indices(len(self))] *= 1 + _ROUNDING
-        total *= self.expand(np.tensordot(variances.context, factors, axes=1)).astype(total.dtype)
+        by_context = np.tensordot(variances.context, factors, axes=1)
+        for part, pairs in self._blocks(total, by_context):
+            part *= pairs
         own = (self.members @ self.members.T).tocoo()
         row, column = own.coords
         by_context = np.tensordot(variances.own, factors, axes=1)
@@ -190,16 +127,32 @@ class Rows:
         total *= amplitude
         return total
 
+    def _blocks(
+        self, total: FloatArray, between_contexts: FloatArray
+    ) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """Yield some rows of a matrix at a time with values of pairs of contexts for them."""
+        for first in range(0, len(total), _AT_ONCE):
+            some = slice(first, first + _AT_ONCE)
+            if len(between_contexts) == 1:
+                yield total[some], between_contexts.astype(total.dtype)
+            else:
+                pairs = between_contexts[np.ix_(self.context[some], self.context)]
+                yield total[some], pairs.astype(total.dtype)
+
     def amplitude(self, variances: Variances) -> FloatArray:
         """Return the size of effects of each row's context, ``(n_rows,)``."""
         return self.contexts.amplitude(variances.noise)[self.context]
 
     def covariance(self, variances: Variances, between_genes: FloatArray) -> FloatArray:
-        """Return the covariance, given the mixture of kernels between targets."""
+        """Return the covariance, given the mixture of kernels, which is overwritten."""
         total = self.signal(variances, between_genes)
         if variances.mean.any():
-            by_mean = self.expand(np.tensordot(variances.mean, self.factors, axes=1))
-            total += by_mean * np.outer(self.order, self.order)
+            by_context = np.tensordot(variances.mean, self.factors, axes=1)
+            order = self.order.astype(total.dtype)
+            first = 0
+            for part, pairs in self._blocks(total, by_context):
+                part += pairs * np.outer(order[first : first + len(part)], order)
+                first += len(part)
         total[np.diag_indices(len(self))] += self.noise * variances.noise[self.context]
         return total
 
@@ -272,3 +225,14 @@ def membership(targets: Sequence[tuple[str, ...]], genes: pd.Index) -> sparse.cs
     row, column = row[column >= 0], column[column >= 0]
     shape = len(targets), len(genes)
     return sparse.csr_array((np.ones(len(row), np.float32), (row, column)), shape=shape)
+
+
+def is_identity(members: sparse.csr_array) -> bool:
+    """Say whether each perturbation has one target, the gene in its place."""
+    n, n_genes = members.shape
+    return (
+        n == n_genes == members.nnz
+        and bool((members.indices == np.arange(n)).all())
+        and bool((members.data == 1).all())
+        and bool((np.diff(members.indptr) == 1).all())
+    )

@@ -12,9 +12,10 @@ import pandas as pd
 from txpert._types import BoolArray, FloatArray
 
 from ._contexts import Context, ContextFactors
-from ._covariance import Rows, Variances, membership
+from ._covariance import Rows, membership
 from ._gene_kernels import GeneKernels
 from ._gene_process import GeneGaussianProcess
+from ._layout import Variances
 
 Strategy = Literal["variance", "d_optimal", "diverse", "random"]
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
@@ -92,10 +93,10 @@ class Design:
         order = both.order
         within = np.zeros((len(candidates),) * 2)
         across = np.zeros((len(candidates), n))
-        for v in process.variances:
+        for v, mixture in zip(process.variances, mixtures, strict=True):
             known = dict(zip(rows.contexts.contexts, v.noise, strict=True))
             noise = np.array([known.get(c, 1.0) for c in both.contexts.contexts])
-            prior = _prior(both, replace(v, noise=noise), mixtures.pop(0))
+            prior = _prior(both, replace(v, noise=noise), mixture)
             total = prior[:n, :n] + np.diag(rows.noise * noise[both.context[:n]])
             solved = np.linalg.solve(total, np.c_[prior[:n, n:], order[:n]])
             along, solved = solved[:, -1], solved[:, :-1]

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from txpert._constants import N_CELLS, PERTURBATION
 from txpert._types import BoolArray, FloatArray, IntArray
@@ -106,21 +107,20 @@ class Effects:
         Shape ``(n_labels, n_genes)``; 0 for a label without targets.
         """
         known = self.row
-        parts = {label: parse_targets(label) for label in labels if label not in known}
-        new = sorted({target for targets in parts.values() for target in targets} - set(known))
-        effects = {label: self.delta[row] for label, row in known.items()}
+        parts = [(label,) if label in known else parse_targets(label) for label in labels]
+        new = sorted({name for names in parts for name in names} - set(known))
+        effects = self.delta
         if new:
-            values = [self.mean_single] * len(new) if unseen is None else unseen(new)
-            effects |= dict(zip(new, values, strict=True))
-        zero = np.zeros(self.delta.shape[1], dtype=np.float32)
-        return np.stack(
-            [
-                effects[label]
-                if label in known
-                else np.sum([effects[target] for target in parts[label]] or [zero], axis=0)
-                for label in labels
-            ]
-        )
+            of_new = [self.mean_single] * len(new) if unseen is None else unseen(new)
+            effects = np.concatenate([effects, of_new])
+        place = {**known, **{name: len(self.delta) + i for i, name in enumerate(new)}}
+        column = np.array([place[name] for names in parts for name in names], dtype=np.int64)
+        n_parts = np.array([len(names) for names in parts])
+        if (n_parts == 1).all():
+            return np.asarray(effects[column])
+        row = np.repeat(np.arange(len(parts)), n_parts)
+        entries = np.ones(len(row), dtype=effects.dtype), (row, column)
+        return np.asarray(sparse.csr_array(entries, shape=(len(parts), len(effects))) @ effects)
 
     def get(self, label: str) -> FloatArray | None:
         """Return the effect of a perturbation in canonical spelling, if it was trained on."""

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from txpert._types import FloatArray
 
-from ._covariance import Layout, Rows
+from ._covariance import Rows
+from ._layout import Layout
 from ._variances import fit_log_variances, inverse_and_projector
 
 _MOST_ROWS = 750

@@ -6,23 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from scipy import sparse
 
 from txpert._types import BoolArray, FloatArray
 from txpert.graph import KnowledgeGraph
 
-from ._heat import HeatKernel
+from ._kernel_sources import TIMES, Diffusion, Direct, Features
 
-TIMES = (2.0, 8.0)
 _WIDTH = 20
 """Diffusion takes so many of the strongest edges into each gene."""
 _MOST_DIRECT = 2_000
 """Anchors up to which direct links have a kernel: it takes all of their eigenvalues."""
-_MOST_KEPT = 250_000_000
-"""Entries of a graph's diffusion that are kept, 1 GB."""
-_ROWS = 1_024
+_ENTRIES = 8_000_000
+"""Entries of all kernels that are held at a time before they are summed."""
 _FEW = 20
 """Anchors with which direct links are expected to tell as much as diffusion."""
 
@@ -87,7 +83,7 @@ class GeneKernels:
         anchors: pd.Index,
     ) -> None:
         self._graphs = [_weighted(graph) for graph in graphs if graph.n_edges]
-        self._diffusions = [_Diffusion(graph.top_k(_WIDTH), anchors) for graph in self._graphs]
+        self._diffusions = [Diffusion(graph.top_k(_WIDTH), anchors) for graph in self._graphs]
         self._tables = dict(features)
         self._compare_with(anchors)
 
@@ -95,8 +91,8 @@ class GeneKernels:
         """Make what depends on the anchors, which are among those of the diffusions."""
         self.anchors = anchors
         direct = len(anchors) <= _MOST_DIRECT
-        self._direct = [_Direct(graph, anchors) for graph in self._graphs] if direct else []
-        self._features = [_Features(frame, anchors) for frame in self._tables.values()]
+        self._direct = [Direct(graph, anchors) for graph in self._graphs] if direct else []
+        self._features = [Features(frame, anchors) for frame in self._tables.values()]
         self.names = [
             *(f"{graph.name}, direct" for graph in self._graphs if direct),
             *(f"{graph.name}, diffusion {time:g}" for graph in self._graphs for time in TIMES),
@@ -127,8 +123,8 @@ class GeneKernels:
         some._compare_with(anchors)
         return some
 
-    def between(self, left: pd.Index, right: pd.Index) -> Iterator[FloatArray]:
-        """Compare genes with anchors, one kernel after the other.
+    def between(self, left: pd.Index, right: pd.Index) -> FloatArray:
+        """Compare genes with anchors.
 
         Parameters
         ----------
@@ -137,21 +133,24 @@ class GeneKernels:
         right
             Anchors.
 
-        Yields
-        ------
-        ``(len(left), len(right))``, in the order of ``names``.
+        Returns
+        -------
+        ``(n_kernels, len(left), len(right))``, in the order of ``names``.
         """
-        sources: list[_Direct | _Diffusion | _Features] = [
+        found = np.zeros((len(self.names), len(left), len(right)), dtype=np.float32)
+        at, first = right.get_indexer(left), 0
+        sources: list[Direct | Diffusion | Features] = [
             *self._direct,
             *self._diffusions,
             *self._features,
         ]
-        at = right.get_indexer(left)
         for source in sources:
+            some = found[first : first + source.number]
+            source.compare(left, right, some)
             alone = np.flatnonzero(~source.knows(left) & (at >= 0))
-            for kernel in source.between(left, right):
-                kernel[alone, at[alone]] = 1
-                yield kernel
+            some[:, alone, at[alone]] = 1
+            first += source.number
+        return found
 
     @property
     def nodes(self) -> pd.Index:
@@ -168,118 +167,29 @@ class GeneKernels:
             found |= features.knows(genes)
         return found
 
-    def mixtures(self, left: pd.Index, right: pd.Index, weights: FloatArray) -> list[FloatArray]:
-        """Return sums of the kernels, ``(len(left), len(right))`` for each row of weights."""
-        shape = len(left), len(right)
-        sums = [np.zeros(shape, dtype=np.float32) for _ in weights]
-        for first in range(0, len(left), _ROWS):
-            some = slice(first, first + _ROWS)
-            for column, kernel in enumerate(self.between(left[some], right)):
-                for total, of_mixture in zip(sums, weights, strict=True):
-                    if of_mixture[column] > 0:
-                        total[some] += np.float32(of_mixture[column]) * kernel
+    def mixtures(self, left: pd.Index, right: pd.Index, weights: FloatArray) -> FloatArray:
+        """Return sums of the kernels, ``(len(weights), len(left), len(right))``."""
+        sums = np.empty((len(weights), len(left), len(right)), dtype=np.float32)
+        for rows, some in self.mixed_rows(left, right, weights):
+            sums[:, rows] = some
         return sums
+
+    def mixed_rows(
+        self, left: pd.Index, right: pd.Index, weights: FloatArray
+    ) -> Iterator[tuple[slice, FloatArray]]:
+        """Yield sums of the kernels for some rows at a time, each row of weights a sum."""
+        single = weights.astype(np.float32)
+        width = max(1, len(self.names) * len(right))
+        step = int(np.clip(_ENTRIES // width, 1, max(1, len(left))))
+        for first in range(0, len(left), step):
+            rows = slice(first, first + step)
+            kernels = self.between(left[rows], right)
+            shape = kernels.shape[1:]
+            flat = single @ kernels.reshape(len(self.names), shape[0] * shape[1])
+            yield rows, flat.reshape(len(weights), *shape)
 
 
 def _weighted(graph: KnowledgeGraph) -> KnowledgeGraph:
     """Refine a wide graph whose edges weigh the same."""
     wide = graph.n_edges > _WIDTH * graph.n_nodes
     return graph.refine() if wide and np.ptp(graph.weight) == 0 else graph
-
-
-class _Direct:
-    """Squares of the weights of edges between genes and anchors."""
-
-    def __init__(self, graph: KnowledgeGraph, anchors: pd.Index) -> None:
-        self.nodes = graph.nodes
-        weight = (graph.weight / graph.weight.max()) ** 2
-        size = graph.n_nodes, graph.n_nodes
-        links = sparse.csr_array((weight, (graph.target, graph.source)), shape=size)
-        self._links = sparse.csr_array(links.maximum(links.T))
-        self._fix(anchors)
-
-    def _fix(self, anchors: pd.Index) -> None:
-        """Make the kernel between anchors positive semidefinite.
-
-        Links of other genes to anchors go through the same projection, away from the eigenvectors
-        of negative eigenvalues, without which they would not fit that kernel (Chen et al. 2009,
-        Similarity-based classification, JMLR 10).
-        """
-        self.anchors = anchors
-        links = self._pairs(anchors, anchors)
-        np.fill_diagonal(links, 1)
-        values, vectors = np.linalg.eigh(links.astype(np.float64))
-        kept = vectors[:, values > 0]
-        fixed = (kept * values[values > 0]) @ kept.T
-        root = np.sqrt(np.diagonal(fixed))
-        self._among = (fixed / np.outer(root, root)).astype(np.float32)
-        self._projection = (kept @ kept.T / root).astype(np.float32)
-
-    def knows(self, genes: pd.Index) -> BoolArray:
-        return np.asarray(genes.isin(self.nodes) | genes.isin(self.anchors))
-
-    def between(self, left: pd.Index, right: pd.Index) -> Iterator[FloatArray]:
-        row, column = self.anchors.get_indexer(left), self.anchors.get_indexer(right)
-        known = row >= 0
-        kernel = np.empty((len(left), len(right)), dtype=np.float32)
-        kernel[known] = self._among[np.ix_(row[known], column)]
-        links = self._pairs(left[~known], self.anchors)
-        kernel[~known] = links @ self._projection[:, column]
-        yield kernel
-
-    def _pairs(self, left: pd.Index, right: pd.Index) -> FloatArray:
-        kernel = np.zeros((len(left), len(right)), dtype=np.float32)
-        row, column = self.nodes.get_indexer(left), self.nodes.get_indexer(right)
-        at, to = np.flatnonzero(row >= 0), np.flatnonzero(column >= 0)
-        kernel[np.ix_(at, to)] = self._links[row[at]][:, column[to]].toarray()
-        return kernel
-
-
-class _Diffusion:
-    """Diffusion between genes and anchors, from whichever are fewer."""
-
-    def __init__(self, graph: KnowledgeGraph, anchors: pd.Index) -> None:
-        self._heat = HeatKernel(graph, TIMES)
-        self.nodes = self._heat.nodes
-        self._anchors = anchors[anchors.isin(self.nodes)]
-        self._kept: FloatArray | None = None
-        self._root: FloatArray | None = None
-
-    def knows(self, genes: pd.Index) -> npt.NDArray[np.bool_]:
-        return np.asarray(genes.isin(self.nodes))
-
-    def between(self, left: pd.Index, right: pd.Index) -> Iterator[FloatArray]:
-        row, column = self.nodes.get_indexer(left), self.nodes.get_indexer(right)
-        at, to = np.flatnonzero(row >= 0), np.flatnonzero(column >= 0)
-        if self._root is None:
-            self._root = np.sqrt(self._heat.diagonal())
-        if len(TIMES) * len(self.nodes) * len(self._anchors) <= _MOST_KEPT:
-            if self._kept is None:
-                columns = self._heat.columns(self.nodes.get_indexer(self._anchors))
-                self._kept = columns / self._root[:, :, None]
-            found = self._kept[:, row[at]][:, :, self._anchors.get_indexer(right[to])]
-        else:
-            walked = self._heat.columns(row[at])[:, column[to]].transpose(0, 2, 1)
-            found = walked / self._root[:, row[at], None]
-        for root, values in zip(self._root, found, strict=True):
-            kernel = np.zeros((len(left), len(right)), dtype=np.float32)
-            kernel[np.ix_(at, to)] = values / root[column[to]]
-            yield kernel
-
-
-class _Features:
-    """Inner products of features."""
-
-    def __init__(self, frame: pd.DataFrame, anchors: pd.Index) -> None:
-        centered = frame - frame.mean()
-        size = (centered.reindex(anchors).dropna() ** 2).sum(axis=1).mean()
-        self._frame = (centered / np.sqrt(size if size > 0 else 1.0)).astype(np.float32)
-
-    def knows(self, genes: pd.Index) -> npt.NDArray[np.bool_]:
-        return np.asarray(genes.isin(self._frame.index))
-
-    def between(self, left: pd.Index, right: pd.Index) -> Iterator[FloatArray]:
-        of_left, of_right = (
-            self._frame.reindex(genes, fill_value=0.0).to_numpy() for genes in (left, right)
-        )
-        yield of_left @ of_right.T

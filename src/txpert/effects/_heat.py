@@ -1,4 +1,4 @@
-"""The heat kernel of a graph, applied to many columns at a time."""
+"""The heat kernel of a graph between its genes."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
-from scipy.special import ive
 
+from txpert._computed import computed, digest_of
 from txpert._types import FloatArray
+from txpert._walks import Walks
 from txpert.graph import KnowledgeGraph, to_scipy
 
-_BLOCK = 64
-"""Columns diffused at a time, which bounds the memory besides the result."""
 _NEGLIGIBLE = 1e-7
 _PROBES = 256
+_AT_ONCE = 64
+"""Probes at a time, which bounds the memory in addition to the result."""
+_STORED = 1_000_000, 100_000_000
+"""Fewest and most entries of a result that is kept on disk: 4 and 400 MB."""
 
 
 class HeatKernel:
@@ -25,8 +28,7 @@ class HeatKernel:
     .. math:: K_t = e^{-t (I - S)}
 
     with the adjacency S between its genes that have an edge, symmetrized and divided by the roots
-    of both degrees; summed as Chebyshev polynomials of S to a relative error of 1e-6 (Smola and
-    Kondor 2003, doi 10.1007/978-3-540-45167-9_12).
+    of both degrees, to a relative error of 1e-6 (:class:`txpert._walks.Walks`).
 
     Parameters
     ----------
@@ -50,17 +52,24 @@ class HeatKernel:
         scale = sparse.diags_array(1 / np.sqrt(degree[connected]))
         self.nodes: pd.Index = graph.nodes[connected]
         self.times = np.asarray(times, dtype=float)
-        self._twice = sparse.csr_array(2 * (scale @ adjacency @ scale)).astype(np.float32)
+        self._adjacency = sparse.csr_array(scale @ adjacency @ scale)
+        self._walks = Walks(self._adjacency, self.times, _NEGLIGIBLE)
+        matrix = self._adjacency
+        self._key = digest_of(matrix.indptr, matrix.indices, matrix.data, self.times)
 
-    def columns(self, genes: npt.NDArray[np.integer]) -> FloatArray:
-        """Return columns of :math:`K_t`, ``(n_times, n_nodes, n_genes)``, by position of genes."""
-        found = np.empty((len(self.times), len(self.nodes), len(genes)), dtype=np.float32)
-        for first in range(0, len(genes), _BLOCK):
-            some = genes[first : first + _BLOCK]
-            start = np.zeros((len(self.nodes), len(some)), dtype=np.float32)
-            start[some, np.arange(len(some))] = 1
-            found[:, :, first : first + _BLOCK] = self._apply(start, self.times)
-        return found
+    def columns(
+        self, genes: npt.NDArray[np.integer], rows: npt.NDArray[np.integer] | None = None
+    ) -> FloatArray:
+        """Return columns of :math:`K_t`, ``(n_times, n_rows, n_genes)``, all rows by default."""
+        return self._walks.columns(genes, rows)
+
+    def stored_columns(self, genes: npt.NDArray[np.integer]) -> FloatArray:
+        """Return columns like :meth:`columns`, from disk if they were computed before."""
+        size, least, most = len(self.times) * len(self.nodes) * len(genes), *_STORED
+        if not least <= size <= most:
+            return self.columns(genes)
+        key = digest_of(self._key, genes)
+        return computed("heat", key, lambda: {"columns": self.columns(genes)})["columns"]
 
     def diagonal(self) -> FloatArray:
         r"""Estimate the diagonals of :math:`K_t`, ``(n_times, n_nodes)``.
@@ -69,29 +78,16 @@ class HeatKernel:
         256 vectors z of random signs, always the same ones: right to 9%, and so to 4.5% in the
         root by which kernels are divided. Any positive divisor leaves a kernel positive definite.
         """
+        if len(self.nodes) * _PROBES < _STORED[0]:
+            return self._diagonal()
+        key = digest_of(self._key, _PROBES)
+        return computed("diagonal", key, lambda: {"diagonal": self._diagonal()})["diagonal"]
+
+    def _diagonal(self) -> FloatArray:
         rng = np.random.default_rng(0)
+        halves = Walks(self._adjacency, self.times / 2, _NEGLIGIBLE)
         total = np.zeros((len(self.times), len(self.nodes)), dtype=np.float32)
-        for _ in range(0, _PROBES, _BLOCK):
-            signs = rng.choice(np.array([-1, 1], dtype=np.float32), (len(self.nodes), _BLOCK))
-            total += (self._apply(signs, self.times / 2) ** 2).sum(axis=2)
+        for _ in range(0, _PROBES, _AT_ONCE):
+            signs = rng.choice(np.array([-1, 1], dtype=np.float32), (len(self.nodes), _AT_ONCE))
+            total += (halves.apply(signs) ** 2).sum(axis=2)
         return total / np.float32(_PROBES)
-
-    def _apply(self, start: FloatArray, times: npt.NDArray[np.float64]) -> FloatArray:
-        """Return :math:`K_t` times columns, ``(n_times, n_nodes, n_columns)``."""
-        walk, before = start, (self._twice @ start) / 2
-        ended = np.zeros((len(times), *start.shape), dtype=np.float32)
-        for weights in _chebyshev(times):
-            for total, weight in zip(ended, weights, strict=True):
-                if weight > _NEGLIGIBLE:
-                    total += np.float32(weight) * walk
-            further = self._twice @ walk  # 2 S T_n − T_(n−1) of the start
-            further -= before
-            before, walk = walk, further
-        return ended
-
-
-def _chebyshev(times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the coefficients of exp(t (x − 1)) in Chebyshev polynomials of x, terms × times."""
-    order = np.arange(int(times.max()) + 40)[:, None]
-    coefficients = ive(order, times) * np.where(order > 0, 2, 1)
-    return coefficients[(coefficients > _NEGLIGIBLE).any(axis=1)]

@@ -10,9 +10,10 @@ import numpy as np
 from txpert._types import FloatArray
 
 from ._contributions import deviations, row_scale, training_effects
-from ._covariance import Rows, Variances
+from ._covariance import Rows
 from ._gene_kernels import GeneKernels
 from ._gene_process import GeneGaussianProcess
+from ._layout import Variances
 
 Leave = Literal["row", "perturbation"]
 

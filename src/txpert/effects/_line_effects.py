@@ -15,7 +15,7 @@ from txpert._types import FloatArray
 from txpert.data import ConditionTable
 from txpert.data._tokens import parse_targets
 
-from ._contexts import Context
+from ._contexts import Context, paired
 from ._effects import Effects
 
 
@@ -134,4 +134,4 @@ def contexts_of(obs: pd.DataFrame) -> list[Context]:
     """Return cell line and modality of each condition; ``"all"`` where there is no modality."""
     lines = obs[CELL_LINE].astype(str)
     modality = obs[MODALITY].astype(str) if MODALITY in obs else pd.Series(ALL, obs.index)
-    return [Context(*pair) for pair in zip(lines, modality, strict=True)]
+    return paired(lines, modality)

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg
 from scipy.optimize import minimize
 
 from txpert._types import FloatArray
+
+from ._cholesky import Factor
 
 _TOLERANCE = 1e-5
 """Relative change of the cost at which to stop."""
@@ -92,16 +93,17 @@ def fit_log_variances(
 def inverse_and_projector(
     covariance: FloatArray, trend: FloatArray
 ) -> tuple[FloatArray, FloatArray, float]:
-    """Return C⁻¹, C⁻¹ less its part along the trend, and log |C| + log uᵀC⁻¹u."""
-    factor = linalg.cholesky(covariance, lower=True, check_finite=False)
-    (invert,) = linalg.get_lapack_funcs(("potri",), (factor,))
-    inverse = np.tril(invert(factor, lower=True)[0])
-    inverse += np.tril(inverse, -1).T
+    """Return C⁻¹, C⁻¹ less its part along the trend, and log |C| + log uᵀC⁻¹u.
+
+    The covariance is overwritten.
+    """
+    factor = Factor.of(covariance)
+    log_determinant = factor.log_determinant
+    inverse = factor.inverse()
     along = inverse @ trend
     precision = float(trend @ along)
     projector = inverse - np.outer(along, along) / precision
-    log_determinant = 2 * float(np.log(np.diagonal(factor)).sum()) + np.log(precision)
-    return inverse, projector, log_determinant
+    return inverse, projector, log_determinant + float(np.log(precision))
 
 
 def _deviance(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from txpert._computed import computed
 from txpert._options import check_whole
 from txpert._types import FloatArray, IntArray
 
@@ -55,6 +57,12 @@ class EdgeArrays(NamedTuple):
             np.bincount(self.target, minlength=n_nodes),
             np.bincount(self.source, minlength=n_nodes),
         )
+
+
+def computed_edges(kind: str, key: str, build: Callable[[], EdgeArrays]) -> EdgeArrays:
+    """Return edges from the cache folder, else build and keep them (:func:`computed`)."""
+    found = computed(kind, key, lambda: build()._asdict())
+    return EdgeArrays(found["source"], found["target"], found["weight"])
 
 
 def concatenate(parts: list[EdgeArrays]) -> EdgeArrays:

@@ -8,7 +8,6 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from txpert._options import check_number, check_whole
-from txpert._types import BoolArray
 
 from ._arrays import EdgeArrays, Weights, concatenate
 
@@ -17,6 +16,7 @@ Similarity = Callable[[slice, slice], Weights]
 
 # Entries of one block: memory stays the same for any number of genes.
 _BLOCK_ENTRIES = 2**23
+_POSITIVE = np.nextafter(np.float32(0), np.float32(1))
 
 
 def top_per_target(
@@ -32,13 +32,10 @@ def top_per_target(
     for rows in _row_blocks(n):
         block = similarity(rows, slice(0, n))
         np.fill_diagonal(block[:, rows], 0)
-        chosen: BoolArray = block > 0
-        if threshold > 0:
-            chosen &= block >= np.float32(threshold)
+        least = np.full((len(block), 1), max(np.float32(threshold), _POSITIVE))
         if k is not None and k < n:
-            kth = np.partition(block, n - k, axis=1)[:, n - k]
-            chosen &= block >= kth[:, None]
-        target, source = np.nonzero(chosen)
+            least[:, 0] = np.maximum(least[:, 0], np.partition(block, n - k, axis=1)[:, n - k])
+        target, source = np.divmod(np.flatnonzero(block >= least), n)
         edges = EdgeArrays(source, target + rows.start, block[target, source])
         parts.append(edges if k is None else edges.top_k(k))
     return concatenate(parts)

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.special import ive
+from scipy import sparse
 
 from txpert._types import FloatArray, IntArray
+from txpert._walks import Walks
 
 from ._joint import share_nodes
 from ._knowledge_graph import Graphs, KnowledgeGraph, as_graphs
@@ -32,8 +33,7 @@ class Diffusion:
         shared = share_nodes(graphs)
         self.nodes = shared[0].nodes
         mean = sum(_normalized(graph) for graph in shared) / len(shared)
-        self._twice = (2 * mean).astype(np.float32)
-        self._coefficients = _chebyshev(np.asarray(times, dtype=float))
+        self._walks = Walks(sparse.csr_array(mean), times, _NEGLIGIBLE)
 
     def blocks(self, start: IntArray) -> Iterator[tuple[slice, FloatArray]]:
         """Diffuse from some of the nodes at a time.
@@ -49,23 +49,7 @@ class Diffusion:
         """
         for first in range(0, len(start), _BLOCK):
             block = slice(first, first + _BLOCK)
-            yield block, self._walk(start[block])
-
-    def _walk(self, start: IntArray) -> FloatArray:
-        walk = np.zeros((len(self.nodes), len(start)), dtype=np.float32)
-        walk[start, np.arange(len(start))] = 1
-        before = self._twice @ walk
-        before *= 0.5
-        ended = np.zeros((self._coefficients.shape[1], *walk.shape), dtype=np.float32)
-        term = np.empty_like(walk)
-        for weights in self._coefficients:
-            for total, weight in zip(ended, weights, strict=True):
-                if weight > _NEGLIGIBLE:
-                    total += np.multiply(walk, np.float32(weight), out=term)
-            further = self._twice @ walk  # 2 S T_n − T_(n−1) of the start
-            further -= before
-            before, walk = walk, further
-        return ended
+            yield block, self._walks.columns(start[block])
 
 
 def diffusion_kernel(
@@ -126,10 +110,3 @@ def diffusion_kernel(
         rows[:, block] = ended.transpose(0, 2, 1)
     index = chosen.rename("gene")
     return {t: pd.DataFrame(row, index, nodes) for t, row in zip(times, rows, strict=True)}
-
-
-def _chebyshev(times: FloatArray) -> FloatArray:
-    """Return the coefficients of exp(t (x − 1)) in Chebyshev polynomials of x, terms × times."""
-    order = np.arange(int(times.max()) + 40)[:, None]
-    coefficients = ive(order, times) * np.where(order > 0, 2, 1)
-    return coefficients[(coefficients > _NEGLIGIBLE).any(axis=1)]

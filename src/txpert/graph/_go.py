@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ._blocks import top_per_target
 from ._files import FilePath
 from ._go_tables import Ontology, packaged_go, read_annotations, read_obo
-from ._jaccard import jaccard
+from ._jaccard import jaccard_edges
 from ._knowledge_graph import KnowledgeGraph
 from ._names import match_names
 from ._sources import SourceFile, register_source
@@ -108,7 +107,7 @@ def go(
     if genes is not None:
         found = match_names(nodes, genes)
         nodes, members = found.index, members[found.to_numpy()]
-    edges = top_per_target(jaccard(members), len(nodes), k=k, threshold=threshold)
+    edges = jaccard_edges(members, k=k, threshold=threshold)
     origin = "packaged, 2022-09" if annotations is None else repr(str(annotations))
     codes = "all but ND" if evidence is None else "/".join(evidence)
     step = (

@@ -5,11 +5,38 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from ._arrays import Weights
-from ._blocks import Similarity
+from txpert._computed import digest_of
+
+from ._arrays import EdgeArrays, Weights, computed_edges
+from ._blocks import Similarity, top_per_target
 
 # A set that holds more than this fraction of the genes is cheaper to multiply densely.
 _COMMON = 0.05
+_MANY = 2_000
+"""Genes from which on edges are kept on disk."""
+
+
+def jaccard_edges(
+    members: sparse.csr_array, *, k: int | None, threshold: float = 0.0
+) -> EdgeArrays:
+    """Return the strongest edges into each gene by the Jaccard index, kept on disk if many.
+
+    Parameters
+    ----------
+    members
+        Genes × sets, an entry for each membership, shape ``(n_genes, n_sets)``.
+    k, threshold
+        As for :func:`top_per_target`.
+    """
+    n_genes = members.shape[0]
+
+    def build() -> EdgeArrays:
+        return top_per_target(jaccard(members), n_genes, k=k, threshold=threshold)
+
+    if n_genes < _MANY:
+        return build()
+    key = digest_of(members.indptr, members.indices, members.shape, k, threshold)
+    return computed_edges("jaccard", key, build)
 
 
 def jaccard(members: sparse.csr_array) -> Similarity:

@@ -11,10 +11,9 @@ from scipy import sparse
 
 from txpert._options import check_number, check_whole
 
-from ._blocks import top_per_target
 from ._download import fetch
 from ._files import PLAIN, FilePath, open_bytes, open_text
-from ._jaccard import jaccard
+from ._jaccard import jaccard_edges
 from ._knowledge_graph import KnowledgeGraph
 from ._names import is_missing, map_genes, match_names, refuse_mouse
 from ._sources import SourceFile, register_source
@@ -217,5 +216,5 @@ def _connect(
     if genes is not None:
         found = match_names(nodes, genes)
         nodes, members = found.index, members[found.to_numpy()]
-    edges = top_per_target(jaccard(members), len(nodes), k=k, threshold=threshold)
+    edges = jaccard_edges(members, k=k, threshold=threshold)
     return KnowledgeGraph(name, nodes, *edges, provenance=[step])

@@ -15,8 +15,9 @@ from txpert.data._controls import ControlProfiles
 from txpert.data._tokens import canonical_label, parse_targets, without_node
 from txpert.effects._contexts import Context
 from txpert.effects._gene_kernels import GeneKernels
-from txpert.effects._gene_process import GeneGaussianProcess, Posterior
+from txpert.effects._gene_process import GeneGaussianProcess
 from txpert.effects._line_effects import LineEffects, contexts_of
+from txpert.effects._posterior import Posterior
 
 from ._component import (
     ELSEWHERE,
@@ -108,6 +109,7 @@ class GaussianProcessComponent(Component):
         self,
         conditions: pd.DataFrame,
         *,
+        return_mean: bool = True,
         return_std: bool = False,
         return_specific: bool = False,
     ) -> Posterior:
@@ -118,6 +120,7 @@ class GaussianProcessComponent(Component):
             self.kernels,
             cell_line=[context.cell_line for context in contexts],
             modality=[context.modality for context in contexts],
+            return_mean=return_mean,
             return_std=return_std,
             return_specific=return_specific,
         )
@@ -126,7 +129,9 @@ class GaussianProcessComponent(Component):
         self, conditions: pd.DataFrame, profiles: ControlProfiles, context: IntArray
     ) -> FloatArray:
         """Predict Δ by the posterior mean."""
-        return self.posterior(conditions).mean
+        mean = self.posterior(conditions).mean
+        assert mean is not None
+        return mean
 
     def to_dict(self) -> dict[str, Any]:
         """Return variances and weights of the training rows."""
@@ -177,8 +182,8 @@ class NetworkComponent(Component):
         return *super().reads, *batch
 
     def in_batches(self, size: int) -> NetworkComponent:
-        """Return the component that decodes so many conditions at once."""
-        return replace(self, network=replace(self.network, batch_size=size))
+        """Return the component that decodes so many conditions at once, as the module is now."""
+        return replace(self, network=replace(self.network, batch_size=size, fixed=True))
 
     def covers(self, conditions: pd.DataFrame) -> BoolArray:
         """Say of which conditions all targets are nodes."""

@@ -10,8 +10,8 @@ from txpert._constants import DELTA, PERTURBATION
 from txpert._types import FloatArray, IntArray
 from txpert.data._tokens import parse_targets
 from txpert.effects._confidence import Confidence
-from txpert.effects._gene_process import Posterior
 from txpert.effects._line_effects import contexts_of
+from txpert.effects._posterior import Posterior
 
 from ._component import GAUSSIAN_PROCESS, MEASURED
 from ._ensemble import Ensemble
@@ -44,10 +44,10 @@ def posterior_of(
     if not (return_std or process.process.knows_spread):
         return None
     code, first = groups(obs, list(process.reads))
-    found = process.posterior(obs.iloc[first], return_std=return_std, return_specific=True)
-    mean, std, specific = (None if part is None else part[code] for part in found)
-    assert mean is not None
-    return Posterior(mean, std, specific)
+    found = process.posterior(
+        obs.iloc[first], return_mean=False, return_std=return_std, return_specific=True
+    )
+    return Posterior(*(None if part is None else part[code] for part in found))
 
 
 def calibrate(ensemble: Ensemble | None, components: tuple[str, ...]) -> Confidence:
@@ -97,5 +97,5 @@ def check_level(level: float | None) -> None:
 def groups(obs: pd.DataFrame, columns: list[str]) -> tuple[IntArray, IntArray]:
     """Return the group of each condition by some columns, and the first condition of each."""
     known = [column for column in columns if column in obs]
-    code = obs.groupby(known, sort=True, observed=True).ngroup().to_numpy(dtype=np.int64)
+    code = obs.groupby(known, sort=False, observed=True).ngroup().to_numpy(dtype=np.int64)
     return code, np.unique(code, return_index=True)[1]

@@ -219,9 +219,14 @@ class Ensemble:
             if not usable.all():
                 _warn_of_nan([name])
                 rows, found = rows[usable], found[usable]
-            term = scale[rows] * weight[rows, None] * (found - first[rows])
+            whole = len(rows) == len(total)
+            term = found - (first if whole else first[rows])
+            term *= scale[rows] * weight[rows, None]
             sizes[name][rows] = np.linalg.norm(term, axis=1)
-            total[rows] += term
+            if whole:
+                total += term
+            else:
+                total[rows] += term
         return total, pd.DataFrame(sizes)
 
     def in_batches(self, size: int) -> Ensemble:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -29,11 +30,18 @@ class Network:
         Its nodes.
     batch_size
         Conditions decoded at once.
+    fixed
+        Whether the module stays as it is, so that nodes are embedded once.
     """
 
     module: TxPertModule
     nodes: pd.Index
     batch_size: int = 1_024
+    fixed: bool = False
+
+    @cached_property
+    def _embedded(self) -> torch.Tensor:
+        return self.module.embed()
 
     @torch.inference_mode()
     def delta(
@@ -53,7 +61,7 @@ class Network:
         module, profiles = self.module, profiles.filled()
         positions = torch.from_numpy(encode_targets(conditions[PERTURBATION], self.nodes))
         module.eval()
-        embeddings = module.embed()
+        embeddings = self._embedded if self.fixed else module.embed()
         states = module.basal_state(**control_tensors(profiles, np.arange(len(profiles.mean))))
         delta = np.empty((len(conditions), len(profiles.genes)), dtype=np.float32)
         for start in range(0, len(conditions), self.batch_size):

@@ -48,7 +48,7 @@ from ._ensemble import Ensemble
 from ._module import TxPertModule
 from ._record import record, settings_of
 
-_CHUNK = 1_024
+_CHUNK = 4_096
 """Conditions predicted between two steps of the progress bar."""
 _PATIENCE = 2.0
 """Seconds after which a progress bar is shown."""
@@ -232,7 +232,8 @@ class PredictionMixin:
         columns = ensemble.reads
         code, first = groups(obs, columns)
         delta, sizes = _in_chunks(ensemble, obs.iloc[first], profiles, context[first])
-        delta, sizes = delta[code], sizes.iloc[code].reset_index(drop=True)
+        if len(first) < len(obs):
+            delta, sizes = delta[code], sizes.iloc[code].reset_index(drop=True)
         if self.ensemble_ is None:
             return delta, pd.DataFrame(index=obs.index)
         row, column, change = ensemble.target.entries(obs, profiles, context)
@@ -386,15 +387,16 @@ def _in_chunks(
 
     A progress bar is shown once that takes longer than two seconds.
     """
-    parts = []
+    if len(obs) <= _CHUNK:
+        return ensemble.delta(obs, profiles, context)
+    found = np.empty((len(obs), len(profiles.genes)), dtype=np.float32)
+    sizes = []
     with tqdm(
         total=len(obs), desc="Predicting", unit="condition", delay=_PATIENCE, leave=False
     ) as bar:
         for start in range(0, len(obs), _CHUNK):
             rows = slice(start, start + _CHUNK)
-            parts.append(ensemble.delta(obs.iloc[rows], profiles, context[rows]))
-            bar.update(len(parts[-1][0]))
-    if len(parts) == 1:
-        return parts[0]
-    deltas, sizes = zip(*parts, strict=True)
-    return np.concatenate(deltas), pd.concat(sizes, ignore_index=True)
+            found[rows], size = ensemble.delta(obs.iloc[rows], profiles, context[rows])
+            sizes.append(size)
+            bar.update(len(size))
+    return found, pd.concat(sizes, ignore_index=True)

@@ -1,0 +1,127 @@
+"""What kernels between genes come from: links, diffusion and features."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import sparse
+
+from txpert._types import BoolArray, FloatArray
+from txpert.graph import KnowledgeGraph
+
+from ._heat import HeatKernel
+
+TIMES = (2.0, 8.0)
+_MOST_KEPT = 100_000_000
+"""Entries of a graph's diffusion that are kept in memory, 400 MB."""
+
+
+class Direct:
+    """Squares of the weights of edges between genes and anchors."""
+
+    number = 1
+
+    def __init__(self, graph: KnowledgeGraph, anchors: pd.Index) -> None:
+        self.nodes = graph.nodes
+        weight = (graph.weight / graph.weight.max()) ** 2
+        size = graph.n_nodes, graph.n_nodes
+        links = sparse.csr_array((weight, (graph.target, graph.source)), shape=size)
+        self._links = sparse.csr_array(links.maximum(links.T))
+        self._fix(anchors)
+
+    def _fix(self, anchors: pd.Index) -> None:
+        """Make the kernel between anchors positive semidefinite.
+
+        Links of other genes to anchors go through the same projection, away from the eigenvectors
+        of negative eigenvalues, without which they would not fit that kernel (Chen et al. 2009,
+        Similarity-based classification, JMLR 10).
+        """
+        self.anchors = anchors
+        links = self._pairs(anchors, anchors).toarray()
+        np.fill_diagonal(links, 1)
+        values, vectors = np.linalg.eigh(links.astype(np.float64))
+        kept = vectors[:, values > 0]
+        fixed = (kept * values[values > 0]) @ kept.T
+        root = np.sqrt(np.diagonal(fixed))
+        self._among = (fixed / np.outer(root, root)).astype(np.float32)
+        self._projection = (kept @ kept.T / root).astype(np.float32)
+
+    def knows(self, genes: pd.Index) -> BoolArray:
+        return np.asarray(genes.isin(self.nodes) | genes.isin(self.anchors))
+
+    def compare(self, left: pd.Index, right: pd.Index, found: FloatArray) -> None:
+        row, column = self.anchors.get_indexer(left), self.anchors.get_indexer(right)
+        known = row >= 0
+        found[0, known] = self._among[np.ix_(row[known], column)]
+        found[0, ~known] = self._pairs(left[~known], self.anchors) @ self._projection[:, column]
+
+    def _pairs(self, left: pd.Index, right: pd.Index) -> sparse.csr_array:
+        row, column = self.nodes.get_indexer(left), self.nodes.get_indexer(right)
+        at, to = np.flatnonzero(row >= 0), np.flatnonzero(column >= 0)
+        links = self._links[row[at]][:, column[to]].tocoo()
+        entries = links.data, (at[links.coords[0]], to[links.coords[1]])
+        return sparse.csr_array(entries, shape=(len(left), len(right)))
+
+
+class Diffusion:
+    """Diffusion between genes and anchors, from the anchors as far as they are few."""
+
+    number = len(TIMES)
+
+    def __init__(self, graph: KnowledgeGraph, anchors: pd.Index) -> None:
+        self._heat = HeatKernel(graph, TIMES)
+        self.nodes = self._heat.nodes
+        self._anchors = anchors[anchors.isin(self.nodes)]
+
+    @cached_property
+    def _root(self) -> FloatArray:
+        return np.sqrt(self._heat.diagonal())
+
+    @cached_property
+    def _kept(self) -> FloatArray:
+        """Kernel between all nodes and the anchors, ``(n_times, n_nodes, n_anchors)``."""
+        anchors = self.nodes.get_indexer(self._anchors)
+        columns = self._heat.stored_columns(anchors)
+        columns /= self._root[:, :, None]
+        columns /= self._root[:, None, anchors]
+        return columns
+
+    def knows(self, genes: pd.Index) -> npt.NDArray[np.bool_]:
+        return np.asarray(genes.isin(self.nodes))
+
+    def compare(self, left: pd.Index, right: pd.Index, found: FloatArray) -> None:
+        row, column = self.nodes.get_indexer(left), self.nodes.get_indexer(right)
+        at, to = np.flatnonzero(row >= 0), np.flatnonzero(column >= 0)
+        if self.number * len(self.nodes) * len(self._anchors) <= _MOST_KEPT:
+            anchor = self._anchors.get_indexer(right[to])
+            for kernel, kept in zip(found, self._kept, strict=True):
+                kernel[np.ix_(at, to)] = kept[row[at, None], anchor]
+            return
+        walked = self._heat.columns(row[at], column[to])
+        for root, kernel, columns in zip(self._root, found, walked, strict=True):
+            columns /= root[column[to], None]
+            columns /= root[row[at]]
+            kernel[np.ix_(at, to)] = columns.T
+
+
+class Features:
+    """Inner products of features."""
+
+    number = 1
+
+    def __init__(self, frame: pd.DataFrame, anchors: pd.Index) -> None:
+        centered = frame - frame.mean()
+        size = (centered.reindex(anchors).dropna() ** 2).sum(axis=1).mean()
+        self._frame = (centered / np.sqrt(size if size > 0 else 1.0)).astype(np.float32)
+
+    def knows(self, genes: pd.Index) -> npt.NDArray[np.bool_]:
+        return np.asarray(genes.isin(self._frame.index))
+
+    def compare(self, left: pd.Index, right: pd.Index, found: FloatArray) -> None:
+        of_left, of_right = (
+            self._frame.reindex(genes, fill_value=0.0).to_numpy() for genes in (left, right)
+        )
+        found[0] = of_left @ of_right.T
