@@ -43,6 +43,15 @@ def test_progress_bars_can_be_left_out(adata, capfd):
     assert "Ceiling" in shown
 
 
+def test_no_warning_of_the_unseen_line_that_is_asked_for(two_lines, graph, bench, recwarn):
+    two_lines.obs["batch"] = two_lines.obs["batch"].astype(str)
+    quick = {"components": ["mean", "gaussian_process"], "train": SMALL["train"]}
+    recipe = partial(tx.tl.fit_txpert, graphs=graph, **quick)
+    result = bench(two_lines, {"TxPert": recipe}, "unseen_cell_line")
+    assert set(result.runs["status"]) == {"done"}
+    assert not [w for w in recwarn if "was not in training" in str(w.message)]
+
+
 def test_every_model_is_asked_the_same_under_every_split(adata, bench):
     result = bench(adata, {"mean": "mean"}, "unseen_perturbation", [3, 4])
     assert result.models == ["mean", "general"]
