@@ -125,9 +125,9 @@ class Confidence:
 def _optimism(process: GeneGaussianProcess, kernels: GeneKernels, observed: FloatArray) -> float:
     """Return how much better left-out rows are predicted than unseen ones, as Pearson Δ.
 
-    Directions and variances know the rows that are left out in closed form. In fits without a fifth
-    of the targets, with directions of their own, left-out rows are compared with those of the
-    fifth, which were never seen, alone or in a combination.
+    Directions and variances know the rows that are left out in closed form. In fits without a
+    fifth of the targets, with directions of their own, left-out rows are compared with those of
+    the fifth, which were never seen, alone or in a combination.
     """
     rows = training_rows(process, observed)
     names = np.array([target for of in rows.targets for target in of], dtype=object)
