@@ -33,6 +33,25 @@ def test_scores_are_those_of_evaluate(two_lines, make_model, bench):
     pd.testing.assert_frame_equal(scores[columns], expected[columns], check_dtype=False)
 
 
+def test_progress_bars_can_be_left_out(adata, capfd):
+    options = {"task": "unseen_perturbation", "ceiling_repeats": 1}
+    tx.benchmark(adata, {"mean": "mean"}, enable_progress_bar=False, **options)
+    assert capfd.readouterr() == ("", "")
+    tx.benchmark(adata, {"mean": "mean"}, **options)
+    shown = capfd.readouterr().err
+    assert "Benchmark" in shown
+    assert "Ceiling" in shown
+
+
+def test_no_warning_of_the_unseen_line_that_is_asked_for(two_lines, graph, bench, recwarn):
+    two_lines.obs["batch"] = two_lines.obs["batch"].astype(str)
+    quick = {"components": ["mean", "gaussian_process"], "train": SMALL["train"]}
+    recipe = partial(tx.tl.fit_txpert, graphs=graph, **quick)
+    result = bench(two_lines, {"TxPert": recipe}, "unseen_cell_line")
+    assert set(result.runs["status"]) == {"done"}
+    assert not [w for w in recwarn if "was not in training" in str(w.message)]
+
+
 def test_every_model_is_asked_the_same_under_every_split(adata, bench):
     result = bench(adata, {"mean": "mean"}, "unseen_perturbation", [3, 4])
     assert result.models == ["mean", "general"]

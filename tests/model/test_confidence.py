@@ -54,3 +54,22 @@ def test_the_network_alone_has_no_calibration(make_model, adata):
         model.predict("GENE10", interval=0.9)
     with pytest.raises(ValueError, match="gaussian_process"):
         model.predict("GENE10", return_confidence=True)
+
+
+def test_expected_scores_of_combinations_are_those_achieved():
+    """Folds by pairs would leave the parts of a held-out pair in training."""
+    adata = tx.datasets.simulate(66, 80, 15, n_doubles=180, n_controls=300, n_batches=1, seed=0)
+    tx.pp.normalize(adata)
+    tx.pp.split(adata, "unseen_combination", fractions=(0.75, 0.05, 0.2))
+    tx.TxPertModel.setup_anndata(adata)
+    graph = tx.datasets.simulated_graph(adata)
+    model = tx.TxPertModel(adata, graph, components=ENSEMBLE["components"])
+    model.train(enable_progress_bar=False)
+    tx.tl.evaluate(adata, model)
+    scores = adata.uns["txpert"]["metrics"].query("model == 'TxPert'").set_index("perturbation")
+    found = model.predict(list(scores.index), return_confidence=True).obs
+    expected = found.set_index("perturbation")["expected_pearson_delta"]
+    difference = expected - scores["pearson_delta"]
+    assert abs(difference.mean()) < 0.13
+    single = ~difference.index.str.contains("+", regex=False)
+    assert abs(difference[single].mean()) < 0.1

@@ -47,6 +47,16 @@ def test_the_bar_can_be_left_out(adata, make_model, bars, options):
     assert not bars
 
 
+def test_without_a_bar_early_stopping_is_silent(adata, make_model, capfd):
+    model = make_model(adata, epochs=0)
+    stopping = {"early_stopping_patience": 1, "early_stopping_min_delta": 10.0}
+    model.train(max_epochs=9, refit=False, enable_progress_bar=False, **stopping)
+    assert len(model.history["train_loss"]) < 9
+    assert capfd.readouterr() == ("", "")
+    model.train(max_epochs=9, refit=False, **stopping)
+    assert "did not improve" in capfd.readouterr().out
+
+
 def test_long_predictions_have_a_bar_and_short_ones_none(adata, make_model, bars, monkeypatch):
     model = make_model(adata)
     labels = [f"GENE{i}" for i in range(30)]

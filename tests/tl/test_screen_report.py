@@ -117,3 +117,58 @@ def test_retrieval_by_hand():
     assert (table["mean"] == 1).all()
     assert (table["n"] == 4).all()
     assert (replicate_retrieval(delta, ["A", "B", "C", "D"], ["x"] * 4)["n"] == 0).all()
+
+
+@pytest.fixture(scope="module")
+def guided():
+    """Three guides per gene, of which one does not cut: its cells are those of controls."""
+    adata = tx.datasets.simulate(
+        6, 60, 60, n_controls=300, n_batches=2, graph=tx.datasets.toy_graph(), seed=1
+    )
+    tx.pp.normalize(adata)
+    label = adata.obs["perturbation"].astype(str)
+    number = (np.arange(len(label)) % 3 + 1).astype(str)
+    gene = label[~adata.obs["control"]].iloc[0]
+    adata.obs["guide"] = label.replace("control", "NT") + "g" + number
+    adata.obs.loc[adata.obs["guide"] == f"{gene}g2", "guide"] = f"{gene}g1"
+    idle = adata.obs_names[adata.obs["control"]][:40]
+    adata.obs.loc[idle, ["perturbation", "guide"]] = gene, f"{gene}g2"
+    adata.obs.loc[idle, "control"] = False
+    return adata, f"{gene}g2"
+
+
+def test_a_guide_that_does_not_cut_is_found(guided):
+    adata, idle = guided
+    tx.tl.screen_report(adata, guide_key="guide")
+    table = adata.uns[KEY]["guides"].set_index("guide")
+    assert len(table) == 18
+    assert table["r_others"].idxmin() == table["n_de"].idxmin() == idle
+    assert table.loc[table.index != idle, "r_others"].min() > table.loc[idle, "r_others"] + 0.2
+
+
+def test_a_guide_alone_agrees_with_nobody_and_is_its_gene(guided):
+    adata = guided[0].copy()
+    adata.obs["guide"] = adata.obs["perturbation"].astype(str) + "_one"
+    adata.obs.loc[adata.obs["control"], "guide"] = None
+    tx.tl.screen_report(adata, guide_key="guide")
+    report = adata.uns[KEY]
+    assert report["guides"]["r_others"].isna().all()
+    both = report["perturbations"].merge(report["guides"], on=["perturbation", "cell_line"])
+    np.testing.assert_allclose(both["effect_size_x"], both["effect_size_y"], rtol=1e-6)
+    assert (both["n_de_x"] == both["n_de_y"]).all()
+
+
+def test_guides_that_cannot_be_read_are_refused(guided):
+    adata = guided[0].copy()
+    with pytest.raises(KeyError, match="no column 'sgRNA'"):
+        tx.tl.screen_report(adata, guide_key="sgRNA")
+    adata.obs["guide"] = "g1"
+    with pytest.raises(ValueError, match="'g1'"):
+        tx.tl.screen_report(adata, guide_key="guide")
+
+
+def test_no_target_measured_gives_no_warning(guided, recwarn):
+    adata = guided[0].copy()
+    others = ~adata.var_names.isin(adata.obs["perturbation"].unique())
+    assert np.isnan(tx.tl.screen_report(adata[:, others].copy())["median_remaining"]).all()
+    assert not [w for w in recwarn if issubclass(w.category, RuntimeWarning)]

@@ -48,6 +48,7 @@ def benchmark(
     ceiling_repeats: int = 10,
     folder: str | Path | None = None,
     n_jobs: int | Literal["auto"] = 1,
+    enable_progress_bar: bool = True,
     layer: str | None = None,
     perturbation_key: str = PERTURBATION_KEY,
     control_key: str = CONTROL_KEY,
@@ -105,6 +106,8 @@ def benchmark(
         cores and memory allow. With 1 they run one after the other in this process. Cores are
         shared out evenly. Other processes import models, so these must be functions of a
         module, and a script needs ``if __name__ == "__main__":``.
+    enable_progress_bar
+        Whether to show a progress bar of the runs, and of the ceiling; models have their own.
     layer
         Layer of the expression values; ``None`` takes ``X``. Models find them in ``X``.
     perturbation_key, control_key, batch_key, cell_line_key, split_key, modality_key
@@ -167,11 +170,15 @@ def benchmark(
     store = Store(folder)
     data = store.mark("adata", bench.content())
     runs = [Run(name, fold) for fold in folds for name in fitted]
-    records = all_runs(bench, fitted, runs, store, data, n_jobs)
+    records = all_runs(
+        bench, fitted, runs, store, data, n_jobs, enable_progress_bar=enable_progress_bar
+    )
     result = BenchmarkResult(
         pd.concat([records[run.key][1] for run in runs], ignore_index=True),
         pd.DataFrame([records[run.key][0] for run in runs]),
-        _ceilings(bench, folds, store, data, ceiling_repeats),
+        _ceilings(
+            bench, folds, store, data, ceiling_repeats, enable_progress_bar=enable_progress_bar
+        ),
         task.name if isinstance(task, Task) else task,
         baseline,
     )
@@ -239,7 +246,13 @@ def _check_arguments(
 
 
 def _ceilings(
-    bench: Bench, folds: Sequence[Fold], store: Store, data: str | None, n_repeats: int
+    bench: Bench,
+    folds: Sequence[Fold],
+    store: Store,
+    data: str | None,
+    n_repeats: int,
+    *,
+    enable_progress_bar: bool,
 ) -> pd.DataFrame:
     """Return the ceiling of each fold's test perturbations; it is measured once, for all.
 
@@ -251,7 +264,7 @@ def _ceilings(
     stored = store.read("ceiling", key)
     if stored is None:
         shell = bench.shell()
-        ceiling(shell, n_repeats=n_repeats, split=None)
+        ceiling(shell, n_repeats=n_repeats, split=None, enable_progress_bar=enable_progress_bar)
         everything = shell.uns[UNS_KEY]["ceiling"]["perturbations"]
         everything = everything.astype({PERTURBATION: str, CELL_LINE: str})
         store.write("ceiling", key, {}, everything)

@@ -21,6 +21,8 @@ from txpert.evaluation._scoring import SupportsPredict, predicted_delta
 from ._memory import peak_memory, reset_peak
 from ._models import Recipe
 
+_UNSEEN_LINE = ".* was not in training: only what its perturbations"
+"""Start of the warning of an unseen line, which a benchmark asks for on purpose."""
 _INTERRUPTED = "Training was interrupted"
 
 
@@ -127,7 +129,9 @@ def _ask(recipe: Recipe, adata: AnnData, question: Question, seed: int) -> Float
     own = replace(question.controls, mean=question.controls.mean.copy())
     try:
         predictor = _fit(recipe, adata, seed)
-        delta = predicted_delta(predictor, question.conditions.copy(), own)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=_UNSEEN_LINE)
+            delta = predicted_delta(predictor, question.conditions.copy(), own)
     finally:
         scvi.settings.seed = before
     # scvi-tools would keep the cells of every model in memory.

@@ -29,6 +29,8 @@ def all_runs(
     store: Store,
     data: str | None,
     n_jobs: int | str,
+    *,
+    enable_progress_bar: bool = True,
 ) -> dict[tuple[str, int, str], Record]:
     """Read what is stored, run the rest, store it as it comes."""
     marks = {name: store.mark(f"The model {name!r}", model) for name, model in models.items()}
@@ -36,7 +38,13 @@ def all_runs(
     found = {run.key: store.read(run.title, keys[run.key]) for run in runs}
     records = {name: record for name, record in found.items() if record is not None}
     left = [run for run in runs if run.key not in records]
-    with tqdm(total=len(runs), initial=len(records), desc="Benchmark", unit="run") as progress:
+    with tqdm(
+        total=len(runs),
+        initial=len(records),
+        desc="Benchmark",
+        unit="run",
+        disable=not enable_progress_bar,
+    ) as progress:
         for run, reply in _answers(bench, models, left, n_jobs):
             record = scored(bench, run, reply)
             if record[0]["status"] == "done":

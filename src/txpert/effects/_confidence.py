@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from txpert._constants import COMBINATION
 from txpert._types import FloatArray
 from txpert.metrics import pearson_delta
 
@@ -24,9 +23,9 @@ _PENALTY = 10.0
 """Of the ridge regression on standardized features: so many perturbations of the mean score."""
 _FOLDS = 5
 _LEAST = 50
-"""Perturbations from which on five folds say how optimistic left-out rows are."""
+"""Targets from which on five folds say how optimistic left-out rows are."""
 _MANY = 1_000
-"""Perturbations from which on the first of five folds is enough."""
+"""Targets from which on the first of five folds is enough."""
 _MOST_SCORES = 2_000_000
 """Scores that a quantile over all genes is taken of."""
 
@@ -127,26 +126,28 @@ class Confidence:
 def _optimism(process: GeneGaussianProcess, kernels: GeneKernels, observed: FloatArray) -> float:
     """Return how much better left-out rows are predicted than unseen ones, as Pearson Δ.
 
-    Directions and variances know the rows that are left out in closed form. In fits to four fifths
-    of the perturbations, with directions of their own, left-out rows are compared with the fifth
-    that was never seen.
+    Directions and variances know the rows that are left out in closed form. In fits without a
+    fifth of the targets, with directions of their own, left-out rows are compared with those of
+    the fifth, which were never seen, alone or in a combination.
     """
     rows = training_rows(process, observed)
-    names = np.array([COMBINATION.join(targets) for targets in rows.targets], dtype=object)
+    names = np.array([target for of in rows.targets for target in of], dtype=object)
+    owner = np.repeat(np.arange(len(rows.targets)), [len(of) for of in rows.targets])
     code = pd.factorize(names)[0]
     if code.max() + 1 < _LEAST:
         return 0.0
     fold = (np.random.default_rng(0).permutation(code.max() + 1) % _FOLDS)[code]
     seen, unseen = [], []
     for held in range(_FOLDS if code.max() < _MANY else 1):
-        rest = rows.subset(fold != held)
+        out = np.bincount(owner, fold == held, minlength=len(rows.targets)) > 0
+        rest = rows.subset(~out)
         among = kernels.among(
             pd.Index(sorted({t for of in rest.targets for t in of}), dtype=object)
         )
         other = refit(process, rest, among)
         left_out = LeftOut.of(other, among, "perturbation")
         seen.append(pearson_delta(left_out.predicted, left_out.observed))
-        part = rows.subset(fold == held)
+        part = rows.subset(out)
         predicted = other.predict(
             part.targets,
             among,

@@ -19,7 +19,13 @@ Pairs = Iterator[tuple[FloatArray, FloatArray]]
 
 
 def score_pairs(
-    kind: str, pairs: Pairs, observations: Observations, genes: pd.Index, n_repeats: int
+    kind: str,
+    pairs: Pairs,
+    observations: Observations,
+    genes: pd.Index,
+    *,
+    n_repeats: int,
+    enable_progress_bar: bool = True,
 ) -> pd.DataFrame:
     """Return one row of scores per repeat and observation."""
     scored = observations.scored
@@ -27,9 +33,14 @@ def score_pairs(
     others = observations.obs[~scored]
     names = score_names(main=True)
     frames = []
-    for repeat, (first, second) in enumerate(
-        tqdm(pairs, desc=f"Ceiling, {kind}", unit="repeat", total=n_repeats)
-    ):
+    bar = tqdm(
+        pairs,
+        desc=f"Ceiling, {kind}",
+        unit="repeat",
+        total=n_repeats,
+        disable=not enable_progress_bar,
+    )
+    for repeat, (first, second) in enumerate(bar):
         frame = score(first[scored], second[scored], obs, second[~scored], others, genes, names)
         frame.insert(0, "kind", kind)
         frame.insert(1, "repeat", repeat)

@@ -17,6 +17,15 @@ from ._module import TxPertModule
 from ._plan import MONITOR
 
 
+class QuietEarlyStopping(LoudEarlyStopping):
+    """Early stopping that does not print why it stopped."""
+
+    def teardown(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str | None = None
+    ) -> None:
+        """Say nothing."""
+
+
 class BestWeights(pl.Callback):
     """Keeps the weights of the best epoch in memory and puts them back when training ends.
 
@@ -63,14 +72,16 @@ class BestWeights(pl.Callback):
             self.module.load_state_dict(self._weights)
 
 
-def early_stopping(patience: int, trainer_kwargs: dict[str, Any]) -> LoudEarlyStopping:
+def early_stopping(
+    patience: int, trainer_kwargs: dict[str, Any], *, quiet: bool
+) -> LoudEarlyStopping:
     """Return the callback that ends training when the score no longer rises.
 
     Made here since scvi-tools' trainer leaves it out where several processes train together; the
     score that they see is the same. Takes scvi-tools' arguments of early stopping out of those of
     the trainer.
     """
-    return LoudEarlyStopping(
+    return (QuietEarlyStopping if quiet else LoudEarlyStopping)(
         monitor=MONITOR,
         mode="max",
         patience=patience,

@@ -232,7 +232,8 @@ def _around(
     if validated:
         callbacks.append(best)
     if validated and options.early_stopping:
-        callbacks.append(early_stopping(patience, trainer_kwargs))
+        quiet = not trainer_kwargs.get("enable_progress_bar", True)
+        callbacks.append(early_stopping(patience, trainer_kwargs, quiet=quiet))
     else:
         for name in ("early_stopping_min_delta", "early_stopping_warmup_epochs"):
             trainer_kwargs.pop(name, None)

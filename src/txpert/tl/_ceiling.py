@@ -60,6 +60,7 @@ def ceiling(
     layer: str | None = None,
     counts_layer: str = "counts",
     key_added: str = UNS_KEY,
+    enable_progress_bar: bool = True,
 ) -> pd.DataFrame:
     r"""Score the experiment against itself: what a prediction could reach at best.
 
@@ -117,6 +118,8 @@ def ceiling(
         Layer of the raw counts, for ``"sampled"``.
     key_added
         Key in ``uns``.
+    enable_progress_bar
+        Whether to show a progress bar.
 
     Returns
     -------
@@ -162,16 +165,17 @@ def ceiling(
     scored, splits = _scored(conditions, split)
     observations = Observations.from_conditions(conditions, scored)
     draws = {"n_repeats": n_repeats, "seed": seed}
+    scoring: dict[str, Any] = {"n_repeats": n_repeats, "enable_progress_bar": enable_progress_bar}
     repeats = []
     if "split_half" in kinds:
         used = _without_lonely_controls(conditions, condition)
         check = ValueCheck("Expression", screen.names, screen.batch, effects=screen.of_effects)
         pairs = split_half_deltas(screen.X, observations, used, **draws, check=check)
-        repeats.append(score_pairs("split_half", pairs, observations, screen.genes, n_repeats))
+        repeats.append(score_pairs("split_half", pairs, observations, screen.genes, **scoring))
     if counts is not None:
         model = CountModel.fit(counts, screen.X, condition, len(conditions))
         pairs = sampled_deltas(model, observations, **draws)
-        repeats.append(score_pairs("sampled", pairs, observations, screen.genes, n_repeats))
+        repeats.append(score_pairs("sampled", pairs, observations, screen.genes, **scoring))
     scores = pd.concat(repeats, ignore_index=True)
     perturbations = with_estimates(mean_over_repeats(scores))
     summary = summarize(perturbations, with_estimates(scores))

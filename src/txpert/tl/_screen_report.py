@@ -23,6 +23,7 @@ from txpert.data._keys import BATCH_KEY, CELL_LINE_KEY, CONTROL_KEY, PERTURBATIO
 from txpert.data._matrix import place
 from txpert.data._screen import Screen
 
+from ._guides import guide_table
 from ._screen_effects import de_genes, remaining_expression
 
 REPORT_KEY = "txpert_screen_report"
@@ -39,6 +40,7 @@ def screen_report(
     batch_key: str | None = BATCH_KEY,
     cell_line_key: str | None = CELL_LINE_KEY,
     control_label: str | Sequence[str] | None = None,
+    guide_key: str | None = None,
     layer: str | None = None,
     key_added: str = REPORT_KEY,
 ) -> pd.DataFrame:
@@ -54,6 +56,8 @@ def screen_report(
         obs columns; by default those registered by ``setup_anndata``, if any.
     control_label
         Label or labels of unperturbed cells, instead of ``control_key``.
+    guide_key
+        obs column of guides, to be compared with the other guides of their gene.
     layer
         Layer of the expression values; ``None`` takes ``X``.
     key_added
@@ -77,6 +81,9 @@ def screen_report(
         Correlations of the halves.
     ``mean_effect``, ``lines``, ``genes``
         Mean effect of each cell line, ``(n_lines, n_genes)``, and names.
+    ``guides``
+        With ``guide_key``, one row per guide × cell line: ``effect_size`` and ``n_de`` as above,
+        and ``r_others``, the correlation of its Δ with that of the gene's other guides.
     ``retrieval``
         How well a perturbation finds itself in another context, by representation and metric;
         of perturbations drawn at random where there are more than 2,000 conditions.
@@ -86,7 +93,7 @@ def screen_report(
     KeyError
         If a column or the layer does not exist.
     ValueError
-        If annotation or values are unusable.
+        If annotation or values are unusable, or a guide stands for two perturbations.
 
     Examples
     --------
@@ -105,6 +112,7 @@ def screen_report(
     )
     screen = Screen.from_anndata(adata, keys, layer)
     screen.check_values(place(layer))
+    guides = {} if guide_key is None else {"guides": guide_table(adata, screen, guide_key)}
     table = ConditionTable.from_screen(screen)
     perturbed = table.subset(~table.obs[CONTROL].to_numpy(dtype=bool))
     delta, obs = average_over_batches(perturbed.delta, perturbed.obs)
@@ -127,6 +135,7 @@ def screen_report(
         "lines": np.array(lines, dtype=object),
         "genes": np.asarray(table.genes, dtype=object),
         "retrieval": _retrieval(perturbed, seed),
+        **guides,
     }
     return summary
 
@@ -159,8 +168,8 @@ def _numbers(table: ConditionTable, obs: pd.DataFrame, lines: list[str]) -> pd.D
                 "n_batches": len(controls),
                 "median_effect_size": float(part["effect_size"].median()),
                 "median_n_de": float(part["n_de"].median()),
-                "median_remaining": float(part["remaining"].median()),
-                "median_r_mean_own": float(part["r_mean_own"].median()),
+                "median_remaining": float(part["remaining"].dropna().median()),
+                "median_r_mean_own": float(part["r_mean_own"].dropna().median()),
             }
         )
     return pd.DataFrame(rows, index=pd.Index(lines, name=CELL_LINE))
