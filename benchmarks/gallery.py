@@ -16,7 +16,7 @@ import matplotlib as mpl
 mpl.use("Agg")
 
 import matplotlib.pyplot as plt
-from PIL import Image
+from _common import shrink
 
 import txpert as tx
 
@@ -97,13 +97,6 @@ def comparisons() -> dict[str, Callable[[], Any]]:
         "graph_ablation": lambda: tx.pl.graph_ablation(ablation),
         "interactions": lambda: tx.pl.interactions(adata, "synergy"),
     }
-
-
-def shrink(path: Path) -> None:
-    """Store a PNG with 128 colors, which takes a third of the space."""
-    with Image.open(path) as image:
-        small = image.convert("RGB").quantize(128)
-    small.save(path, optimize=True)
 
 
 def main() -> None:

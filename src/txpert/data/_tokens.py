@@ -72,6 +72,11 @@ def parse_targets(label: str) -> tuple[str, ...]:
     """
     if not isinstance(label, str):
         raise ValueError(f"A perturbation is a string such as 'KLF1' or 'A+B', not {label!r}.")
+    return _parsed(label)
+
+
+@lru_cache(maxsize=2**17)
+def _parsed(label: str) -> tuple[str, ...]:
     parts = {part.strip() for part in label.split(COMBINATION)}
     if "" in parts:
         raise ValueError(
