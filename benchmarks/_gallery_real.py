@@ -90,7 +90,9 @@ def pairs(folder: Path) -> dict[str, Draw]:
     adata = adata[(adata.obs["cell_line"] == "K562").to_numpy()].copy()
     adata = adata[:, np.asarray(adata.X.sum(axis=0)).ravel() > 0].copy()
     adata.obs["control"] = adata.obs["perturbation"] == "control"
-    tx.tl.interactions(adata, tx.baselines.GeneralBaseline().fit(adata))
+    single = ~adata.obs["perturbation"].astype(str).str.contains("+", regex=False)
+    sums = tx.baselines.GeneralBaseline().fit(adata[single.to_numpy()].copy())
+    tx.tl.interactions(adata, sums)
     genes = sorted({g for p in adata.obs["perturbation"].astype(str) for g in p.split("+")})
     targets = [gene for gene in genes if gene != "control"]
     reactome = tx.graph.from_gmt(folder / "reactome.gmt.gz", name="Reactome")

@@ -125,6 +125,25 @@ def test_numbers_of_decisions(script):
         assert f"{gains.loc[line, ('sd', 'variance')]:.4f}" in page
 
 
+def test_confidence():
+    rows = pd.DataFrame(json.loads((RESULTS / "confidence.json").read_text())["rows"])
+    means = rows.groupby("line").mean(numeric_only=True)
+    page = (ROOT / "docs" / "decisions.md").read_text()
+    rows_of_page = {
+        "held-out Δ inside intervals of 50%": "inside 50%",
+        "… of 80%": "inside 80%",
+        "… of 95%": "inside 95%",
+        "Pearson Δ expected, mean": "expected",
+        "Pearson Δ achieved, mean": "achieved",
+        "correlation of expected and achieved": "correlation of expected and achieved",
+        "Pearson Δ achieved without the least sure third": "achieved without the least sure third",
+        "… of the least sure third": "achieved of the least sure third",
+    }
+    for name, column in rows_of_page.items():
+        values = " | ".join(f"{means.loc[line, column]:.3f}" for line in ("K562", "RPE1"))
+        assert f"| {name} | {values} |" in page
+
+
 def test_terms_of_the_gallery():
     page = " ".join((ROOT / "docs" / "gallery.md").read_text().split())
     rows = pd.DataFrame(json.loads((RESULTS / "terms.json").read_text())["rows"])
