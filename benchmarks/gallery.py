@@ -1,6 +1,9 @@
-"""Draw every figure of ``tx.pl`` on simulated screens, for docs/gallery.md.
+"""Draw every figure of ``tx.pl`` for docs/gallery.md.
 
-Run with ``python benchmarks/gallery.py docs/_static/gallery``; it takes a minute or two.
+python benchmarks/gallery.py docs/_static/gallery [--data FOLDER] [--looks FOLDER]
+
+On simulated screens or, with ``--data``, on real ones. ``--looks`` also draws each at half a page
+and on a dark background, to be looked at. A minute or two for each kind of screen.
 """
 
 from __future__ import annotations
@@ -16,7 +19,8 @@ import matplotlib as mpl
 mpl.use("Agg")
 
 import matplotlib.pyplot as plt
-from PIL import Image
+from _common import shrink
+from _gallery_real import real
 
 import txpert as tx
 
@@ -51,6 +55,7 @@ def predictions() -> dict[str, Callable[[], Any]]:
         "half of it", list(graph.nodes), graph.source[::2], graph.target[::2], graph.weight[::2]
     )
     embeddings = model.get_perturbation_embedding()
+    why = model.explain(first, cell_line="line_1")
     return {
         "profile": lambda: tx.pl.profile(prediction, first, observed=pseudobulk, **some),
         "volcano": lambda: tx.pl.volcano(prediction, first, cell_line="line_1"),
@@ -59,6 +64,7 @@ def predictions() -> dict[str, Callable[[], Any]]:
         ),
         "ranking": lambda: tx.pl.ranking(prediction, exclude=measured, cell_line="line_1", n=15),
         "embedding": lambda: tx.pl.embedding(embeddings, measured=measured, gene_sets=sets),
+        "explain": lambda: tx.pl.explain(why),
         "scores": lambda: tx.pl.scores(adata),
         "delta": lambda: tx.pl.delta(adata, first),
         "history": lambda: tx.pl.history(model),
@@ -99,26 +105,37 @@ def comparisons() -> dict[str, Callable[[], Any]]:
     }
 
 
-def shrink(path: Path) -> None:
-    """Store a PNG with 128 colors, which takes a third of the space."""
-    with Image.open(path) as image:
-        small = image.convert("RGB").quantize(128)
-    small.save(path, optimize=True)
+def save(figure: Any, path: Path, dpi: int = 90) -> None:
+    """Store a figure as a small PNG and close it."""
+    figure.savefig(path, dpi=dpi)
+    plt.close(figure)
+    shrink(path)
 
 
 def main() -> None:
     """Write one PNG per figure into a folder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
-    folder.mkdir(parents=True, exist_ok=True)
+    parser.add_argument("--data", type=Path, help="folder with real screens, drawn instead")
+    parser.add_argument("--looks", type=Path, help="folder for half a page and dark backgrounds")
+    parser.add_argument("--only", nargs="+", help="names of figures")
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
     warnings.simplefilter("ignore")
-    for name, draw in (predictions() | comparisons()).items():
-        figure = draw().figure
-        figure.savefig(folder / f"{name}.png", dpi=90)
-        plt.close(figure)
-        shrink(folder / f"{name}.png")
-        print(f"{name}: {(folder / f'{name}.png').stat().st_size / 1e3:.0f} kB")
+    figures = predictions() | comparisons() if arguments.data is None else real(arguments.data)
+    for name, draw in figures.items():
+        if arguments.only and name not in arguments.only:
+            continue
+        path = arguments.folder / f"{name}.png"
+        save(draw().figure, path)
+        print(f"{name}: {path.stat().st_size / 1e3:.0f} kB", flush=True)
+        if arguments.looks is not None:
+            arguments.looks.mkdir(parents=True, exist_ok=True)
+            figure = draw().figure
+            half = 3.4 / figure.get_figwidth()  # inches of a column
+            save(figure, arguments.looks / f"{name}_half.png", dpi=int(150 * half))
+            with plt.style.context("dark_background"):
+                save(draw().figure, arguments.looks / f"{name}_dark.png", dpi=60)
 
 
 if __name__ == "__main__":

@@ -92,6 +92,69 @@ def test_curves_of_the_next_experiment():
         assert f"| {row} |" in page
 
 
+def test_numbers_of_decisions(script):
+    page = " ".join((ROOT / "docs" / "decisions.md").read_text().split())
+    found = json.loads((RESULTS / "decisions.json").read_text())
+    removed = found["deletion"]
+    named, drawn = (removed[f"relative change without {x}"] for x in ("the named", "random ones"))
+    assert f"change by {named:.0%} of their norm" in page
+    assert f"by {drawn:.1%} without five random ones" in page
+    assert removed["larger without the named"] == 1
+    ranking = found["screen"]
+    pairs = ranking["order 2, dot"]
+    assert f"all {pairs['ranked']:,} pairs {pairs['seconds']:.0f} s by dot product" in page
+    assert f"{ranking['order 2, cosine']['seconds']:.0f} s by cosine" in page
+    matches = found["retrieval"]
+    ten, first = (
+        [matches[f"{line}, among predicted"][x] for line in ("K562", "RPE1")]
+        for x in ("among ten", "first")
+    )
+    said = f"it is {ten[0]:.0%} and {ten[1]:.0%}, and {first[0]:.0%} and {first[1]:.0%} the first"
+    assert said in page
+    ten, first = (
+        [matches[f"{line}, among measured and predicted"][x] for line in ("K562", "RPE1")]
+        for x in ("among ten", "first")
+    )
+    assert f"{ten[0]:.0%} (K562, 439 candidates) and {ten[1]:.0%} (RPE1, 339)" in page
+    assert f"and {first[0]:.0%} and {first[1]:.0%} the first." in page
+    table = script("next_experiment")
+    curves = json.loads((RESULTS / "next_experiment.json").read_text())["curves"]
+    gains = table.gains(table.tabulate(curves))
+    for line in ("K562", "RPE1", "simulated"):
+        assert f"{gains.loc[line, ('mean', 'variance')]:.4f}" in page
+        assert f"{gains.loc[line, ('sd', 'variance')]:.4f}" in page
+
+
+def test_confidence():
+    rows = pd.DataFrame(json.loads((RESULTS / "confidence.json").read_text())["rows"])
+    means = rows.groupby("line").mean(numeric_only=True)
+    page = (ROOT / "docs" / "decisions.md").read_text()
+    rows_of_page = {
+        "held-out Δ inside intervals of 50%": "inside 50%",
+        "… of 80%": "inside 80%",
+        "… of 95%": "inside 95%",
+        "Pearson Δ expected, mean": "expected",
+        "Pearson Δ achieved, mean": "achieved",
+        "correlation of expected and achieved": "correlation of expected and achieved",
+        "Pearson Δ achieved without the least sure third": "achieved without the least sure third",
+        "… of the least sure third": "achieved of the least sure third",
+    }
+    for name, column in rows_of_page.items():
+        values = " | ".join(f"{means.loc[line, column]:.3f}" for line in ("K562", "RPE1"))
+        assert f"| {name} | {values} |" in page
+
+
+def test_terms_of_the_gallery():
+    page = " ".join((ROOT / "docs" / "gallery.md").read_text().split())
+    rows = pd.DataFrame(json.loads((RESULTS / "terms.json").read_text())["rows"])
+    rows = rows.set_index(["line", "name"])
+    for name in ("vacuole", "lysosome"):
+        row = rows.loc[("RPE1", name)]
+        assert f"{name} (rank {row['rank']}, " in page
+        assert f"{row['fdr']:.2g}" in page
+        assert rows.loc[("K562", name), "fdr"] > 0.99
+
+
 def test_the_figure_of_the_readme_was_drawn_from_what_is_stored():
     rows = json.loads((RESULTS / "overview.json").read_text())["rows"]
     score = {row["model"]: row["pearson_delta"] for row in rows}

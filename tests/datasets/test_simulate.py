@@ -35,6 +35,17 @@ def test_a_seed_gives_one_screen():
     assert list(first.var_names) != list(other.var_names)
 
 
+def test_a_gene_whose_name_reads_as_a_control_is_no_target():
+    graph = tx.datasets.toy_graph()
+    nodes = ["CTRL" if gene == "GENE7" else gene for gene in graph.nodes]
+    graph = tx.graph.KnowledgeGraph("named", nodes, graph.source, graph.target, graph.weight)
+    every = len(nodes) - 1
+    adata = tx.datasets.simulate(every, 60, 5, n_batches=1, graph=graph)
+    assert set(adata.obs["perturbation"]) == {"control", *nodes} - {"CTRL"}
+    with pytest.raises(ValueError, match=f"{every} nodes with an incoming edge, too few"):
+        tx.datasets.simulate(every + 1, 60, 5, graph=graph)
+
+
 def observed(screen):
     """Mean Δ over batches: perturbations of each line in rows, like the truth."""
     table = tx.pp.pseudobulk(screen)

@@ -45,6 +45,7 @@ def test_packaged_files_are_small_and_their_licenses_stand_beside_them():
     data = resources.files("txpert.graph") / "data"
     assert len((data / "genes_human.tsv.gz").read_bytes()) < 1e6
     assert len((data / "go_human.npz").read_bytes()) < 2e6
+    assert len((data / "go_names.tsv.gz").read_bytes()) < 3e5
     text = (data / "README.txt").read_text()
     assert "CC BY 4.0" in text
     assert "public domain" in text

@@ -1,17 +1,15 @@
 """The report: complete, self-contained, escaped, legible on narrow and wide screens."""
 
 import re
-import shutil
 import struct
-import subprocess
 from html.parser import HTMLParser
 
 import pytest
+from report.browser import BROWSER, WHY_NOT, measure, screenshot
 
 import txpert as tx
 
 EVIL = '<script>alert("x")</script>&'
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
 
 
 class Page(HTMLParser):
@@ -86,12 +84,25 @@ def test_leaks_are_listed(adata, make_model, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(BROWSER is None, reason="no headless browser is installed")
+@pytest.mark.skipif(BROWSER is None, reason=WHY_NOT)
 @pytest.mark.parametrize("width", [390, 1280])
-def test_a_browser_draws_it(written, tmp_path, width):
+def test_nothing_is_wider_than_the_browser(written, tmp_path, width):
     path, _ = written
-    shot = tmp_path / "shot.png"
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--screenshot={shot}"]
-    command += [f"--window-size={width},1600", path.as_uri()]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    found = measure(path, width, tmp_path)
+    assert found["wide"] == []
+    assert found["viewport"] == found["content"] == width
+    assert len(found["images"]) >= 2
+    assert min(found["images"]) > 300
+    shot = screenshot(path, width, tmp_path)
     assert struct.unpack(">I", shot.read_bytes()[16:20])[0] == width
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason=WHY_NOT)
+def test_the_measurement_finds_what_is_too_wide(tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text("<body><div style='width: 900px'>x</div></body>")
+    assert measure(page, 390, tmp_path)["wide"] == ["div to 908"]
+    scrolls = "<div style='overflow-x: auto'><div style='width: 900px'>x</div></div>"
+    page.write_text(f"<body>{scrolls}</body>")
+    assert measure(page, 390, tmp_path)["wide"] == []

@@ -8,6 +8,7 @@ import pytest
 import txpert as tx
 from txpert._analysis._enrichment import over_representation
 from txpert.graph._go import go_sets
+from txpert.graph._go_tables import packaged_go, term_names
 
 REACTOME = Path(__file__).parents[2].parent / "shared" / "data" / "reactome.gmt.gz"
 
@@ -30,6 +31,19 @@ def test_packaged_terms_hold_their_descendants_genes():
     assert set(sets["GO:0008150"]) == {"JAK2", "STAT1", "TP53", "MLL"}  # biological process
     assert "STAT1" in sets["GO:0060333"]  # interferon gamma signaling
     assert len(sets) > len(go_sets(["JAK2", "STAT1", "TP53", "MLL"], propagate=False))
+
+
+def test_terms_have_names():
+    assert set(term_names()) == set(packaged_go()[1].terms)
+    assert term_names()["GO:0005764"] == "lysosome"
+    found = ["LAMP1", "LAMP2", "CTSD", "CTSB", "GBA", "NPC1"]
+    table = tx.tl.enrichment(found, [*found, *tx.graph.go_genes()[::40]])
+    assert table.set_index("term").loc["GO:0005764", "name"] == "lysosome"
+    labels = [text.get_text() for text in tx.pl.enrichment(table, n=60).get_yticklabels()]
+    assert any(label.startswith("lysosome (6/") for label in labels)
+    assert not any(label.startswith("GO:") for label in labels)
+    given = tx.tl.enrichment(found, [*found, "A"], gene_sets={"mine": found})
+    assert given["name"].tolist() == ["mine"]
 
 
 def test_a_set_planted_in_the_mean_effect_comes_first(adata):

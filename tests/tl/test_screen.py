@@ -1,5 +1,7 @@
 """Ranking all perturbations and all pairs equals brute force."""
 
+import os
+import signal
 import warnings
 from itertools import combinations
 
@@ -8,7 +10,7 @@ import pandas as pd
 import pytest
 
 import txpert as tx
-from txpert._ranking import Scorer, top_pairs
+from txpert._ranking import Kept, Scorer, top_pairs
 
 
 def brute_force(model, labels, signature, score):
@@ -64,7 +66,83 @@ def test_pairs_that_are_not_additive_are_predicted_by_themselves(make_model, ada
     expected = brute_force(model, labels, signature, "cosine")
     found = ranked(model, signature, order=2, genes=genes, top=3)
     assert not found.attrs["additive"]
+    assert found.attrs["missed_at_most"] == 0  # all are on the shortlist
     np.testing.assert_allclose(found["score"], expected.iloc[:3], atol=1e-4)
+
+
+def test_what_a_shortlist_misses_is_bounded(make_model, adata, signature, monkeypatch):
+    model = make_model(adata)
+    genes = list(model.nodes)[:24]
+    labels = ["+".join(sorted(pair)) for pair in combinations(genes, 2)]
+    expected = brute_force(model, labels, signature, "dot")
+    monkeypatch.setattr("txpert.tl._screen_ranking._SHORTLIST", 1)
+    found = ranked(model, signature, order=2, score="dot", genes=genes, top=40, min_specific=0)
+    assert not found.attrs["additive"]
+    better = expected[expected > found["score"].iloc[-1] + 1e-4].index
+    missed = set(better) - set(found["perturbation"])
+    assert missed
+    assert len(missed) <= found.attrs["missed_at_most"] * len(labels)
+    assert found.attrs["missed_at_most"] > 0
+
+
+@pytest.mark.parametrize("kind", ["additive", "other"])
+def test_a_killed_ranking_goes_on_with_the_same_result(
+    kind, model, make_model, adata, signature, tmp_path, monkeypatch
+):
+    if not hasattr(os, "fork"):
+        pytest.skip("no fork")
+    if kind == "other":
+        model = make_model(adata)
+        monkeypatch.setattr("txpert.model._additive._CHUNK", 16)
+    monkeypatch.setattr("txpert._ranking._top._BLOCK", 8)
+    options = {"order": 2, "genes": list(model.nodes)[:24], "top": 4, "min_specific": 0}
+    whole = ranked(model, signature, **options)
+    file, store, calls = tmp_path / "ranking.npz", Kept.store, []
+
+    def counted(self, *args, **arrays):
+        store(self, *args, **arrays)
+        calls.append(args[0])
+
+    def killed(self, *args, **arrays):
+        counted(self, *args, **arrays)
+        if len(calls) == 3 if kind == "additive" else calls.count("shortlist") == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    child = os.fork()
+    if not child:
+        try:
+            monkeypatch.setattr(Kept, "store", killed)
+            ranked(model, signature, file=file, **options)
+        finally:
+            os._exit(1)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1]), "the child ended by itself"
+    monkeypatch.setattr(Kept, "store", counted)
+    again = ranked(model, signature, file=file, **options)
+    pd.testing.assert_frame_equal(again, whole)
+    assert again.attrs == whole.attrs
+    n_rest = len(calls)
+    ranked(model, signature, file=tmp_path / "other.npz", **options)
+    assert 0 < n_rest < len(calls) - n_rest
+    assert ("shortlist" in calls[:n_rest]) == (kind == "other")
+    assert "new" in calls[n_rest:]
+
+
+def test_a_file_of_another_ranking_is_refused(model, networked, signature, tmp_path):
+    file = tmp_path / "ranking.npz"
+    options = {"order": 2, "genes": ["GENE10", "GENE20", "GENE30"], "min_specific": 0}
+    first = ranked(model, signature, file=file, **options)
+    pd.testing.assert_frame_equal(ranked(model, signature, file=file, **options), first)
+    for change in ({"top": 7}, {"score": "dot"}, {"reverse": True}, {"genes": ["GENE3", "GENE5"]}):
+        with pytest.raises(ValueError, match="another model, signature or choice"):
+            ranked(model, signature, file=file, **{**options, **change})
+    with pytest.raises(ValueError, match="another model, signature or choice"):
+        ranked(networked, signature, file=file, **options)
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="no file of a ranking"):
+        ranked(model, signature, file=tmp_path / "notes.txt", **options)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        ranked(model, signature, file=tmp_path / "missing" / "ranking.npz", **options)
 
 
 def test_what_nothing_is_known_of_is_not_ranked(train_toy, graph, signature):
@@ -104,6 +182,8 @@ def test_two_groups_of_cells_are_a_signature(model):
     ("change", "error", "message"),
     [
         ({"order": 3}, ValueError, "order must be 1"),
+        ({"file": "pairs.npz"}, ValueError, "file keeps blocks of pairs"),
+        ({"file": 3, "order": 2}, TypeError, "file must be a path"),
         ({"order": 2, "genes": ["GENE3"]}, ValueError, "1 targets to rank"),
         ({"genes": []}, ValueError, "0 targets to rank"),
         ({"genes": ["GENE3+GENE5"]}, ValueError, "single targets"),

@@ -9,6 +9,7 @@ from tqdm.auto import tqdm
 
 from txpert._types import BoolArray, FloatArray, IntArray
 
+from ._kept import Kept
 from ._scores import Scorer
 
 _BLOCK = 1_024
@@ -32,6 +33,17 @@ class _Best:
         self._values: list[FloatArray] = [np.empty(0, np.float32)]
         self._numbers: list[IntArray] = [np.empty(0, np.int64)]
         self._held = 0
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return what counts so far."""
+        self._prune()
+        return {"values": self._values[0], "numbers": self._numbers[0]}
+
+    def restore(self, values: FloatArray, numbers: IntArray) -> None:
+        """Go on from what :meth:`state` returned."""
+        self._values, self._numbers, self._held = [values], [numbers], len(values)
+        if len(values) == self.n:
+            self.least = float(values.min())
 
     def add(self, values: FloatArray, numbers: IntArray) -> None:
         """Take values above the least that counts, and forget what no longer does."""
@@ -81,6 +93,8 @@ def top_pairs(
     n: int,
     *,
     left_out: BoolArray | None = None,
+    kept: Kept | None = None,
+    stage: str = "pairs",
     progress: bool = False,
 ) -> Pairs:
     r"""Rank the sums of all pairs of effects.
@@ -100,13 +114,27 @@ def top_pairs(
         Number of pairs to keep.
     left_out
         Pairs of two effects that both have this flag are not ranked, ``(n_effects,)``.
+    kept
+        Where the best of finished blocks are kept after each block; what is there is not computed
+        again.
+    stage
+        Its name there.
     progress
         Whether to show a progress bar.
+
+    Raises
+    ------
+    ValueError
+        If what is kept was found with other effects.
     """
     along = scorer.along(prepared)
     squares = None if scorer.name == "dot" else np.einsum("ij,ij->i", prepared, prepared)
     number, best = len(along), _Best(n + max(16, n // 100))
-    blocks = range(0, number - 1, _BLOCK)
+    kept, done, probe = kept or Kept(), 0, _probe(prepared, along, left_out)
+    if (found := kept.find(stage, probe)) is not None:
+        done = int(found["done"])
+        best.restore(found["values"], found["numbers"])
+    blocks = range(done, number - 1, _BLOCK)
     for first in tqdm(blocks, desc="pairs", disable=not progress, leave=False):
         rows = slice(first, min(first + _BLOCK, number))
         scores = along[rows, None] + along[None, first:]
@@ -114,6 +142,7 @@ def top_pairs(
             scores /= _pair_norms(prepared, squares, rows)
         _leave_out(scores, None if left_out is None else (left_out[rows], left_out[first:]))
         best.add_block(scores, first, number)
+        kept.store(stage, probe, done=np.array(rows.stop), **best.state())
     first_of, second_of = np.divmod(best.sorted()[1], number)
     exact = np.concatenate(
         [np.zeros(0)]
@@ -124,6 +153,13 @@ def top_pairs(
     )
     order = np.lexsort((second_of, first_of, -exact))[:n]
     return Pairs(first_of[order], second_of[order], exact[order])
+
+
+def _probe(prepared: FloatArray, along: FloatArray, left_out: BoolArray | None) -> FloatArray:
+    """Return effects along the signature and along a random direction, and what is left out."""
+    drawn = np.random.default_rng(0).standard_normal((prepared.shape[1],)).astype(np.float32)
+    flags = np.zeros(len(along)) if left_out is None else left_out * np.abs(along).max(initial=1.0)
+    return np.asarray(np.stack([along, prepared @ drawn, flags]), dtype=np.float32)
 
 
 def _pair_norms(prepared: FloatArray, squares: FloatArray, rows: slice) -> FloatArray:

@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 from anndata import AnnData
@@ -17,8 +17,17 @@ from txpert.tl._interactions import INTERACTIONS_KEY
 from txpert.tl._screen_report import REPORT_KEY
 from txpert.tl._trust import TRUST_KEY
 
-Picture = tuple[str, str, str]
-"""Title, caption and ``data:`` address."""
+_WIDE = 6.5
+"""Inches from which on a figure has several panels side by side, and takes the whole width."""
+
+
+class Picture(NamedTuple):
+    """A figure with its title, its caption and its ``data:`` address."""
+
+    name: str
+    caption: str
+    address: str
+    wide: bool
 
 
 def pictures(adata: AnnData, model: Any) -> Iterator[Picture]:
@@ -29,11 +38,11 @@ def pictures(adata: AnnData, model: Any) -> Iterator[Picture]:
                 figure = draw().figure
             except ValueError:  # nothing defined to draw
                 continue
-            text = io.BytesIO()
+            text, wide = io.BytesIO(), figure.get_figwidth() > _WIDE
             figure.savefig(text, format="png", dpi=130)
             plt.close(figure)
         address = base64.b64encode(text.getvalue()).decode()
-        yield title, caption, f"data:image/png;base64,{address}"
+        yield Picture(title, caption, f"data:image/png;base64,{address}", wide)
 
 
 def _drawn(adata: AnnData, model: Any) -> Iterator[tuple[str, str, Callable[[], Any]]]:

@@ -12,6 +12,7 @@ from scipy import sparse
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION
 from txpert._options import check_seed, check_whole
 from txpert._types import FloatArray
+from txpert.data._tokens import parse_targets
 from txpert.graph import KnowledgeGraph, go
 from txpert.graph._go import go_genes
 
@@ -156,12 +157,16 @@ def _draw_genes(
 ) -> tuple[list[str], list[str]]:
     """Draw targets among the genes that have a neighbor, then the genes measured."""
     connected = graph.nodes[np.unique(graph.target)]
-    if len(connected) < n_perturbations:
+    usable = dict.fromkeys(g for g in connected if parse_targets(str(g)) == (str(g),))
+    if len(usable) < n_perturbations:
         raise ValueError(
-            f"Graph {graph.name!r} has {len(connected)} nodes with an incoming edge, too few for "
+            f"Graph {graph.name!r} has {len(usable)} nodes with an incoming edge, too few for "
             f"{n_perturbations} perturbations."
         )
-    targets = sorted(rng.choice(connected, n_perturbations, replace=False))
+    drawn = set(rng.choice(connected, n_perturbations, replace=False))
+    # A gene such as CTRL reads as a control; another one stands in, so that draws stay the same.
+    spare = (gene for gene in usable if gene not in drawn)
+    targets = sorted(gene if gene in usable else next(spare) for gene in drawn)
     others = rng.permutation(graph.nodes.difference(targets))
     missing = max(0, n_genes - len(targets) - len(others))
     background = [f"BACKGROUND{i + 1}" for i in range(missing)]

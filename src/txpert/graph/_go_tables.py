@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+from collections.abc import Mapping
+from functools import cache
 from importlib import resources
+from types import MappingProxyType
 from typing import IO, NamedTuple
 
 import numpy as np
@@ -57,6 +61,14 @@ def packaged_go() -> tuple[pd.DataFrame, Ontology]:
         }
     )
     return annotations, Ontology(terms, pd.Index(kinds[go["ontology"]]), go["child"], go["parent"])
+
+
+@cache
+def term_names() -> Mapping[str, str]:
+    """Return the names of the packaged terms by identifier."""
+    packaged = resources.files("txpert.graph") / "data" / "go_names.tsv.gz"
+    lines = gzip.decompress(packaged.read_bytes()).decode().splitlines()
+    return MappingProxyType(dict(line.split("\t") for line in lines))
 
 
 def read_annotations(path: FilePath) -> pd.DataFrame:

@@ -67,9 +67,10 @@ def enrichment(
         label = shown(query, 30)
         ax.scatter([], [], color=color, s=36, label=label)
         ax.scatter(value[rows], place[rows], s=36, c=face, edgecolor=color, zorder=3)
+    named = "name" if "name" in top else "term"
     names = [
         f"{shown(term, 34)} ({found}/{size})"
-        for term, found, size in zip(top["term"], top["n_found"], top["n_set"], strict=True)
+        for term, found, size in zip(top[named], top["n_found"], top["n_set"], strict=True)
     ]
     ax.set_yticks(place, names, fontsize=7.5)
     ax.set_ylim(-0.7, len(top) - 0.3)

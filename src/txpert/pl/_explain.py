@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,12 +13,20 @@ from matplotlib.lines import Line2D
 
 from txpert._constants import CELL_LINE, PERTURBATION
 
+from ._canvas import Colors, axes_of, finish
 from ._labels import shown
 
 _NO_EDGE = "no direct edge"
 
 
-def explain(explanation: pd.DataFrame, *, n_neighbors: int = 12, ax: Axes | None = None) -> Axes:
+def explain(
+    explanation: pd.DataFrame,
+    *,
+    n_neighbors: int = 12,
+    ax: Axes | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+) -> Axes:
     """Draw the training perturbations that carry a prediction around its target.
 
     A node is a training perturbation, red where its measured effect moves the predicted Δ along
@@ -32,8 +41,8 @@ def explain(explanation: pd.DataFrame, *, n_neighbors: int = 12, ax: Axes | None
         What ``model.explain(perturbation)`` returned, one row per training perturbation.
     n_neighbors
         Number of training perturbations drawn, those with the largest contributions.
-    ax
-        Axes to draw on; by default new ones.
+    ax, show, save
+        As in :func:`profile`.
 
     Returns
     -------
@@ -62,8 +71,9 @@ def explain(explanation: pd.DataFrame, *, n_neighbors: int = 12, ax: Axes | None
     graph.add_node(-1)
     graph.add_edges_from((-1, i) for i in rows.index)
     place = nx.spring_layout(graph, pos={-1: (0.0, 0.0)}, fixed=[-1], seed=0, k=0.9)
-    ax = plt.subplots(figsize=(6, 5))[1] if ax is None else ax
-    _draw_edges(ax, rows, place)
+    ax = axes_of(ax, 6, 5)
+    colors = Colors.of(ax)
+    _draw_edges(ax, rows, place, colors)
     xy = np.array([place[i] for i in rows.index])
     size = rows["effect_norm"].to_numpy()
     limit = np.abs(fraction).max() or 1.0
@@ -75,7 +85,7 @@ def explain(explanation: pd.DataFrame, *, n_neighbors: int = 12, ax: Axes | None
         cmap="RdBu_r",
         vmin=-limit,
         vmax=limit,
-        edgecolor="0.4",
+        edgecolor=colors.soft,
         zorder=2,
     )
     for point, name, part in zip(xy, names, fraction, strict=True):
@@ -89,21 +99,23 @@ def explain(explanation: pd.DataFrame, *, n_neighbors: int = 12, ax: Axes | None
             va="bottom" if up else "top",
             fontsize=7,
         )
-    ax.scatter([0], [0], s=700, color="gold", edgecolor="0.4", marker="s", zorder=2)
+    ax.scatter([0], [0], s=700, color="gold", edgecolor=colors.soft, marker="s", zorder=2)
     target = shown(explanation.attrs[PERTURBATION])
-    ax.annotate(target, (0, 0), ha="center", va="center", fontsize=8, weight="bold")
+    ax.annotate(target, (0, 0), ha="center", va="center", fontsize=8, weight="bold", color="black")
     line = shown(explanation.attrs[CELL_LINE])
     rest = 1 - float(fraction.sum())
     ax.set_title(f"{target}, {line}: the mean and all others carry {rest:.0%}", fontsize=10)
     ax.margins(0.15)
     ax.axis("off")
-    return ax
+    return finish(ax, show, save)
 
 
-def _draw_edges(ax: Axes, rows: pd.DataFrame, place: dict[int, np.ndarray]) -> None:
+def _draw_edges(
+    ax: Axes, rows: pd.DataFrame, place: dict[int, np.ndarray], shades: Colors
+) -> None:
     """Draw one line from the target to each neighbor, and the legend of graphs."""
     graphs = sorted(rows["graph"].dropna().unique())
-    colors = {name: f"C{i % 10}" for i, name in enumerate(graphs)}
+    colors = dict(zip(graphs, itertools.cycle(shades.categories), strict=False))
     heaviest = rows.groupby("graph")["edge_weight"].max()
     for i, name, weight in rows[["graph", "edge_weight"]].itertuples(name=None):
         known = isinstance(name, str)

@@ -13,6 +13,7 @@ from txpert._analysis._enrichment import COLUMNS, over_representation
 from txpert._constants import PERTURBATION
 from txpert.data._tokens import parse_targets
 from txpert.graph._go import go_sets
+from txpert.graph._go_tables import term_names
 from txpert.graph._sets import read_gmt
 
 from ._screen_report import REPORT_KEY
@@ -47,7 +48,7 @@ def enrichment(
         All genes that could have been found, such as those measured. Needed with lists.
     gene_sets
         Genes by name of the set, or a GMT file (such as Reactome's); by default the packaged Gene
-        Ontology, ancestors included, whose terms are called by their identifiers.
+        Ontology, ancestors included.
     n_genes
         Number of genes taken of a mean effect in each direction.
     min_size, max_size
@@ -57,9 +58,10 @@ def enrichment(
 
     Returns
     -------
-    One row per list and set with a gene found: ``query``, the set, its numbers of genes in the
-    background (``n_set``) and found, the number ``expected``, ``odds_ratio``, ``p_value``
-    (one-sided hypergeometric), ``fdr`` (Benjamini-Hochberg within a list) and the genes.
+    One row per list and set with a gene found: ``query``, the set (``term``) and the ``name`` of a
+    term of the Gene Ontology, its numbers of genes in the background (``n_set``) and found, the
+    number ``expected``, ``odds_ratio``, ``p_value`` (one-sided hypergeometric), ``fdr``
+    (Benjamini-Hochberg within a list) and the genes.
 
     Raises
     ------
@@ -89,13 +91,15 @@ def enrichment(
         lists = genes if isinstance(genes, Mapping) else {"genes": genes}
         queries = [(name, part, background) for name, part in lists.items()]
     sets = _read(gene_sets, {gene for _, _, around in queries for gene in around})
+    known = term_names()
     parts = []
     for name, found, around in queries:
         table = over_representation(found, around, sets, min_size=min_size, max_size=max_size)
         table.insert(0, "query", name)
+        table.insert(2, "name", [known.get(term, term) for term in table["term"]])
         parts.append(table)
     filled = [part for part in parts if len(part)]
-    columns = ["query", *COLUMNS]
+    columns = ["query", COLUMNS[0], "name", *COLUMNS[1:]]
     result = pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=columns)
     if isinstance(genes, AnnData):
         genes.uns[key_added] = result

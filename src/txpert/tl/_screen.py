@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from txpert._constants import COMBINATION, PERTURBATION
-from txpert._ranking import Score, Scorer, top_pairs, top_singles
-from txpert._types import FloatArray, IntArray
+from txpert._files import sha256_of
+from txpert._options import check_path
+from txpert._ranking import Kept, Score, Scorer
+from txpert._types import FloatArray
 from txpert.data._tokens import encode_targets, parse_targets
 from txpert.model import TxPertModel
 from txpert.model._additive import Asked, single_targets
-from txpert.model._component import COMPOSED, NEW
 from txpert.model._explanation import one_context
 from txpert.model._fit import check_whole
 
+from ._screen_ranking import Ranking
 from ._signature import Signature, read_signature
-
-_SHORTLIST = 10
-"""Where pairs are not additive, so many times more than asked for are predicted by themselves."""
 
 
 def screen(
@@ -37,6 +37,7 @@ def screen(
     genes: Sequence[str] | None = None,
     exclude: Iterable[str] = (),
     min_specific: float = 0.01,
+    file: str | Path | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Rank all single perturbations or all pairs by how well predicted Δ matches a signature.
@@ -45,7 +46,8 @@ def screen(
     decoding and summed embeddings), all pairs are ranked exactly, without predicting each:
     200 million pairs of 20,000 genes take about a minute. Whether it is, is tested on random
     pairs; if not, sums are ranked first and ten times ``top`` of them then by their own
-    predictions. Pairs that were measured are predicted by themselves.
+    predictions, and it is bounded what this misses. Pairs that were measured are predicted by
+    themselves.
 
     Parameters
     ----------
@@ -72,6 +74,10 @@ def screen(
         A target is left out where the Gaussian process explains less than this fraction of the
         variance of what is specific to it: of such a target nothing but the mean effect is known.
         0 keeps all.
+    file
+        Where blocks of pairs that are finished are kept, for ``order=2``. If the call is
+        interrupted, the same call goes on from there, with the same result. The file is replaced
+        whole, and stays in the end.
     progress
         Whether to show a progress bar.
 
@@ -80,7 +86,10 @@ def screen(
     One row per perturbation, the best first: ``perturbation``, ``score`` (of the reversed
     signature if ``reverse``) and ``specific``, the least of its targets. ``attrs`` has
     ``missing_genes`` of the signature, ``n_ranked``, the targets ``not_specific`` that were left
-    out, and whether the model is ``additive``.
+    out, and whether the model is ``additive``. If it is not, ``margin`` is by how much a pair that
+    is not on the shortlist would have to score above the sum of its parts to be returned, and
+    ``missed_at_most`` the upper 95% confidence limit of the fraction of pairs that do, of 1,024
+    random ones.
 
     Raises
     ------
@@ -88,7 +97,9 @@ def screen(
         If a gene is no node of the model, or the cell line has no controls.
     ValueError
         If less than half of the signature's genes are predicted, a weight is NaN, there are too
-        few targets for the order, or an option makes no sense.
+        few targets for the order, an option makes no sense, or ``file`` holds another ranking.
+    OSError
+        If ``file`` cannot be written.
 
     Examples
     --------
@@ -106,23 +117,33 @@ def screen(
     check_whole("top", top, least=1)
     if order not in (1, 2):
         raise ValueError(f"order must be 1 (single perturbations) or 2 (pairs), not {order!r}.")
+    if file is not None:
+        check_path("file", file)
+        if order == 1:
+            raise ValueError("file keeps blocks of pairs: leave it out, or set order=2.")
     model._check_if_trained(warn=True)
     weights, columns, missing = read_signature(signature, model.genes)
     scorer = Scorer.of(score, -weights if reverse else weights)
     asked = _asked(model, cell_line)
     with model._lock:
         chosen = _candidates(model, genes, exclude)
-        specific = asked.specific(chosen)
-        known = ~(specific < min_specific)
-        left_out = [gene for gene, keep in zip(chosen, known, strict=True) if not keep]
-        chosen = [gene for gene, keep in zip(chosen, known, strict=True) if keep]
+        left_out: list[str] = []
+        if min_specific > 0:
+            specific = asked.specific(chosen)
+            known = ~(specific < min_specific)
+            left_out = [gene for gene, keep in zip(chosen, known, strict=True) if not keep]
+            chosen = [gene for gene, keep in zip(chosen, known, strict=True) if keep]
         _refuse_few(chosen, order, len(left_out), min_specific)
+        task = _task(chosen, scorer, top, asked)
+        ranking = Ranking(asked, chosen, scorer, columns, kept=Kept(file, task), progress=progress)
         additive = order == 1 or asked.is_additive(chosen)
-        ranking = _Ranking(asked, chosen, scorer, columns, progress)
-        labels, scores = ranking.singles(top) if order == 1 else ranking.pairs(top, additive)
+        bound = None
+        if order == 1:
+            labels, scores = ranking.singles(top)
+        else:
+            labels, scores, bound = ranking.pairs(top, additive)
+        least = _least_specific(asked, labels)
     _warn_of(left_out, min_specific)
-    of_gene = pd.Series(specific[known], index=chosen)
-    least = [of_gene[label.split(COMBINATION)].min() for label in labels]
     found = pd.DataFrame({PERTURBATION: labels, "score": scores, "specific": least})
     found.attrs = {
         "missing_genes": missing,
@@ -130,83 +151,9 @@ def screen(
         "not_specific": left_out,
         "additive": additive,
     }
+    if bound is not None and not additive:
+        found.attrs.update(bound._asdict())
     return found
-
-
-class _Ranking:
-    """Predictions of candidates, scored."""
-
-    def __init__(
-        self,
-        asked: Asked,
-        genes: list[str],
-        scorer: Scorer,
-        columns: IntArray,
-        progress: bool,
-    ) -> None:
-        self.asked, self.genes, self.scorer = asked, genes, scorer
-        self.columns, self.progress = columns, progress
-
-    def scores(self, labels: Sequence[str]) -> FloatArray:
-        """Return the scores of perturbations, predicted some at a time."""
-        parts: list[FloatArray] = [np.zeros(0)]
-        whole = np.array_equal(self.columns, np.arange(len(self.asked.profiles.genes)))
-        for _, some in self._chunks(labels):
-            delta = self.asked.delta(some)
-            parts.append(self.scorer.quick(delta if whole else delta[:, self.columns]))
-        return np.concatenate(parts)
-
-    def singles(self, top: int) -> tuple[list[str], FloatArray]:
-        """Return the best single perturbations and their scores."""
-        scores = self.scores(self.genes)
-        best = top_singles(scores, top)
-        return [self.genes[i] for i in best], scores[best]
-
-    def pairs(self, top: int, additive: bool) -> tuple[list[str], FloatArray]:
-        """Return the best pairs and their scores."""
-        measured = self.asked.measured_pairs(self.genes)
-        wanted = (top if additive else _SHORTLIST * top) + len(measured)
-        composed = self.asked.composed(self.genes)
-        inside = [gene for gene, is_in in zip(self.genes, composed, strict=True) if is_in]
-        names: list[str] = []
-        scores: list[float] = []
-        skip = set(measured)
-        for kind, genes, left_out in ((NEW, self.genes, composed), (COMPOSED, inside, None)):
-            if len(genes) < 2 or (left_out is not None and left_out.all()):
-                continue
-            found = top_pairs(
-                self._prepared(genes, kind),
-                self.scorer,
-                wanted,
-                left_out=left_out,
-                progress=self.progress,
-            )
-            for i, j, value in zip(*found, strict=True):
-                label = COMBINATION.join(sorted((genes[i], genes[j])))
-                if label not in skip and np.isfinite(value):
-                    names.append(label)
-                    scores.append(float(value))
-        if not additive:
-            kept = top_singles(np.array(scores), _SHORTLIST * top)
-            names = [names[i] for i in kept]
-            scores = self.scores(names).tolist()
-        names += measured
-        values = np.array([*scores, *self.scores(measured)])
-        best = np.lexsort((np.array(names, dtype=str), -values))[:top]
-        return [names[i] for i in best], values[best]
-
-    def _prepared(self, genes: list[str], kind: str) -> FloatArray:
-        """Return what each gene adds to a pair, as the score sees it."""
-        prepared = np.empty((len(genes), len(self.columns)), dtype=np.float32)
-        for rows, some in self._chunks(genes):
-            delta = self.asked.within_pairs(some, kind)[:, self.columns]
-            prepared[rows] = self.scorer.prepare(delta)
-        return prepared
-
-    def _chunks(self, labels: Sequence[str]) -> Iterable[tuple[slice, list[str]]]:
-        chunks = list(self.asked.chunks(labels))
-        quiet = not self.progress or len(chunks) < 2
-        return tqdm(chunks, desc="predictions", disable=quiet, leave=False)
 
 
 def _asked(model: TxPertModel, cell_line: str | None) -> Asked:
@@ -230,6 +177,23 @@ def _candidates(
         )
     encode_targets(chosen, model.nodes)
     return chosen
+
+
+def _task(genes: list[str], scorer: Scorer, top: int, asked: Asked) -> str:
+    """Return a hash of what is ranked; the predictions themselves are compared later."""
+    where = asked.context.astype(str).to_numpy().tolist()
+    options = json.dumps([genes, scorer.name, top, where]).encode()
+    return sha256_of(options + scorer.signature.tobytes())
+
+
+def _least_specific(asked: Asked, labels: list[str]) -> FloatArray:
+    """Return how much is known of the target of each perturbation of which least is."""
+    parts = [label.split(COMBINATION) for label in labels]
+    targets = sorted({target for of in parts for target in of})
+    place = {target: i for i, target in enumerate(targets)}
+    specific = asked.specific(targets)
+    ends = np.array([(place[of[0]], place[of[-1]]) for of in parts]).reshape(-1, 2)
+    return np.asarray(specific[ends].min(axis=1))
 
 
 def _refuse_few(genes: list[str], order: int, n_left_out: int, least: float) -> None:
