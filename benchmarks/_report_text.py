@@ -89,8 +89,8 @@ mixtures of kernels were all in memory; "–" was not measured. Seconds are of t
 thread; memory is the peak of the whole process, 0.7 GB of it Python and libraries.
 
 - **fit**: simulated effects, smooth over STRING; the graphs are STRING, GO, BioGRID and IntAct,
-  whole. Whatever their number, one matrix of perturbations × perturbations is in memory in addition to
-  the effects: mixtures of kernels for each block of directions are written to a temporary file in
+  whole. Whatever their number, two matrices of perturbations × perturbations at most are in memory:
+  mixtures of kernels for each block of directions are written to a temporary file in
   one pass over the graphs. Cholesky factors, one a block, are most of the time of the largest
   fits.
 - **screens**: K562 with all links of STRING, and with GO.

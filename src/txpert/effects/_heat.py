@@ -18,8 +18,8 @@ _NEGLIGIBLE = 1e-7
 _PROBES = 256
 _AT_ONCE = 64
 """Probes at a time, which bounds the memory in addition to the result."""
-_STORED = 1_000_000, 100_000_000
-"""Fewest and most entries of a result that is kept on disk: 4 and 400 MB."""
+_STORED = 1_000_000, 25_000_000
+"""Fewest and most entries of a result that is kept on disk: 4 and 100 MB."""
 
 
 class HeatKernel:
