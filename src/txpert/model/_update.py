@@ -175,9 +175,7 @@ class UpdateMixin:
         check_genes(adata, self.registry, self.genes)
         with unregistered_on_failure(adata), without_advertising():
             self._validate_anndata(adata)
-            screen = read_screen(
-                self.get_anndata_manager(adata, required=True), needs_split=False
-            )
+            screen = read_screen(self.get_anndata_manager(adata, required=True), needs_split=False)
         table = ConditionTable.from_screen(screen).over_batches()
         chosen = ~table.obs[CONTROL].to_numpy(dtype=bool)
         if SPLIT in table.obs:
