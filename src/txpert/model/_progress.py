@@ -123,6 +123,7 @@ def without_advertising() -> Iterator[None]:
                 ".*does not have many workers.*",
                 ".*treespec.*is deprecated.*",
                 "Total length of .* across ranks is zero.*",
+                "The method mod_names is deprecated.*",  # called by scvi-tools itself
             ):
                 warnings.filterwarnings("ignore", message=message)
             yield
