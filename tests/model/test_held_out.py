@@ -2,11 +2,14 @@
 
 import warnings
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import txpert as tx
 from txpert.data import ConditionTable, ObsKeys
 from txpert.data._screen import Screen
+from txpert.model._ensemble import Ensemble
 from txpert.model._held_out import TrainingData
 
 
@@ -33,3 +36,24 @@ def test_names_of_one_gene_are_held_out_together(other):
         for gene in genes[:12]:
             name = other.format(gene).removesuffix("+control")
             assert (gene in held_out) == (name in held_out)
+
+
+def test_each_modality_is_held_out_as_itself(graph):
+    rng = np.random.default_rng(0)
+    genes = graph.nodes[:20]
+    program = rng.normal(size=12)
+    down = program + 0.3 * rng.normal(size=(20, 12))
+    both = pd.DataFrame(np.concatenate([down, -down]), index=[*genes, *genes])
+    both.columns = [f"READ{i}" for i in range(12)]
+    adata = tx.pp.from_effects(both, modality=["deletion"] * 20 + ["induction"] * 20)
+    adata.obs["split"] = np.where(adata.obs["control"], None, "train")
+    adata.obs.loc[adata.obs["perturbation"].isin(genes[:5]), "split"] = "val"
+    tx.TxPertModel.setup_anndata(adata)
+    model = tx.TxPertModel(adata, graph, components=("mean", "gaussian_process"))
+    table = model.conditions.over_batches()
+    data = TrainingData.of(Screen.from_anndata(adata, ObsKeys()), table)
+    ensemble = Ensemble.fit(data.training, model.components, model._sources)
+    found = data.evaluate(ensemble, model.matching, pooled=True)
+    agreement = (found.predicted["gaussian_process"] * found.observed).sum(axis=1)
+    assert len(agreement) == 10
+    assert (agreement > 0).all()

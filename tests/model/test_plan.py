@@ -32,11 +32,12 @@ def test_the_best_of_several_validations_in_an_epoch_is_kept():
     assert best.scores == {1: 0.1, 2: 0.5, 3: 0.4}
 
 
-def test_early_stopping_watches_pearson_delta(adata, make_model):
+def test_early_stopping_watches_pearson_delta(adata, make_model, capsys):
     model = make_model(adata, epochs=400, train={"lr": 0.02, "early_stopping_patience": 3})
     score = model.history["pearson_delta_validation"].iloc[:, 0].astype(float)
     assert len(score) < 400
     assert score.iloc[-4] == score.max() or score.iloc[-4:].max() < score.max()
+    assert capsys.readouterr().out == ""  # scvi-tools prints why it stopped, for every fit
 
 
 class StopAfter(pl.Callback):

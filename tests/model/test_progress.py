@@ -87,3 +87,19 @@ def test_no_advertising(adata, make_model, caplog):
         logger.setLevel(logging.NOTSET)
     said = {r.getMessage() for r in caplog.records if r.name == logger.name}
     assert said == {"said by the user's own code"}
+
+
+def test_no_word_of_registration_when_other_cells_are_read(adata, make_model, caplog):
+    model = make_model(adata, components=("mean", "gaussian_process"), decoding="low_rank")
+    named, unnamed = adata.copy(), adata.copy()
+    for name in [name for name in unnamed.uns if "scvi" in name]:
+        del unnamed.uns[name]
+    logger = logging.getLogger("scvi.model.base._base_model")
+    logger.addHandler(caplog.handler)
+    scvi.settings.verbosity = logging.INFO
+    try:
+        for cells in (named, unnamed):
+            tx.tl.evaluate(cells, model)
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert not [record for record in caplog.records if record.name == logger.name]

@@ -47,6 +47,17 @@ def test_update_equals_a_fit_to_all_with_the_variances_kept(make_model, parts):
     np.testing.assert_allclose(one, other, atol=1e-4)
 
 
+@pytest.mark.parametrize("registered", [True, False])
+def test_new_cells_need_no_split(make_model, parts, registered):
+    first, second, names = parts
+    tx.pp.split(first)
+    model = make_model(first, **ENSEMBLE)
+    if registered:  # cells that were cut out of data that a model was made from
+        second.uns = {**first.uns}
+    model.update(second)
+    assert set(names[7:]) <= {label for label, _ in model.trained_on_}
+
+
 def test_what_was_added_is_predicted_as_measured(make_model, parts, tmp_path):
     first, second, names = parts
     model = make_model(first, **EVERYTHING)

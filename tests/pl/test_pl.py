@@ -1,5 +1,6 @@
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 
 import txpert as tx
@@ -114,3 +115,29 @@ def test_existing_figures_are_drawn_whole(evaluated, check_figure):
         check_figure(lambda: tx.pl.delta(adata, obs.loc[0, "perturbation"]), style)
         check_figure(lambda: tx.pl.scores(adata), style)
         check_figure(lambda: tx.pl.history(model), style)
+
+
+def test_modalities_are_observations_of_their_own(graph):
+    genes = graph.nodes[:12]
+    effects = np.random.default_rng(0).normal(size=(24, 12))
+    table = pd.DataFrame(effects, index=[*genes, *genes], columns=genes)
+    adata = tx.pp.from_effects(table, modality=["CRISPRi"] * 12 + ["CRISPRa"] * 12)
+    tx.pp.split(adata)
+    tx.TxPertModel.setup_anndata(adata)
+    model = tx.TxPertModel(adata, graph, components="mean")
+    model.train()
+    tx.tl.evaluate(adata, model)
+    results = adata.uns["txpert"]
+    n = len(results["delta_obs"])
+    ax = tx.pl.scores(adata, n_labels=n)
+    assert len(points(ax)) == n
+    label = results["delta_obs"]["perturbation"].iloc[0]
+    for modality in ("CRISPRi", "CRISPRa"):
+        obs = results["delta_obs"]
+        row = np.flatnonzero((obs["perturbation"] == label) & (obs["modality"] == modality))[0]
+        ax = tx.pl.delta(adata, label, modality=modality)
+        assert modality in ax.get_title()
+        np.testing.assert_allclose(points(ax)[:, 0], results["delta"]["observed"][row], rtol=1e-5)
+    with pytest.raises(KeyError, match=f"no modality of {label} 'deletion'"):
+        tx.pl.delta(adata, label, modality="deletion")
+    plt.close("all")

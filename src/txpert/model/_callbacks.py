@@ -17,15 +17,6 @@ from ._module import TxPertModule
 from ._plan import MONITOR
 
 
-class QuietEarlyStopping(LoudEarlyStopping):
-    """Early stopping that does not print why it stopped."""
-
-    def teardown(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str | None = None
-    ) -> None:
-        """Say nothing."""
-
-
 class BestWeights(pl.Callback):
     """Keeps the weights of the best epoch in memory and puts them back when training ends.
 
@@ -72,16 +63,21 @@ class BestWeights(pl.Callback):
             self.module.load_state_dict(self._weights)
 
 
-def early_stopping(
-    patience: int, trainer_kwargs: dict[str, Any], *, quiet: bool
-) -> LoudEarlyStopping:
+class EarlyStopping(LoudEarlyStopping):
+    """That of scvi-tools, but it does not print a line for every fit of a training."""
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Print nothing: the progress bar and the history show where a fit ended."""
+
+
+def early_stopping(patience: int, trainer_kwargs: dict[str, Any]) -> EarlyStopping:
     """Return the callback that ends training when the score no longer rises.
 
     Made here since scvi-tools' trainer leaves it out where several processes train together; the
     score that they see is the same. Takes scvi-tools' arguments of early stopping out of those of
     the trainer.
     """
-    return (QuietEarlyStopping if quiet else LoudEarlyStopping)(
+    return EarlyStopping(
         monitor=MONITOR,
         mode="max",
         patience=patience,

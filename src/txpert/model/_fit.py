@@ -232,8 +232,7 @@ def _around(
     if validated:
         callbacks.append(best)
     if validated and options.early_stopping:
-        quiet = not trainer_kwargs.get("enable_progress_bar", True)
-        callbacks.append(early_stopping(patience, trainer_kwargs, quiet=quiet))
+        callbacks.append(early_stopping(patience, trainer_kwargs))
     else:
         for name in ("early_stopping_min_delta", "early_stopping_warmup_epochs"):
             trainer_kwargs.pop(name, None)

@@ -10,7 +10,16 @@ import numpy as np
 import pandas as pd
 from scvi import settings
 
-from txpert._constants import BATCH, CELL_LINE, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
+from txpert._constants import (
+    BATCH,
+    CELL_LINE,
+    MODALITY,
+    PERTURBATION,
+    SPLIT,
+    TEST,
+    TRAIN,
+    VALIDATION,
+)
 from txpert._types import BoolArray
 from txpert.data import ConditionTable
 from txpert.data._conditions import average_over_batches, pairs
@@ -131,7 +140,7 @@ class TrainingData:
         table = self.pooled if pooled else self.table
         rows = table.subset((table.obs[SPLIT] == VALIDATION).to_numpy())
         profiles = rows.controls.pooled(matching)
-        conditions, context = profiles.conditions(rows.obs[[PERTURBATION, CELL_LINE, BATCH]])
+        conditions, context = profiles.conditions(rows.obs[_asked(rows.obs)])
         predicted = {}
         for name, component in ensemble.components.items():
             delta = component.delta(conditions, profiles, context)
@@ -189,8 +198,8 @@ def across_lines(
         known = kinds == TRANSFERRED
         if not known.any():
             continue
-        batch = rows.obs[BATCH].iloc[0]
-        asked = obs.loc[known, [PERTURBATION, CELL_LINE]].assign(**{BATCH: batch})
+        asked = obs[known].assign(**{BATCH: rows.obs[BATCH].iloc[0]})
+        asked = asked[_asked(asked)]
         conditions, context = rows.controls.conditions(asked)
         found = {
             name: component.delta(conditions, rows.controls, context)
@@ -200,6 +209,11 @@ def across_lines(
         held = np.repeat(line, known.sum())
         parts.append(HeldOut(kinds[known], held, predicted, observed[known]).over_measured())
     return parts
+
+
+def _asked(obs: pd.DataFrame) -> list[str]:
+    """Return the columns that name a condition: with the modality, where the data have any."""
+    return [name for name in (PERTURBATION, CELL_LINE, BATCH, MODALITY) if name in obs]
 
 
 def best_epoch(curves: Sequence[Mapping[int, float]]) -> int:

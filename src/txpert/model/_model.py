@@ -56,6 +56,7 @@ from ._module import Basal, Decoding, TxPertModule
 from ._network import Network
 from ._paper import PaperMixin
 from ._prediction import PredictionMixin
+from ._progress import without_advertising
 from ._registered import (
     check_genes,
     read_screen,
@@ -311,7 +312,7 @@ class TxPertModel(
         if not isinstance(adata, MuData):
             check_anndata(adata)
         check_genes(adata, self.registry, self.genes)
-        with unregistered_on_failure(adata):
+        with unregistered_on_failure(adata), without_advertising():
             self._validate_anndata(adata)
             return self._read(adata)
 

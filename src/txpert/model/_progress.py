@@ -1,4 +1,4 @@
-"""One progress bar over all fits of a training, and no messages of Lightning about itself."""
+"""One progress bar over all fits of a training, and no messages of libraries about themselves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,17 @@ from tqdm.auto import tqdm
 
 from ._plan import MONITOR
 
-_LOGGERS = ("lightning.pytorch.utilities.rank_zero", "scvi.data._download")
+_LOGGERS = (
+    "lightning.pytorch.utilities.rank_zero",
+    "scvi.data._download",
+    "scvi.model.base._base_model",
+)
+
+_DONE = (
+    "already downloaded",
+    "ttempting to transfer setup.",
+    "ttempting to transfer AnnData setup",
+)
 
 
 class TrainingProgress:
@@ -93,12 +103,12 @@ class EpochProgress(pl.Callback):
 
 
 class _Advertising(logging.Filter):
-    """Leaves out what is said of absent devices, of products and of local files."""
+    """Leaves out what is said of absent devices, products, local files and registrations."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         text = record.getMessage()
         idle = "available: False" in text or text.startswith("`Trainer.fit` stopped")
-        return not (idle or text.startswith("💡") or text.endswith("already downloaded"))
+        return not (idle or text.startswith("💡") or text.endswith(_DONE))
 
 
 @contextmanager
@@ -113,6 +123,7 @@ def without_advertising() -> Iterator[None]:
                 ".*does not have many workers.*",
                 ".*treespec.*is deprecated.*",
                 "Total length of .* across ranks is zero.*",
+                "The method mod_names is deprecated.*",  # called by scvi-tools itself
             ):
                 warnings.filterwarnings("ignore", message=message)
             yield

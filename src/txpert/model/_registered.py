@@ -25,10 +25,13 @@ FIELDS = (PERTURBATION, CONTROL, BATCH, CELL_LINE, SPLIT, MODALITY)
 _IDENTIFIERS = ("_scvi_uuid", "_scvi_manager_uuid")
 
 
-def read_screen(manager: AnnDataManager) -> Screen:
-    """Return the screen that was registered, with its split as it is now."""
+def read_screen(manager: AnnDataManager, *, needs_split: bool = True) -> Screen:
+    """Return the screen that was registered, with its split as it is now.
+
+    Without ``needs_split`` it may lack the split column that the model's own data had.
+    """
     columns = {name: obs_column(manager, name) for name in FIELDS if name != SPLIT}
-    columns[SPLIT] = split_column(manager)
+    columns[SPLIT] = split_column(manager, needed=needs_split)
     arguments = manager.registry["setup_args"]
     control_label = arguments.get("control_label")
     if control_label is not None:
@@ -50,13 +53,13 @@ def read_screen(manager: AnnDataManager) -> Screen:
     return screen.with_context(data if modality is None else data.mod[modality], data.obs)
 
 
-def split_column(manager: AnnDataManager) -> pd.Series[Any] | None:
+def split_column(manager: AnnDataManager, *, needed: bool = True) -> pd.Series[Any] | None:
     """Return the split as it is in the data now, also if it was written after setup.
 
     Raises
     ------
     KeyError
-        If the column that was registered is gone.
+        If the column that was registered is gone, and ``needed``.
     """
     key = manager.registry["setup_args"].get("split_key")
     if key is None:
@@ -65,7 +68,7 @@ def split_column(manager: AnnDataManager) -> pd.Series[Any] | None:
     obs = manager.adata.obs if modality is None else manager.adata.mod[modality].obs
     if key in obs:
         return obs_columns(obs, {SPLIT: key})[SPLIT]
-    if SPLIT in manager.data_registry:
+    if needed and SPLIT in manager.data_registry:
         raise KeyError(
             f"obs had the split {key!r} when the data were set up, but not any more: write it "
             "back, or set the data up again."

@@ -29,6 +29,7 @@ from txpert.graph._knowledge_graph import Graphs, as_graphs
 from ._component import GAUSSIAN_PROCESS, MEAN, NETWORK, Training
 from ._components import GaussianProcessComponent
 from ._ensemble import Ensemble
+from ._progress import without_advertising
 from ._registered import check_genes, read_screen, unregistered_on_failure
 from ._updated import updated, with_controls, without_network
 
@@ -179,9 +180,9 @@ class UpdateMixin:
     def _perturbed(self, adata: AnnData | MuData) -> ConditionTable:
         """Return the perturbed conditions to learn from, batches of a cell line pooled."""
         check_genes(adata, self.registry, self.genes)
-        with unregistered_on_failure(adata):
+        with unregistered_on_failure(adata), without_advertising():
             self._validate_anndata(adata)
-            screen = read_screen(self.get_anndata_manager(adata, required=True))
+            screen = read_screen(self.get_anndata_manager(adata, required=True), needs_split=False)
         table = ConditionTable.from_screen(screen).over_batches()
         chosen = ~table.obs[CONTROL].to_numpy(dtype=bool)
         if SPLIT in table.obs:

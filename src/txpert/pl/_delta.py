@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,8 @@ from anndata import AnnData
 from matplotlib.axes import Axes
 from mudata import MuData
 
-from txpert._constants import CELL_LINE, PERTURBATION, UNS_KEY
+from txpert._constants import CELL_LINE, MODALITY, PERTURBATION, UNS_KEY
+from txpert._types import BoolArray
 from txpert.data._tokens import canonical_label, parse_targets
 
 from ._canvas import Colors, axes_of, finish, plain, titled
@@ -24,6 +26,7 @@ def delta(
     perturbation: str,
     *,
     cell_line: str | None = None,
+    modality: str | None = None,
     model: str | None = None,
     n_labels: int = 6,
     name_by: Literal["change", "error"] = "change",
@@ -42,6 +45,8 @@ def delta(
         A perturbation that was scored; the order of its targets does not matter.
     cell_line
         Cell line; by default the first it was scored in.
+    modality
+        Modality, where there are several; by default the first it was scored in.
     model
         Name in the evaluation; by default its first.
     n_labels
@@ -60,7 +65,7 @@ def delta(
     Raises
     ------
     KeyError
-        If there is no evaluation, or it lacks the perturbation, cell line or model.
+        If there is no evaluation, or it lacks the perturbation, cell line, modality or model.
     """
     check_drawing(n_labels, ax)
     results = evaluation(adata, key)
@@ -69,13 +74,17 @@ def delta(
     label = one_of(
         canonical_label(perturbation), list(obs[PERTURBATION].astype(str)), "scored perturbation"
     )
-    lines = obs.loc[obs[PERTURBATION].astype(str) == label, CELL_LINE].astype(str)
-    line = one_of(cell_line, list(lines), f"cell line of {label}")
-    row = np.flatnonzero((obs[PERTURBATION] == label) & (obs[CELL_LINE] == line))[0]
+    places = {PERTURBATION: label}
+    for name, wanted in ((CELL_LINE, cell_line), (MODALITY, modality)):
+        if name in obs:
+            known = obs.loc[_rows(obs, places), name].astype(str)
+            what = f"{name.replace('_', ' ')} of {label}"
+            places[name] = one_of(wanted, list(dict.fromkeys(known)), what)
+    row = np.flatnonzero(_rows(obs, places))[0]
     genes = pd.Index(results["delta_genes"])
     observed, predicted = results["delta"][OBSERVED][row], results["delta"][model][row]
-    correlation = metrics.set_index(["model", PERTURBATION, CELL_LINE]).sort_index()
-    r = correlation.loc[(model, label, line), "pearson_delta"]
+    scored = _rows(metrics, places | {"model": model})
+    r = metrics.loc[scored, "pearson_delta"].iloc[0]
 
     ax = axes_of(ax, 4.2, 4.4)
     colors = Colors.of(ax)
@@ -100,7 +109,8 @@ def delta(
     ax.set_xlabel("observed Δ (log1p)")
     ax.set_ylabel(f"Δ predicted by {shown(model, 24)} (log1p)")
     size = observed if name_by == "change" else predicted - observed
-    titled(ax, f"{shown(label, 32)}, {shown(line, 16)}: Pearson Δ = {r:.2f}")
+    where = ", ".join(shown(name, 16) for name in _named(obs, places))
+    titled(ax, f"{shown(label, 32)}, {where}: Pearson Δ = {r:.2f}")
     plain(ax)
     label_points(
         ax,
@@ -114,3 +124,17 @@ def delta(
         also_color=colors.target,
     )
     return finish(ax, show, save)
+
+
+def _rows(table: pd.DataFrame, wanted: Mapping[str, str]) -> BoolArray:
+    """Return which rows have the values wanted."""
+    found = np.ones(len(table), dtype=bool)
+    for name, value in wanted.items():
+        found &= (table[name].astype(str) == value).to_numpy()
+    return found
+
+
+def _named(obs: pd.DataFrame, places: Mapping[str, str]) -> list[str]:
+    """Return the cell line, and the modality if there are several."""
+    several = MODALITY in places and obs[MODALITY].nunique() > 1
+    return [places[name] for name in ((CELL_LINE, MODALITY) if several else (CELL_LINE,))]

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from mudata import MuData
 
-from txpert._constants import CELL_LINE, PERTURBATION, SPLIT, UNS_KEY
+from txpert._constants import CELL_LINE, MODALITY, PERTURBATION, SPLIT, UNS_KEY
 from txpert._types import BoolArray, FloatArray
 from txpert.data._tokens import canonical_label
 from txpert.evaluation._metrics import score_label, score_names
@@ -72,7 +72,8 @@ def scores(
     one_of(metric, score_names(main=True), "metric")
     names = list(dict.fromkeys(metrics["model"]))
     model, baseline = one_of(model, names, "model"), one_of(baseline, names, "model", default=-1)
-    wide = metrics.pivot(index=[PERTURBATION, CELL_LINE], columns="model", values=metric)
+    rows = [name for name in (PERTURBATION, CELL_LINE, MODALITY) if name in metrics]
+    wide = metrics.pivot(index=rows, columns="model", values=metric)
     wide = wide[[baseline, model]].dropna() if model != baseline else wide.dropna()
     if wide.empty:
         raise ValueError(f"{metric} is undefined for every perturbation of {baseline} or {model}.")
@@ -86,8 +87,7 @@ def scores(
     _square(ax, np.concatenate([x, y]), colors)
     if len(groups) > 1:
         legend_below(ax)
-    several = wide.index.get_level_values(CELL_LINE).nunique() > 1
-    names = [f"{p}, {line}" if several else str(p) for p, line in wide.index]
+    names = _names(wide.index)
     ax.set_xlabel(f"{shown(baseline, 24)} (mean {x.mean():.3g})")
     ax.set_ylabel(f"{shown(model, 24)} (mean {y.mean():.3g})")
     titled(ax, f"{score_label(metric)}: {_difference(x, y)}", size=9)
@@ -95,6 +95,13 @@ def scores(
     order = np.argsort(-np.abs(y - x), kind="stable")
     label_points(ax, x, y, names, order, n_labels=n_labels, color=colors.ink, longest=26)
     return finish(ax, show, save)
+
+
+def _names(index: pd.MultiIndex) -> list[str]:
+    """Return perturbations, with the cell line and modality where there are several."""
+    table = index.to_frame(index=False).astype(str)
+    kept = [name for name in table if name == PERTURBATION or table[name].nunique() > 1]
+    return [", ".join(row) for row in table[kept].itertuples(index=False, name=None)]
 
 
 def _groups(adata: AnnData | MuData, index: pd.MultiIndex) -> dict[str, BoolArray]:

@@ -13,7 +13,7 @@ from txpert._constants import COMBINATION
 from txpert._ranking import Kept, Scorer, top_pairs, top_singles
 from txpert._types import BoolArray, FloatArray, IntArray
 from txpert.model._additive import Asked
-from txpert.model._components import COMPOSED, NEW
+from txpert.model._component import COMPOSED, NEW
 
 _SHORTLIST = 10
 """Where pairs are not additive, so many times more than asked for are predicted by themselves."""
