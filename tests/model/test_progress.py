@@ -47,14 +47,14 @@ def test_the_bar_can_be_left_out(adata, make_model, bars, options):
     assert not bars
 
 
-def test_without_a_bar_early_stopping_is_silent(adata, make_model, capfd):
+def test_early_stopping_is_silent(adata, make_model, capfd):
     model = make_model(adata, epochs=0)
     stopping = {"early_stopping_patience": 1, "early_stopping_min_delta": 10.0}
     model.train(max_epochs=9, refit=False, enable_progress_bar=False, **stopping)
     assert len(model.history["train_loss"]) < 9
     assert capfd.readouterr() == ("", "")
     model.train(max_epochs=9, refit=False, **stopping)
-    assert "did not improve" in capfd.readouterr().out
+    assert not capfd.readouterr().out
 
 
 def test_long_predictions_have_a_bar_and_short_ones_none(adata, make_model, bars, monkeypatch):
@@ -62,7 +62,7 @@ def test_long_predictions_have_a_bar_and_short_ones_none(adata, make_model, bars
     labels = [f"GENE{i}" for i in range(30)]
     labels[0] = "GENE30"
     whole = model.predict(labels).X
-    assert bars[-1].fp.getvalue().strip("\r ") == ""
+    assert not bars
     monkeypatch.setattr(_prediction, "_PATIENCE", 0)
     monkeypatch.setattr(_prediction, "_CHUNK", 7)
     chunked = model.predict(labels).X
