@@ -89,9 +89,10 @@ mixtures of kernels were all in memory; "–" was not measured. Seconds are of t
 thread; memory is the peak of the whole process, 0.7 GB of it Python and libraries.
 
 - **fit**: simulated effects, smooth over STRING; the graphs are STRING, GO, BioGRID and IntAct,
-  whole. Whatever their number, two matrices of perturbations × perturbations at most are in
+  whole. Whatever their number, at most two matrices of perturbations × perturbations are in
   memory: mixtures of kernels for each block of directions are written to a temporary file in one
-  pass over the graphs. Cholesky factors, one a block, are most of the time of the largest fits.
+  pass over the graphs. Cholesky factors, one a block, take about half of the time of the
+  largest fits.
 - **screens**: K562 with all links of STRING, and with GO.
 - **predict**: all other genes of STRING by the process, after a fit to perturbations of K562. The
   second time what is left is the matrix product of covariances with weights, 2 × asked ×

@@ -14,6 +14,8 @@ from ._layout import Layout
 from ._variances import fit_log_variances, inverse_and_projector
 
 _MOST_ROWS = 750
+"""Rows that variances are fitted to; 100 of 351 predict real screens as well as all do
+(``benchmarks/variance_rows.py``)."""
 _POOLED_EVIDENCE = 20.0
 """Measured genes vary together: all together are taken for so many independent ones."""
 
