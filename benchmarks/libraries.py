@@ -28,7 +28,7 @@ from txpert.baselines._ridge import least_loo_error
 from txpert.data._group_sums import group_sums
 from txpert.effects._heat import HeatKernel
 from txpert.effects._smoother import Smoother, penalties, rotated
-from txpert.graph import KnowledgeGraph
+from txpert.graph import KnowledgeGraph, to_scipy
 from txpert.metrics import de_auroc
 from txpert.nn._edges import TargetSortedEdges
 from txpert.nn._gatv2 import GATv2Layer
@@ -103,8 +103,12 @@ def diffusion() -> tuple[Work, Work]:
     source, target = edges().numpy()
     names = np.array([f"g{i}" for i in range(N_NODES)], dtype=object)
     table = pd.DataFrame({"source": names[source], "target": names[target]})
-    heat = HeatKernel(KnowledgeGraph.from_edges(table, name="random"), (2.0, 8.0))
-    step = sparse.csr_array(heat._twice / 2).astype(np.float64) - sparse.eye_array(N_NODES)
+    graph = KnowledgeGraph.from_edges(table, name="random")
+    heat = HeatKernel(graph, (2.0, 8.0))
+    links = to_scipy(graph).astype(np.float64)
+    links = links.maximum(links.T)
+    root = sparse.diags_array(1 / np.sqrt(links.sum(axis=0)))
+    step = sparse.csr_array(root @ links @ root) - sparse.eye_array(N_NODES)
     columns = np.arange(500)
     start = np.eye(N_NODES, 500, dtype=np.float64)
 

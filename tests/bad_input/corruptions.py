@@ -39,7 +39,7 @@ def _column(name, value):
 
     def change(adata):
         column = adata.obs[name].astype(object).to_numpy(copy=True)
-        rows = (adata.obs["perturbation"] == "KLF1").to_numpy()
+        rows = (adata.obs["perturbation"] == "KLF1").to_numpy(copy=True)
         rows[2:4] = True
         column[rows] = value
         adata.obs[name] = column

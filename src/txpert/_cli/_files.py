@@ -11,7 +11,7 @@ import click
 import pandas as pd
 
 import txpert as tx
-from txpert._constants import CONTROL, PERTURBATION, SPLIT
+from txpert._constants import CONTROL, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
 from txpert._csv import csv_bytes, read_csv
 from txpert._files import replacing
 from txpert.data._tokens import canonical_label, parse_targets
@@ -77,7 +77,8 @@ def add_split(folder: Path, adata: ad.AnnData, key: str) -> None:
         return
     table = read_csv(path.read_bytes()).set_index("cell")[SPLIT]
     split = table.reindex(adata.obs_names)
-    adata.obs[key] = pd.Categorical(split, categories=["train", "val", "test"])
+    parts = [TRAIN, VALIDATION, TEST]
+    adata.obs[key] = pd.Categorical(split.where(split.isin(parts)), categories=parts)
 
 
 def write_prediction(prediction: ad.AnnData, path: Path, top: int | None) -> None:

@@ -57,7 +57,7 @@ class Predicted:
         keep = (obs[PERTURBATION] != CONTROL).to_numpy()
         if cell_line is not None:
             lines = list(dict.fromkeys(obs[CELL_LINE]))
-            keep &= (obs[CELL_LINE] == one_of(cell_line, lines, "cell line")).to_numpy()
+            keep = keep & (obs[CELL_LINE] == one_of(cell_line, lines, "cell line")).to_numpy()
         if not keep.any():
             raise KeyError("There is nothing but controls in the prediction.")
         obs = obs[keep].reset_index(drop=True)

@@ -120,7 +120,7 @@ def _check_hidden_cells(
     if SPLIT not in adata.obs:
         return
     hidden = (adata.obs[SPLIT].notna() & (adata.obs[SPLIT] != TRAIN)).to_numpy()
-    hidden &= ~adata.obs[CONTROL].to_numpy(dtype=bool)
+    hidden = hidden & ~adata.obs[CONTROL].to_numpy(dtype=bool)
     if not hidden.any():
         return
     poisoned = adata.copy()

@@ -42,7 +42,7 @@ def read_now(model: TxPertModel, adata: AnnData | MuData) -> tuple[Screen, Condi
     screen = replace(screen, split=split)
     obs = conditions_of(screen)[0]
     of_condition = pd.Series(obs[SPLIT].to_numpy(), index=_keys(obs))
-    now = of_condition.reindex(_keys(table.obs)).to_numpy()
+    now = of_condition.reindex(_keys(table.obs)).to_numpy(copy=True)
     now[table.obs[CONTROL].to_numpy(dtype=bool)] = np.nan
     values = pd.Categorical(now, categories=[TRAIN, VALIDATION, TEST])
     return screen, replace(table, obs=table.obs.assign(**{SPLIT: values}))
