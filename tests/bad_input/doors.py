@@ -207,7 +207,7 @@ def _harmonized(corruption):
 
 
 def _cells_predicted(corruption):
-    """Expect other names of nodes to be read as those, others to have the mean effect; a warning."""
+    """Expect other names of nodes to be read, other labels to have the mean effect; a warning."""
     if corruption.touches == LABELS and getattr(corruption.expected, "warns", None):
         return Works(same=False, warns="No node of the model|^Read ")
     return _of_model(corruption)
