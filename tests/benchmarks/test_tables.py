@@ -168,3 +168,23 @@ def test_costs_of_a_genome_and_several_graphs(script, folder):
     sections = script("_report_sections")
     table = sections.process(sections.Results(folder, folder, folder / "COSTS.md"))
     assert table in (BENCHMARKS / "COSTS.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("module", "what"),
+    {
+        "_walks": "diffusion",
+        "metrics/_genes": "auroc",
+        "nn/_gatv2": "gatv2",
+        "effects/_smoother": "ridge",
+        "data/_group_sums": "means",
+    }.items(),
+)
+def test_docstrings_say_how_long_a_library_takes(module, what):
+    rows = json.loads((RESULTS / "libraries.json").read_text())["rows"]
+    row = next(row for row in rows if row["what"] == what)
+    text = (ROOT / f"src/txpert/{module}.py").read_text()
+    said = re.search(r"takes ([\d.]+) times as long", text)
+    assert said is not None
+    assert float(said[1]) == pytest.approx(row["library's seconds"] / row["seconds"], abs=0.06)
+    assert row["largest difference"] < 1e-6

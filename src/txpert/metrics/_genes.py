@@ -1,4 +1,7 @@
-"""Differentially expressed genes: choosing them, and how well a prediction finds them."""
+"""Differentially expressed genes: choosing them, and how well a prediction finds them.
+
+``sklearn.metrics.roc_auc_score`` takes 7.5 times as long (``benchmarks/libraries.py``).
+"""
 
 from __future__ import annotations
 
