@@ -1,7 +1,7 @@
 """Sums and means over groups of rows: one pass, by one process or by a dask cluster.
 
-``scanpy.get.aggregate`` takes 0.5 times as long (``benchmarks/libraries.py``), with all cells in memory
-and none of them checked.
+``scanpy.get.aggregate`` takes 0.5 times as long (``benchmarks/libraries.py``), with all cells in
+memory and none of them checked.
 """
 
 from __future__ import annotations
