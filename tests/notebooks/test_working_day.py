@@ -22,6 +22,7 @@ def test_a_working_day(name, monkeypatch):
         if not (DATA / file).exists():
             pytest.skip(f"{DATA / file} is not here")
     monkeypatch.setenv("TQDM_DISABLE", "1")
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # figures appear in the notebook
     day = notebook(name)
     NotebookClient(day, timeout=300, resources={"metadata": {"path": str(ROOT)}}).execute()
     outputs = [output for cell in day.cells for output in cell.get("outputs", [])]
