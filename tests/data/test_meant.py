@@ -55,7 +55,7 @@ def test_predict_says_which_names_were_meant(adata, make_model):
     assert found.obs["perturbation"].tolist() == expected.obs["perturbation"].tolist()
     np.testing.assert_array_equal(found.X, expected.X)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         model.predict(["GENE3", "control"])
 
 

@@ -74,7 +74,7 @@ def test_a_file_that_is_damaged_names_itself_and_the_rows(h5ad):
 
 
 def test_a_chunk_that_is_cut_short(store):
-    values = chunks_of(store, "data")[2]
+    values = chunks_of(store, "data")[:3][-1]
     values.write_bytes(values.read_bytes()[:20])
     matrix = sparse_dataset(zarr.open_group(store, mode="r")["X"])
     with pytest.raises(OSError, match=r"Rows 0 to 49 of .*x\.zarr.* cannot be read"):

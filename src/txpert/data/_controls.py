@@ -115,7 +115,7 @@ class ControlProfiles(ConditionsMixin):
         for keys in ([CELL_LINE], [CELL_LINE, BATCH]):
             common = rows.groupby(keys)[MODALITY].agg(lambda values: values.mode()[0])
             known = obs.merge(common.reset_index(), on=keys, how="left")[MODALITY]
-            found = known.set_axis(obs.index).fillna(found)
+            found = known.set_axis(obs.index).astype(object).fillna(found)
         return replace(self, obs=self.obs.assign(**{MODALITY: found}))
 
     def pools(self, matching: Matching, *, modalities_apart: bool = False) -> IntArray:

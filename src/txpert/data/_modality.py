@@ -65,7 +65,8 @@ def modality_of_cells(
     context = cell_line.codes.astype(np.int64) * len(batch.categories) + batch.codes
     of_context = names[perturbed].groupby(context[perturbed]).agg(["first", "nunique"])
     single = of_context.loc[of_context["nunique"] == 1, "first"]
-    names[control] = pd.Series(context[control]).map(single).fillna(ALL).to_numpy()
+    of_control = pd.Series(context[control]).map(single).astype(object)
+    names[control] = of_control.fillna(ALL).to_numpy()
     values: pd.Categorical[Any] = pd.Categorical(names)
     return values
 

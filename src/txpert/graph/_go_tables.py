@@ -173,7 +173,7 @@ def _read_gene2go(text: IO[str], header: str, path: FilePath) -> pd.DataFrame:
     table = pd.concat(parts) if parts else pd.DataFrame(columns=list(_GENE2GO.values()))
     _require_human(table["taxon"] == "9606", taxa, path)
     entrez = map_genes(table["symbol"].unique())["symbol"]
-    return table.assign(symbol=table["symbol"].map(entrez).fillna(""))
+    return table.assign(symbol=table["symbol"].map(entrez).astype(object).fillna(""))
 
 
 def _require_human(human: pd.Series, taxa: pd.Series, path: FilePath) -> None:
