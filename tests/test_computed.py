@@ -6,7 +6,8 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 
-from txpert._computed import FOLDER, LIMIT, computed, digest_of
+from txpert._computed import FOLDER, LIMIT, computed
+from txpert._fingerprint import fingerprint
 
 
 @pytest.fixture
@@ -29,27 +30,27 @@ class Counted:
 
 def test_the_same_is_computed_once(folder):
     compute = Counted()
-    found = [computed("squares", digest_of("a", 1), compute)["values"] for _ in range(3)]
+    found = [computed("squares", fingerprint("a", 1), compute)["values"] for _ in range(3)]
     assert compute.times == 1
     assert all(np.array_equal(values, np.arange(5)) for values in found)
     assert found[-1].dtype == np.float32
-    computed("squares", digest_of("a", 2), compute)
+    computed("squares", fingerprint("a", 2), compute)
     assert compute.times == 2
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "empty"])
 def test_a_damaged_file_is_computed_again_and_replaced(folder, damage):
     compute = Counted(1_000)
-    computed("squares", digest_of("a"), compute)
+    computed("squares", fingerprint("a"), compute)
     (path,) = folder.glob("*.npz")
     whole = path.read_bytes()
     changed = bytearray(whole)
     changed[len(whole) // 2] ^= 1
     path.write_bytes({"cut": whole[:-100], "changed": bytes(changed), "empty": b""}[damage])
-    found = computed("squares", digest_of("a"), compute)["values"]
+    found = computed("squares", fingerprint("a"), compute)["values"]
     assert compute.times == 2
     assert np.array_equal(found, np.arange(1_000))
-    computed("squares", digest_of("a"), compute)
+    computed("squares", fingerprint("a"), compute)
     assert compute.times == 2
 
 
@@ -57,11 +58,11 @@ def test_those_used_least_lately_go(folder, monkeypatch):
     monkeypatch.setenv(LIMIT, "0.00001")  # 10 kB
     compute = Counted(1_000)
     for key in "ab":
-        computed("squares", digest_of(key), compute)
+        computed("squares", fingerprint(key), compute)
     first, second = sorted(folder.glob("*.npz"), key=lambda path: path.stat().st_mtime)
     os.utime(first, (1_000, 1_000))
     os.utime(second, (2_000, 2_000))
-    computed("squares", digest_of("c"), compute)
+    computed("squares", fingerprint("c"), compute)
     assert not first.exists()
     assert second.exists()
     assert sum(path.stat().st_size for path in folder.iterdir()) <= 10_000
@@ -71,12 +72,12 @@ def test_nothing_is_kept_if_so_asked_or_nothing_can_be(folder, monkeypatch):
     compute = Counted()
     monkeypatch.setenv(LIMIT, "0")
     for _ in range(2):
-        computed("squares", digest_of("a"), compute)
+        computed("squares", fingerprint("a"), compute)
     assert not folder.exists()
     monkeypatch.setenv(LIMIT, "1")
     folder.parent.joinpath("file").write_text("")
     monkeypatch.setenv("TXPERT_CACHE", str(folder.parent / "file"))
-    assert len(computed("squares", digest_of("a"), compute)["values"]) == 5
+    assert len(computed("squares", fingerprint("a"), compute)["values"]) == 5
     assert compute.times == 3
 
 
@@ -84,7 +85,7 @@ def test_nothing_is_kept_if_so_asked_or_nothing_can_be(folder, monkeypatch):
 def test_a_limit_that_is_no_number_is_refused(folder, monkeypatch, value):
     monkeypatch.setenv(LIMIT, value)
     with pytest.raises(ValueError, match=f"{LIMIT} is '{value}'"):
-        computed("squares", digest_of("a"), Counted())
+        computed("squares", fingerprint("a"), Counted())
 
 
 def test_digests_tell_content_type_and_order_apart():
@@ -98,11 +99,11 @@ def test_digests_tell_content_type_and_order_apart():
         (1,),
         ("1",),
     ]
-    assert len({digest_of(*of) for of in parts}) == len(parts)
+    assert len({fingerprint(*of) for of in parts}) == len(parts)
 
 
 def _compute_in_a_process(_):
-    return computed("squares", digest_of("many"), Counted(100_000))["values"].sum()
+    return computed("squares", fingerprint("many"), Counted(100_000))["values"].sum()
 
 
 def test_two_processes_may_compute_the_same(folder):

@@ -24,7 +24,7 @@ ORDER = [
         "_repr",
         "_transfer",
     },
-    {"_csv", "_fingerprint", "_stored", "_download", "_walks"},
+    {"_csv", "_fingerprint", "_stored", "_download", "_heat_polynomial"},
     {"_computed"},
     {"graph", "nn", "metrics", "_ranking"},
     {"data"},

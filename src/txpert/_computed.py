@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from txpert._download import cache_folder
 from txpert._files import replacing
+from txpert._fingerprint import fingerprint
 
 Arrays = Mapping[str, np.ndarray]
 FOLDER = "computed"
@@ -36,7 +36,7 @@ def computed(kind: str, key: str, compute: Callable[[], Arrays]) -> Arrays:
     kind
         What they are, in one word.
     key
-        From :func:`digest_of` all that they depend on.
+        The :func:`txpert._fingerprint.fingerprint` of all that they depend on.
     compute
         Computes them.
 
@@ -60,18 +60,6 @@ def computed(kind: str, key: str, compute: Callable[[], Arrays]) -> Arrays:
         if sum(array.nbytes for array in found.values()) <= limit:
             _keep(path, found, limit)
     return found
-
-
-def digest_of(*parts: Any) -> str:
-    """Return the digest of arrays, texts, numbers and sequences of texts, in order."""
-    whole = sha256(str(_VERSION).encode())
-    for part in parts:
-        if isinstance(part, np.ndarray) and part.dtype != object:
-            content = f"{part.dtype.str}{part.shape}".encode() + np.ascontiguousarray(part).data
-        else:
-            content = repr(part).encode()
-        whole.update(f"{len(content)}:".encode() + content)
-    return whole.hexdigest()
 
 
 def _limit() -> float:
@@ -119,4 +107,4 @@ def _keep(path: Path, arrays: Arrays, limit: float) -> None:
 
 
 def _digest(arrays: Arrays) -> str:
-    return digest_of(*(part for name in sorted(arrays) for part in (name, arrays[name])))
+    return fingerprint(_VERSION, [(name.encode(), arrays[name]) for name in sorted(arrays)])

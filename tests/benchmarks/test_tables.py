@@ -173,7 +173,7 @@ def test_costs_of_a_genome_and_several_graphs(script, folder):
 @pytest.mark.parametrize(
     ("module", "what"),
     {
-        "_walks": "diffusion",
+        "_heat_polynomial": "diffusion",
         "metrics/_genes": "auroc",
         "nn/_gatv2": "gatv2",
         "effects/_smoother": "ridge",

@@ -9,7 +9,7 @@ from scipy import sparse
 from scipy.linalg import expm
 
 from txpert._computed import LIMIT
-from txpert._walks import Walks
+from txpert._heat_polynomial import HeatPolynomial
 from txpert.effects import _gene_kernels, _gene_process, _heat, _kernel_sources, _posterior
 from txpert.effects._gene_kernels import GeneKernels
 from txpert.effects._gene_process import GeneGaussianProcess
@@ -60,7 +60,7 @@ def small(graph, effects):
 )
 def test_parts_give_what_the_whole_gives(graph, small, monkeypatch, module, name, value):
     monkeypatch.setattr(module, name, value)
-    monkeypatch.setattr("txpert._walks._COLUMNS", 3)
+    monkeypatch.setattr("txpert._heat_polynomial._COLUMNS", 3)
     process, _, expected = small
     found = asked_of(process, GeneKernels([graph], {}, GENES[:20]))
     for one, other in zip(found, expected, strict=True):
@@ -92,7 +92,7 @@ def test_walks_are_the_exponential():
     dense = dense + dense.T
     root = np.sqrt(dense.sum(axis=0))
     dense /= np.outer(root, root)
-    walks = Walks(sparse.csr_array(dense), (0.5, 8.0), 1e-9)
+    walks = HeatPolynomial(sparse.csr_array(dense), (0.5, 8.0), 1e-9)
     for time, found in zip((0.5, 8.0), walks.columns(np.array([5, 0, 11])), strict=True):
         np.testing.assert_allclose(
             found, expm(-time * (np.eye(12) - dense))[:, [5, 0, 11]], atol=1e-6
@@ -106,7 +106,7 @@ def test_walks_are_the_exponential():
 
 
 def test_walks_on_no_edge_stay_where_they_are():
-    walks = Walks(sparse.csr_array((3, 3)), (1.0,), 1e-9)
+    walks = HeatPolynomial(sparse.csr_array((3, 3)), (1.0,), 1e-9)
     np.testing.assert_allclose(walks.columns(np.arange(3))[0], np.exp(-1) * np.eye(3), atol=1e-6)
 
 
@@ -125,8 +125,8 @@ def test_what_walks_gave_is_read_from_disk(graph, monkeypatch, tmp_path):
     monkeypatch.setenv(LIMIT, "1")
     monkeypatch.setattr(_heat, "_STORED", (0, 10**6))
     first = GeneKernels([graph], {}, GENES[:20]).between(GENES, GENES[:20])
-    monkeypatch.setattr(Walks, "columns", None)
-    monkeypatch.setattr(Walks, "apply", None)
+    monkeypatch.setattr(HeatPolynomial, "columns", None)
+    monkeypatch.setattr(HeatPolynomial, "apply", None)
     again = GeneKernels([graph], {}, GENES[:20]).between(GENES, GENES[:20])
     np.testing.assert_array_equal(first, again)
     with pytest.raises(TypeError):

@@ -17,12 +17,11 @@ from anndata import AnnData
 from txpert._types import FloatArray
 from txpert.data._controls import ControlProfiles
 from txpert.evaluation._scoring import SupportsPredict, predicted_delta
+from txpert.model._distance import UnseenLineWarning
 
 from ._memory import peak_memory, reset_peak
 from ._models import Recipe
 
-_UNSEEN_LINE = ".* was not in training: only what its perturbations"
-"""Start of the warning of an unseen line, which a benchmark asks for on purpose."""
 _INTERRUPTED = "Training was interrupted"
 
 
@@ -130,7 +129,7 @@ def _ask(recipe: Recipe, adata: AnnData, question: Question, seed: int) -> Float
     try:
         predictor = _fit(recipe, adata, seed)
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=_UNSEEN_LINE)
+            warnings.simplefilter("ignore", UnseenLineWarning)  # asked for on purpose
             delta = predicted_delta(predictor, question.conditions.copy(), own)
     finally:
         scvi.settings.seed = before

@@ -12,7 +12,7 @@ from txpert._types import FloatArray, IntArray
 from txpert.data import Predictor
 from txpert.data._controls import ControlProfiles
 from txpert.data._keys import check_anndata
-from txpert.data._own_controls import given_or
+from txpert.data._own_controls import chosen_controls
 from txpert.data._predictor import TRAINED_ON
 from txpert.data._tokens import canonical_label
 
@@ -95,7 +95,7 @@ class StoredPrediction(Predictor):
             return controls
         empty = ControlProfiles(pd.DataFrame(), np.empty((0, 0)), self.genes)
         keys = {name: name for name in (CONTROL, CELL_LINE, BATCH)}
-        return given_or(empty, controls, keys, layer=None)
+        return chosen_controls(empty, controls, keys, layer=None)
 
     def _delta(
         self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray

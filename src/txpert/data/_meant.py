@@ -90,7 +90,7 @@ def _one_gene(names: list[str], known: pd.Index, others: Mapping[str, str]) -> d
     if left:
         exact = frozenset(known)
         symbols = map_genes([*left, *(name.upper() for name in left)])["symbol"]
-        of_known = map_genes(known[~known.isin(["", *left])].astype(str))["symbol"].dropna()
+        of_known = map_genes(known.astype(str))["symbol"].dropna()
         of_known = of_known[~of_known.duplicated(keep=False)]
         of_symbol = {symbol: str(gene) for gene, symbol in of_known.items()}
         for name in left:

@@ -25,7 +25,7 @@ Embed = Callable[[AnnData | MuData, IntArray], FloatArray]
 _WHERE = "The control cells' expression"
 
 
-def given_or(
+def chosen_controls(
     profiles: ControlProfiles,
     controls: AnnData | ControlProfiles | None,
     keys: Mapping[str, str | None],

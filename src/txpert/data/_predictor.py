@@ -15,7 +15,7 @@ from txpert._types import FloatArray, IntArray
 
 from ._controls import ControlProfiles
 from ._layout import lay_out
-from ._own_controls import given_or
+from ._own_controls import chosen_controls
 from ._tokens import parse_targets
 
 TRAINED_ON = "trained_on"
@@ -129,7 +129,7 @@ class Predictor(ABC):
     def _profiles(self, controls: AnnData | ControlProfiles | None) -> ControlProfiles:
         """Return the control profiles to predict from: those given, or the predictor's own."""
         keys = {name: name for name in (CONTROL, CELL_LINE, BATCH)}
-        return given_or(self.control_profiles, controls, keys, layer=None)
+        return chosen_controls(self.control_profiles, controls, keys, layer=None)
 
     @abstractmethod
     def _delta(self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray) -> Answer:

@@ -9,9 +9,10 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
-from txpert._computed import computed, digest_of
+from txpert._computed import computed
+from txpert._fingerprint import fingerprint
+from txpert._heat_polynomial import HeatPolynomial
 from txpert._types import FloatArray
-from txpert._walks import Walks
 from txpert.graph import KnowledgeGraph, to_scipy
 
 _NEGLIGIBLE = 1e-7
@@ -28,7 +29,7 @@ class HeatKernel:
     .. math:: K_t = e^{-t (I - S)}
 
     with the adjacency S between its genes that have an edge, symmetrized and divided by the roots
-    of both degrees, to a relative error of 1e-6 (:class:`txpert._walks.Walks`).
+    of both degrees, to a relative error of 1e-6 (:class:`txpert._heat_polynomial.HeatPolynomial`).
 
     Parameters
     ----------
@@ -53,22 +54,22 @@ class HeatKernel:
         self.nodes: pd.Index = graph.nodes[connected]
         self.times = np.asarray(times, dtype=float)
         self._adjacency = sparse.csr_array(scale @ adjacency @ scale)
-        self._walks = Walks(self._adjacency, self.times, _NEGLIGIBLE)
+        self._polynomial = HeatPolynomial(self._adjacency, self.times, _NEGLIGIBLE)
         matrix = self._adjacency
-        self._key = digest_of(matrix.indptr, matrix.indices, matrix.data, self.times)
+        self._key = fingerprint(matrix.indptr, matrix.indices, matrix.data, self.times)
 
     def columns(
         self, genes: npt.NDArray[np.integer], rows: npt.NDArray[np.integer] | None = None
     ) -> FloatArray:
         """Return columns of :math:`K_t`, ``(n_times, n_rows, n_genes)``, all rows by default."""
-        return self._walks.columns(genes, rows)
+        return self._polynomial.columns(genes, rows)
 
     def stored_columns(self, genes: npt.NDArray[np.integer]) -> FloatArray:
         """Return columns like :meth:`columns`, from disk if they were computed before."""
         size, least, most = len(self.times) * len(self.nodes) * len(genes), *_STORED
         if not least <= size <= most:
             return self.columns(genes)
-        key = digest_of(self._key, genes)
+        key = fingerprint(self._key, genes)
         return computed("heat", key, lambda: {"columns": self.columns(genes)})["columns"]
 
     def diagonal(self) -> FloatArray:
@@ -80,12 +81,12 @@ class HeatKernel:
         """
         if len(self.nodes) * _PROBES < _STORED[0]:
             return self._diagonal()
-        key = digest_of(self._key, _PROBES)
+        key = fingerprint(self._key, _PROBES)
         return computed("diagonal", key, lambda: {"diagonal": self._diagonal()})["diagonal"]
 
     def _diagonal(self) -> FloatArray:
         rng = np.random.default_rng(0)
-        halves = Walks(self._adjacency, self.times / 2, _NEGLIGIBLE)
+        halves = HeatPolynomial(self._adjacency, self.times / 2, _NEGLIGIBLE)
         total = np.zeros((len(self.times), len(self.nodes)), dtype=np.float32)
         for _ in range(0, _PROBES, _AT_ONCE):
             signs = rng.choice(np.array([-1, 1], dtype=np.float32), (len(self.nodes), _AT_ONCE))

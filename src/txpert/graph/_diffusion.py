@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from txpert._heat_polynomial import HeatPolynomial
 from txpert._types import FloatArray, IntArray
-from txpert._walks import Walks
 
 from ._joint import share_nodes
 from ._knowledge_graph import Graphs, KnowledgeGraph, as_graphs
@@ -33,7 +33,7 @@ class Diffusion:
         shared = share_nodes(graphs)
         self.nodes = shared[0].nodes
         mean = sum(_normalized(graph) for graph in shared) / len(shared)
-        self._walks = Walks(sparse.csr_array(mean), times, _NEGLIGIBLE)
+        self._polynomial = HeatPolynomial(sparse.csr_array(mean), times, _NEGLIGIBLE)
 
     def blocks(self, start: IntArray) -> Iterator[tuple[slice, FloatArray]]:
         """Diffuse from some of the nodes at a time.
@@ -49,7 +49,7 @@ class Diffusion:
         """
         for first in range(0, len(start), _BLOCK):
             block = slice(first, first + _BLOCK)
-            yield block, self._walks.columns(start[block])
+            yield block, self._polynomial.columns(start[block])
 
 
 def diffusion_kernel(

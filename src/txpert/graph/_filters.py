@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from txpert._computed import digest_of
+from txpert._fingerprint import fingerprint
 from txpert._options import check_number
 from txpert._refined import refine_adjacency
 
@@ -50,7 +50,7 @@ def refined(edges: EdgeArrays, n_nodes: int) -> EdgeArrays:
 
     if len(edges.source) < _MANY:
         return build()
-    return computed_edges("refined", digest_of(edges.source, edges.target, n_nodes), build)
+    return computed_edges("refined", fingerprint(edges.source, edges.target, n_nodes), build)
 
 
 def check_fraction(fraction: float, name: str = "fraction") -> float:

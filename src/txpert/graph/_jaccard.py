@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from txpert._computed import digest_of
+from txpert._fingerprint import fingerprint
 
 from ._arrays import EdgeArrays, Weights, computed_edges
 from ._blocks import Similarity, top_per_target
@@ -35,7 +35,7 @@ def jaccard_edges(
 
     if n_genes < _MANY:
         return build()
-    key = digest_of(members.indptr, members.indices, members.shape, k, threshold)
+    key = fingerprint(members.indptr, members.indices, members.shape, k, threshold)
     return computed_edges("jaccard", key, build)
 
 

@@ -15,6 +15,10 @@ from txpert.data._controls import ControlProfiles
 from ._ensemble import Ensemble
 
 
+class UnseenLineWarning(UserWarning):
+    """A cell line without training perturbations is predicted."""
+
+
 def warn_of_unseen_lines(
     ensemble: Ensemble, obs: pd.DataFrame, profiles: ControlProfiles, training: ControlProfiles
 ) -> None:
@@ -41,7 +45,7 @@ def warn_of_unseen_lines(
         warnings.warn(
             f"{line} was not in training: only what its perturbations have in common with those "
             f"of {', '.join(sorted(known))} is predicted{nearest}.",
-            UserWarning,
+            UnseenLineWarning,
             stacklevel=settings.warnings_stacklevel,
         )
 

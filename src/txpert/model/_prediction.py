@@ -23,7 +23,7 @@ from txpert.data import ConditionTable
 from txpert.data._controls import ControlProfiles, Matching
 from txpert.data._layout import lay_out
 from txpert.data._meant import meant, warn_of_meant
-from txpert.data._own_controls import given_or
+from txpert.data._own_controls import chosen_controls
 from txpert.data._screen import Screen
 from txpert.data._tokens import encode_targets, unknown_targets, without_node
 from txpert.effects._confidence import Confidence
@@ -181,7 +181,9 @@ class PredictionMixin:
         keys = {name: arguments[f"{name}_key"] for name in (CONTROL, CELL_LINE, BATCH)}
         check_given(controls, arguments)
         embed = None if self._embedding is None else self._embedding.embed
-        profiles = given_or(self.control_profiles, controls, keys, arguments["layer"], embed)
+        profiles = chosen_controls(
+            self.control_profiles, controls, keys, arguments["layer"], embed
+        )
         clip = clip and not profiles.of_effects
         perturbations, asked = self._meant(perturbations, profiles)
         profiles, obs, context = lay_out(

@@ -18,11 +18,10 @@ _LOGGERS = (
     "scvi.data._download",
     "scvi.model.base._base_model",
 )
-
 _DONE = (
     "already downloaded",
-    "ttempting to transfer setup.",
-    "ttempting to transfer AnnData setup",
+    "attempting to transfer setup.",
+    "attempting to transfer anndata setup",
 )
 
 
@@ -108,7 +107,7 @@ class _Advertising(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         text = record.getMessage()
         idle = "available: False" in text or text.startswith("`Trainer.fit` stopped")
-        return not (idle or text.startswith("💡") or text.endswith(_DONE))
+        return not (idle or text.startswith("💡") or text.lower().endswith(_DONE))
 
 
 @contextmanager

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
@@ -12,11 +14,14 @@ from scipy.special import ive
 
 from txpert._types import FloatArray
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 _COLUMNS = 32
-"""Columns walked at a time: with a few thousand nodes they stay in the cache of a core."""
+"""Columns diffused at a time: with a few thousand nodes they stay in the cache of a core."""
 
 
-class Walks:
+class HeatPolynomial:
     r"""Applies :math:`e^{-t (I - S)}` to columns.
 
     Summed as Chebyshev polynomials of S (Smola and Kondor 2003,
@@ -50,14 +55,14 @@ class Walks:
         start: npt.NDArray[np.integer],
         rows: npt.NDArray[np.integer] | None = None,
     ) -> FloatArray:
-        """Walk from nodes by position.
+        """Return columns of the kernels, by position of their nodes.
 
         Parameters
         ----------
         start
             The nodes.
         rows
-            Nodes where walks end that are looked at, by default all.
+            Nodes whose rows are returned, by default all.
 
         Returns
         -------
@@ -69,46 +74,46 @@ class Walks:
             some = start[first : first + _COLUMNS]
             ones = np.zeros((self.n_nodes, len(some)), dtype=np.float32)
             ones[some, np.arange(len(some))] = 1
-            ended = self._walk(ones)
+            ended = self._diffused(ones)
             found[:, :, first : first + _COLUMNS] = ended if rows is None else ended[:, rows]
         return found
 
     def apply(self, start: FloatArray) -> FloatArray:
         """Return the kernels times columns, ``(n_times, n_nodes, n_columns)``."""
         parts = [
-            self._walk(np.ascontiguousarray(start[:, first : first + _COLUMNS]))
+            self._diffused(np.ascontiguousarray(start[:, first : first + _COLUMNS]))
             for first in range(0, start.shape[1], _COLUMNS)
         ]
         return np.concatenate(parts, axis=2)
 
-    def _walk(self, start: FloatArray) -> FloatArray:
+    def _diffused(self, start: FloatArray) -> FloatArray:
         import torch
 
         with torch.inference_mode():
-            walk = self._tensor(start)
-            before = self._twice_times(walk) / 2
-            ended = walk.new_zeros((self._coefficients.shape[1], *walk.shape))
+            term = self._tensor(start)
+            before = self._twice_times(term) / 2
+            ended = term.new_zeros((self._coefficients.shape[1], *term.shape))
             for weights in self._coefficients:
                 for total, weight in zip(ended, weights.tolist(), strict=True):
                     if weight:
-                        total.add_(walk, alpha=weight)
-                further = self._twice_times(walk).sub_(before)  # 2 S T_n − T_(n−1) of the start
-                before, walk = walk, further
+                        total.add_(term, alpha=weight)
+                further = self._twice_times(term).sub_(before)  # 2 S T_n − T_(n−1) of the start
+                before, term = term, further
             return np.asarray(ended.cpu().numpy())
 
-    def _twice_times(self, walk):  # type: ignore[no-untyped-def]  # tensors, and no import of torch
+    def _twice_times(self, term: Tensor) -> Tensor:
         from torch.nn.functional import embedding_bag
 
         return embedding_bag(
             self._indices,
-            walk,
+            term,
             self._offsets,
             mode="sum",
             per_sample_weights=self._twice,
             include_last_offset=True,
         )
 
-    def _tensor(self, values):  # type: ignore[no-untyped-def]  # gives a tensor
+    def _tensor(self, values: np.ndarray) -> Tensor:
         import torch
 
         return torch.from_numpy(values).to(self._device)
