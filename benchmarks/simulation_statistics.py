@@ -29,7 +29,7 @@ import pandas as pd
 from _common import RESULTS, mean_sd, quiet, store
 
 import txpert as tx
-from txpert.data._conditions import average_over_batches
+from txpert.data._batches import average_over_batches
 from txpert.datasets._graph_oracle import GraphOracle
 
 SCREENS: dict[str, dict[str, Any]] = {

@@ -9,7 +9,7 @@ import pytest
 import txpert as tx
 from txpert.baselines import KernelBaseline, MeanBaseline, NeighborsBaseline
 from txpert.data import ConditionTable
-from txpert.data._conditions import average_over_batches
+from txpert.data._batches import average_over_batches
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 STRONG = ["IFNGR1", "JAK2"]

@@ -14,7 +14,7 @@ from txpert.baselines import (
     RidgeBaseline,
     StoredPrediction,
 )
-from txpert.data._conditions import average_over_batches
+from txpert.data._batches import average_over_batches
 from txpert.evaluation._metrics import score_names
 
 ALL_METRICS = score_names()

@@ -5,7 +5,7 @@ from scipy import sparse
 
 import txpert as tx
 from txpert.data import ConditionTable, ObsKeys
-from txpert.data._conditions import average_over_batches
+from txpert.data._batches import average_over_batches
 from txpert.data._screen import Screen
 
 KEYS = ObsKeys()

@@ -5,7 +5,7 @@ import pytest
 import txpert as tx
 from txpert.baselines import GeneralBaseline
 from txpert.data import ConditionTable
-from txpert.data._conditions import average_over_batches
+from txpert.data._batches import average_over_batches
 from txpert.datasets import SimulationParameters, TruthOracle, simulated_graph
 from txpert.datasets._covariance import EffectCovariance
 from txpert.datasets._effects import draw_effects

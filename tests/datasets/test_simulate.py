@@ -4,7 +4,7 @@ import pytest
 from scipy import sparse
 
 import txpert as tx
-from txpert.data._conditions import average_over_batches
+from txpert.data._batches import average_over_batches
 from txpert.datasets import SimulationParameters
 
 

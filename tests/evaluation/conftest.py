@@ -1,7 +1,8 @@
 import pytest
 
 from txpert.data import ConditionTable, ObsKeys
-from txpert.data._conditions import average_over_batches, conditions_of
+from txpert.data._batches import average_over_batches
+from txpert.data._conditions import conditions_of
 from txpert.data._screen import Screen
 from txpert.evaluation._observations import Observations
 

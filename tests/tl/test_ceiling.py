@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import txpert as tx
-from txpert.data._conditions import average_over_batches
+from txpert.data._batches import average_over_batches
 from txpert.metrics import pearson_delta
 from txpert.metrics._reliability import spearman_brown
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,10 @@ def condition_names(obs: pd.DataFrame) -> pd.Index:
     return pd.Index(
         ["|".join(row) for row in parts.itertuples(index=False, name=None)], dtype=object
     )
+
+
+def _contexts(obs: pd.DataFrame) -> Iterable[tuple[str, str]]:
+    return zip(obs[CELL_LINE].astype(str), obs[BATCH].astype(str), strict=True)
 
 
 class ConditionsMixin:
@@ -139,15 +143,16 @@ class ConditionsMixin:
         if missing:
             raise KeyError(f"The frame of conditions lacks the columns {sorted(missing)}.")
         obs = frame[[PERTURBATION, CELL_LINE, BATCH]].astype(str).reset_index(drop=True)
-        obs[PERTURBATION] = obs[PERTURBATION].map(self._read)
-        known = pd.MultiIndex.from_frame(self.obs[[CELL_LINE, BATCH]].astype(str))
-        context = known.get_indexer(pd.MultiIndex.from_frame(obs[[CELL_LINE, BATCH]]))
+        read = {label: self._read(label) for label in obs[PERTURBATION].unique()}
+        obs[PERTURBATION] = obs[PERTURBATION].map(read)
+        known = {name: i for i, name in enumerate(_contexts(self.obs))}
+        context = np.array([known.get(name, -1) for name in _contexts(obs)], dtype=np.int64)
         if (context == -1).any():
             row = obs[context == -1].iloc[0]
             raise KeyError(
                 f"There are no controls of cell line {row[CELL_LINE]!r}, batch {row[BATCH]!r}."
             )
-        return obs, context.astype(np.int64)
+        return obs, context
 
     def prediction(self, obs: pd.DataFrame, context: IntArray, expression: FloatArray) -> AnnData:
         """Return predicted expression, with ``layers["delta"]`` and ``layers["control"]``.

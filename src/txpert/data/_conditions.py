@@ -25,6 +25,7 @@ from txpert._constants import (
 from txpert._types import BoolArray, FloatArray, IntArray
 
 from ._asked_conditions import condition_names
+from ._batches import OverBatches
 from ._controls import ControlProfiles
 from ._group_sums import group_sums, weighted_group_means
 from ._keys import (
@@ -262,15 +263,15 @@ class ConditionTable:
         weighted by numbers of cells, is that over the conditions up to a constant. Batches of
         different splits stay apart.
         """
-        keys = [name for name in (CELL_LINE, MODALITY, PERTURBATION, SPLIT) if name in self.obs]
-        group, obs = _groups(self.obs, keys)
-        cells = self.obs[N_CELLS].to_numpy()
+        batches = OverBatches.of(self.obs, SPLIT)
+        obs = batches.obs
         if np.isnan(self.mean.sum()):
-            delta = weighted_group_means(self.delta, group, cells)
+            delta = batches.mean(self.delta)
         else:  # the same, without a copy of all conditions
-            mean = weighted_group_means(self.mean, group, cells)
+            mean = batches.mean(self.mean)
             shape = len(obs), len(self.controls.mean)
-            share = sparse.csr_array((cells, (group, self.context)), shape=shape, dtype=np.float32)
+            entries = batches.n_cells, (batches.group, self.context)
+            share = sparse.csr_array(entries, shape=shape, dtype=np.float32)
             delta = mean - share @ self.controls.mean / obs[N_CELLS].to_numpy(np.float32)[:, None]
         controls = self.controls.over_batches()
         lines = pd.Index(controls.obs[CELL_LINE].astype(str))
@@ -342,36 +343,6 @@ def contexts_of(obs: pd.DataFrame) -> npt.NDArray[np.str_]:
 def pairs(obs: pd.DataFrame) -> list[tuple[str, str]]:
     """Return perturbation and context (:func:`contexts_of`) of each row: what leaks go by."""
     return list(zip(obs[PERTURBATION].astype(str), map(str, contexts_of(obs)), strict=True))
-
-
-def average_over_batches(values: FloatArray, obs: pd.DataFrame) -> tuple[FloatArray, pd.DataFrame]:
-    """Average conditions over the batches of a cell line, weighted by their numbers of cells.
-
-    Modalities stay apart, and only what was measured is averaged.
-
-    Parameters
-    ----------
-    values
-        One row per condition, shape ``(n_conditions, n_genes)``.
-    obs
-        perturbation, cell_line, n_cells and, if there is one, modality of each condition.
-
-    Returns
-    -------
-    The averages, shape ``(n_groups, n_genes)``, and a frame with the same columns of each.
-    """
-    keys = [name for name in (CELL_LINE, MODALITY, PERTURBATION) if name in obs]
-    group, frame = _groups(obs, keys)
-    return weighted_group_means(values, group, obs[N_CELLS].to_numpy()), frame
-
-
-def _groups(obs: pd.DataFrame, keys: list[str]) -> tuple[IntArray, pd.DataFrame]:
-    """Return the group of each condition; the keys of each group and its number of cells."""
-    grouped = obs.groupby(keys, observed=True, sort=True, dropna=False)
-    frame = grouped[N_CELLS].sum().reset_index()
-    first = [PERTURBATION, CELL_LINE, N_CELLS]
-    group = np.asarray(grouped.ngroup(), dtype=np.int64)
-    return group, frame[[*first, *frame.columns.difference(first)]]
 
 
 def _factors(screen: Screen) -> list[pd.Categorical]:

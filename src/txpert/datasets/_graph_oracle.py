@@ -10,7 +10,7 @@ from scipy import linalg
 from txpert._constants import CELL_LINE, CONTROL, N_CELLS, PERTURBATION, SPLIT, TRAIN
 from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable
-from txpert.data._conditions import average_over_batches
+from txpert.data._batches import average_over_batches
 from txpert.data._controls import ControlProfiles
 from txpert.data._group_sums import weighted_group_means
 from txpert.data._tokens import measured_targets

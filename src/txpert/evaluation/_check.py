@@ -9,7 +9,7 @@ import pandas as pd
 
 from txpert._constants import TARGET_SUM
 from txpert._types import BoolArray, FloatArray
-from txpert.data._conditions import average_over_batches, contexts_of
+from txpert.data._conditions import contexts_of
 from txpert.metrics._delta import check_scale
 
 from ._metrics import score_names
@@ -44,7 +44,7 @@ def check_prediction(delta: FloatArray, held_out: HeldOut) -> None:
         return  # of any sign and size
     finite = np.where(known, delta, np.nan)
     check_scale(finite)
-    below = (finite + _control(held_out) < _LOWEST).sum() / max(known.sum(), 1)
+    below = (finite + held_out.control < _LOWEST).sum() / max(known.sum(), 1)
     if below > _FRACTION_BELOW:
         raise ValueError(
             f"{below:.0%} of the predicted expression, control plus Δ, is below {_LOWEST}, and "
@@ -152,10 +152,3 @@ def _what_is_wrong(values: FloatArray, what: str) -> str:
     if not np.ptp(values):
         return f"the {what} is the same change for all genes"
     return ""
-
-
-def _control(held_out: HeldOut) -> FloatArray:
-    """Return the matched control of each observation, ``(n_observations, n_genes)``."""
-    conditions = held_out.conditions
-    _, context = held_out.controls.conditions(conditions)
-    return average_over_batches(held_out.controls.mean[context], conditions)[0]

@@ -25,7 +25,8 @@ from txpert._constants import (
 )
 from txpert._types import BoolArray, FloatArray, IntArray
 from txpert.data import ConditionTable
-from txpert.data._conditions import average_over_batches, contexts_of, pairs
+from txpert.data._batches import OverBatches, average_over_batches
+from txpert.data._conditions import contexts_of, pairs
 from txpert.data._controls import ControlProfiles
 from txpert.data._tokens import canonical_label, measured_targets
 
@@ -56,9 +57,8 @@ class HeldOut:
         condition.
     controls
         Mean control profile of each context.
-    obs
-        perturbation, cell_line, n_cells and modality of each observation: perturbation × cell
-        line × modality.
+    batches
+        Which conditions are one observation: perturbation × cell line × modality.
     observed
         Its Δ, shape ``(n_observations, n_genes)``; NaN where a gene was not measured.
     reference_obs, reference
@@ -71,7 +71,7 @@ class HeldOut:
 
     conditions: pd.DataFrame
     controls: ControlProfiles
-    obs: pd.DataFrame
+    batches: OverBatches
     observed: FloatArray
     reference_obs: pd.DataFrame
     reference: FloatArray
@@ -83,7 +83,7 @@ class HeldOut:
         """Hold some conditions of a table out; the others, but for controls, are the reference."""
         held_out = table.subset(chosen)
         others = table.subset(~chosen & ~table.obs[CONTROL].to_numpy(dtype=bool))
-        observed, obs = average_over_batches(held_out.delta, held_out.obs)
+        batches = OverBatches.of(held_out.obs)
         reference, reference_obs = average_over_batches(others.delta, others.obs)
         trained: frozenset[tuple[str, str]] = frozenset()
         if SPLIT in others.obs:
@@ -92,18 +92,33 @@ class HeldOut:
         return cls(
             conditions,
             table.controls,
-            obs,
-            observed,
+            batches,
+            batches.mean(held_out.delta),
             reference_obs,
             reference,
             table.genes,
             trained,
         )
 
+    @property
+    def obs(self) -> pd.DataFrame:
+        """perturbation, cell_line, n_cells and, if there is one, modality of each observation."""
+        return self.batches.obs
+
+    @cached_property
+    def control(self) -> FloatArray:
+        """Matched control of each observation, ``(n_observations, n_genes)``."""
+        _, context = self.controls.conditions(self.conditions)
+        return self.batches.mean(self.controls.mean[context])
+
     @cached_property
     def measured(self) -> tuple[BoolArray, BoolArray]:
         """Genes that were measured, for each observation and each reference."""
         return measured_genes(self.observed, self.obs, self.reference, self.reference_obs)
+
+    def predicted_by(self, predictor: SupportsPredict) -> FloatArray:
+        """Return predicted Δ of each observation; see :func:`predicted_delta`."""
+        return predicted_delta(predictor, self.conditions, self.controls, self.batches)
 
     def score(self, predicted: FloatArray, names: Sequence[str] | None = None) -> pd.DataFrame:
         """Return one row of scores per observation; see :func:`score`."""
@@ -125,7 +140,10 @@ def _named(obs: pd.DataFrame) -> list[str]:
 
 
 def predicted_delta(
-    predictor: SupportsPredict, conditions: pd.DataFrame, controls: ControlProfiles
+    predictor: SupportsPredict,
+    conditions: pd.DataFrame,
+    controls: ControlProfiles,
+    batches: OverBatches | None = None,
 ) -> FloatArray:
     """Predict conditions and average over batches, aligned by names of conditions and genes.
 
@@ -137,11 +155,12 @@ def predicted_delta(
         perturbation, cell_line, batch, n_cells and, if there is one, modality.
     controls
         Mean control profile of each context; its genes are those that count.
+    batches
+        Which conditions are one observation, if that is known.
 
     Returns
     -------
-    Δ of each perturbation × cell line, in the order of
-    ``average_over_batches``.
+    Δ of each perturbation × cell line, in the order of ``OverBatches``.
 
     Raises
     ------
@@ -166,7 +185,8 @@ def predicted_delta(
     column = _positions(predicted.var_names, controls.genes, "gene", start)
     delta = predicted.layers[DELTA]
     delta = delta.toarray() if sparse.issparse(delta) else np.asarray(delta)
-    return average_over_batches(delta[row][:, column], conditions)[0]
+    batches = OverBatches.of(conditions) if batches is None else batches
+    return batches.mean(delta[row][:, column])
 
 
 def score(
@@ -195,8 +215,7 @@ def score(
         From :func:`measured_genes`; found out by default.
     """
     names_of = [name for name in (PERTURBATION, CELL_LINE, MODALITY) if name in obs]
-    scores = obs.astype(dict.fromkeys(names_of, object))
-    scores[list(names)] = np.nan
+    scores = {name: np.full(len(obs), np.nan) for name in names}
     if measured is None:
         measured = measured_genes(observed, obs, reference, reference_obs)
     plain = [name for name in names if not name.endswith(WITHOUT_TARGETS)]
@@ -212,7 +231,7 @@ def score(
             measured[1][there],
         )
         for name in plain:
-            scores.loc[here, name] = METRICS[name].function(rows)
+            scores[name][here] = METRICS[name].function(rows)
         if not without:
             continue
         rest = replace(
@@ -221,8 +240,8 @@ def score(
             reference_genes=rows.reference_genes & ~_targets(reference_obs[there], genes),
         )
         for name in without:
-            scores.loc[here, name] = metric_of(name).function(rest)
-    return scores
+            scores[name][here] = metric_of(name).function(rest)
+    return obs.astype(dict.fromkeys(names_of, object)).assign(**scores)
 
 
 def measured_genes(
@@ -275,10 +294,10 @@ def _names(obs: pd.DataFrame, columns: list[str]) -> pd.Index:
     return pd.Index([", ".join(row) for row in frame.itertuples(index=False, name=None)])
 
 
-def _positions(held: pd.Index, asked: pd.Index, what: str, start: str) -> IntArray:
-    """Return where each name asked for is."""
+def _positions(held: pd.Index, asked: pd.Index, what: str, start: str) -> IntArray | slice:
+    """Return where each name asked for is; all of them, if they are in order."""
     if held.equals(asked):
-        return np.arange(len(asked))
+        return slice(None)
     if not held.is_unique:
         raise ValueError(f"{start}: the {what} {held[held.duplicated()][0]!r} occurs twice.")
     position = held.get_indexer(asked)

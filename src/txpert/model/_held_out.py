@@ -22,7 +22,8 @@ from txpert._constants import (
 )
 from txpert._types import BoolArray
 from txpert.data import ConditionTable
-from txpert.data._conditions import average_over_batches, pairs
+from txpert.data._batches import average_over_batches
+from txpert.data._conditions import pairs
 from txpert.data._controls import Matching
 from txpert.data._reading import read_labels
 from txpert.data._screen import Screen

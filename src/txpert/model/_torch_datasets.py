@@ -15,7 +15,7 @@ from txpert._constants import CELL_LINE, N_CELLS
 from txpert._constants import PERTURBATION as PERTURBATION_COLUMN
 from txpert._types import BoolArray, FloatArray, IntArray
 from txpert.data import ConditionTable
-from txpert.data._conditions import average_over_batches
+from txpert.data._batches import average_over_batches
 from txpert.data._controls import ControlProfiles, Matching
 from txpert.data._matrix import read_rows
 from txpert.data._screen import Screen

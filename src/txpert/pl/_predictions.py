@@ -10,7 +10,7 @@ from anndata import AnnData
 
 from txpert._constants import CELL_LINE, CONTROL, DELTA, N_CELLS, PERTURBATION
 from txpert._types import FloatArray, IntArray
-from txpert.data._conditions import average_over_batches
+from txpert.data._batches import average_over_batches
 from txpert.data._tokens import canonical_label
 
 from ._results import one_of

@@ -16,7 +16,7 @@ from txpert.baselines import GeneralBaseline
 from txpert.data import ConditionTable
 from txpert.evaluation._check import score_prediction
 from txpert.evaluation._metrics import score_names
-from txpert.evaluation._scoring import HeldOut, SupportsPredict, predicted_delta
+from txpert.evaluation._scoring import HeldOut, SupportsPredict
 from txpert.evaluation._warnings import (
     check_names as check_model_names,
 )
@@ -152,7 +152,7 @@ def _scores(
     """Return observed and predicted Δ by name, and the scores of each prediction."""
     deltas, scores = {"observed": held_out.observed}, []
     for name, predictor in predictors.items():
-        delta = predicted_delta(predictor, held_out.conditions, held_out.controls)
+        delta = held_out.predicted_by(predictor)
         try:
             score = score_prediction(held_out, delta, score_names(main=True))
         except ValueError as error:

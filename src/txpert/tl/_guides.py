@@ -12,7 +12,7 @@ from txpert._analysis._effects import effect_size
 from txpert._constants import CELL_LINE, CONTROL, N_CELLS, PERTURBATION
 from txpert._types import FloatArray
 from txpert.data import ConditionTable
-from txpert.data._conditions import average_over_batches
+from txpert.data._batches import average_over_batches
 from txpert.data._labels import read_names
 from txpert.data._screen import Screen
 from txpert.metrics import pearson_delta

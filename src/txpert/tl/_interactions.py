@@ -15,7 +15,7 @@ from txpert._constants import ALL, BATCH, CELL_LINE, CONTROL, MODALITY, N_CELLS,
 from txpert._types import FloatArray
 from txpert.baselines import StoredPrediction
 from txpert.data import ConditionTable
-from txpert.data._conditions import average_over_batches
+from txpert.data._batches import average_over_batches
 from txpert.data._tokens import canonical_label, join_targets, parse_targets
 from txpert.evaluation._scoring import SupportsPredict, predicted_delta
 

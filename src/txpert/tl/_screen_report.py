@@ -17,7 +17,7 @@ from txpert._analysis._screen_quality import (
 )
 from txpert._constants import BATCH, CELL_LINE, CONTROL, MODALITY, N_CELLS, PERTURBATION
 from txpert.data import ConditionTable, ObsKeys
-from txpert.data._conditions import average_over_batches
+from txpert.data._batches import average_over_batches
 from txpert.data._group_sums import group_sums
 from txpert.data._keys import BATCH_KEY, CELL_LINE_KEY, CONTROL_KEY, PERTURBATION_KEY
 from txpert.data._matrix import place
