@@ -10,7 +10,7 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
-from txpert._constants import BATCH, CELL_LINE, N_CELLS, PERTURBATION
+from txpert._constants import ALL, BATCH, CELL_LINE, MODALITY, N_CELLS, PERTURBATION
 from txpert.data._controls import ControlProfiles, Matching
 from txpert.data._tokens import encode_targets, parse_targets
 from txpert.graph import KnowledgeGraph
@@ -44,6 +44,7 @@ class ExplanationMixin:
         perturbation: str,
         *,
         cell_line: str | None = None,
+        modality: str | None = None,
         by: By = "perturbation",
     ) -> pd.DataFrame:
         r"""Take a predicted Δ apart into what it is the sum of.
@@ -58,6 +59,8 @@ class ExplanationMixin:
             A label.
         cell_line
             Where it is predicted; by default the line of the model, if there is one only.
+        modality
+            How it is perturbed; by default as most training perturbations of the line are.
         by
             One row per training ``"perturbation"`` (in each cell line), per ``"part"`` (kernel,
             own part, mean effect, other component), or per ``"cell_line"`` of training.
@@ -78,7 +81,8 @@ class ExplanationMixin:
         Raises
         ------
         KeyError
-            If a target is no node of the model, or the cell line has no controls.
+            If a target is no node of the model, the cell line has no controls, or the modality is
+            not in training.
         ValueError
             If the label is malformed or names no target, the Gaussian process is no component,
             ``by`` is unknown, or several cell lines leave the choice open.
@@ -104,8 +108,8 @@ class ExplanationMixin:
             )
         if not parse_targets(perturbation):
             raise ValueError(f"{perturbation!r} names no target: nothing is predicted of it.")
-        profiles = self.control_profiles.pooled(self.matching)
-        obs, context = profiles.conditions(one_context(profiles, perturbation, cell_line))
+        profiles, asked = self._one_context(perturbation, cell_line, modality)
+        obs, context = profiles.conditions(asked)
         encode_targets(obs[PERTURBATION].unique(), self.nodes)
         with self._lock:
             taken = Parts(self._ensemble(), obs, profiles, context)
@@ -118,26 +122,40 @@ class ExplanationMixin:
         }
         return frame
 
+    def _one_context(
+        self, perturbation: str, cell_line: str | None, modality: str | None
+    ) -> tuple[ControlProfiles, pd.DataFrame]:
+        """Return the controls, and a perturbation in the batch of a line that has most of them.
 
-def one_context(
-    profiles: ControlProfiles, perturbation: str, cell_line: str | None
-) -> pd.DataFrame:
-    """Return the condition of a perturbation in a line, in its batch with the most controls.
+        Raises
+        ------
+        KeyError
+            If the line has no controls, or the modality is not in training.
+        ValueError
+            If there are several lines and none was named.
+        """
+        profiles = self.control_profiles.pooled(self.matching)
+        lines = profiles.obs[CELL_LINE].astype(str)
+        if cell_line is None and lines.nunique() > 1:
+            raise ValueError(f"Name the cell_line, one of {', '.join(sorted(lines.unique()))}.")
+        line = lines.iloc[0] if cell_line is None else cell_line
+        if line not in set(lines):
+            known = ", ".join(sorted(lines.unique()))
+            raise KeyError(f"There are no controls of cell line {line!r}, only of {known}.")
+        contexts = profiles.obs[(lines == line).to_numpy()]
+        asked = {PERTURBATION: [perturbation], CELL_LINE: [line]}
+        if modality is not None:
+            _check_modality(modality, {context.modality for context in self._ensemble().labels})
+            asked[MODALITY] = [modality]
+            own = contexts[MODALITY].astype(str) == modality
+            contexts = contexts[own.to_numpy()] if own.any() else contexts
+        most = int(contexts[N_CELLS].to_numpy().argmax())
+        asked[BATCH] = [str(contexts[BATCH].iloc[most])]
+        return profiles, pd.DataFrame(asked)
 
-    Raises
-    ------
-    KeyError
-        If the line has no controls.
-    ValueError
-        If there are several lines and none was named.
-    """
-    lines = profiles.obs[CELL_LINE].astype(str)
-    if cell_line is None and lines.nunique() > 1:
-        raise ValueError(f"Name the cell_line, one of {', '.join(sorted(lines.unique()))}.")
-    line = lines.iloc[0] if cell_line is None else cell_line
-    if line not in set(lines):
-        known = ", ".join(sorted(lines.unique()))
-        raise KeyError(f"There are no controls of cell line {line!r}, only of {known}.")
-    of_line = profiles.obs[(lines == line).to_numpy()]
-    batch = of_line[BATCH].astype(str).iloc[int(of_line[N_CELLS].to_numpy().argmax())]
-    return pd.DataFrame({PERTURBATION: [perturbation], CELL_LINE: [line], BATCH: [batch]})
+
+def _check_modality(modality: str, known: set[str]) -> None:
+    named = sorted(known - {ALL, ""})
+    if modality not in named:
+        why = f"there are {', '.join(named)}" if named else "setup_anndata was given none"
+        raise KeyError(f"No training perturbation is of modality {modality!r}; {why}.")

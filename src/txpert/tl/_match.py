@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from txpert._constants import CELL_LINE, CONTROL, PERTURBATION
+from txpert._constants import CELL_LINE, CONTROL, MODALITY, PERTURBATION
 from txpert._ranking import Score, Scorer
 from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable
+from txpert.data._controls import ControlProfiles
 from txpert.data._tokens import canonical_label
 from txpert.model import TxPertModel
 from txpert.model._additive import Asked, single_targets
-from txpert.model._explanation import one_context
 from txpert.model._fit import check_whole
 
 from ._signature import Signature, read_signature
@@ -31,6 +31,7 @@ def match(
     top: int = 20,
     score: Score = "pearson",
     cell_line: str | None = None,
+    modality: str | None = None,
     min_specific: float = 0.01,
 ) -> pd.DataFrame:
     """Find the perturbations that explain an observed Δ.
@@ -52,6 +53,9 @@ def match(
     cell_line
         Only effects measured in this line; also where effects are predicted, by default the line
         of the model, if there is one only.
+    modality
+        Only effects of perturbations of this modality; also how genes are perturbed in
+        predictions, by default as most training perturbations of the line are.
     min_specific
         Predictions of which the Gaussian process explains less are left out: they are all the
         mean effect.
@@ -59,13 +63,14 @@ def match(
     Returns
     -------
     One row per match, the best first: ``perturbation``, ``cell_line``, ``source`` (measured or
-    predicted), ``score`` and ``specific`` (NaN where measured). ``attrs["missing_genes"]`` are
+    predicted), ``score`` and ``specific`` (NaN where measured), and ``modality`` where the data
+    name any. ``attrs["missing_genes"]`` are
     genes of the profile that the reference does not have.
 
     Raises
     ------
     KeyError
-        If the cell line is unknown.
+        If the cell line or the modality is unknown.
     ValueError
         If less than half of the profile's genes are known, a value is NaN, predictions are asked
         of a screen, or there is nothing to compare with.
@@ -94,10 +99,11 @@ def match(
     scorer = Scorer.of(score, weights)
     parts = []
     if table is not None and of != "predicted":
-        parts.append(_of_measured(table, scorer, columns, cell_line))
+        parts.append(_of_measured(table, scorer, columns, cell_line, modality))
     if model is not None and of != "measured":
         known = set() if of == "predicted" or not parts else set(parts[0][PERTURBATION])
-        parts.append(_of_predicted(model, scorer, columns, cell_line, known, min_specific))
+        where = model._one_context(str(model.nodes[0]), cell_line, modality)
+        parts.append(_of_predicted(model, scorer, columns, where, known, min_specific))
     found = pd.concat(parts, ignore_index=True)
     if found.empty:
         raise ValueError("There is no effect to compare the profile with.")
@@ -120,39 +126,51 @@ def _measured(reference: TxPertModel | AnnData) -> ConditionTable | None:
 
 
 def _of_measured(
-    table: ConditionTable, scorer: Scorer, columns: IntArray, cell_line: str | None
+    table: ConditionTable,
+    scorer: Scorer,
+    columns: IntArray,
+    cell_line: str | None,
+    modality: str | None,
 ) -> pd.DataFrame:
-    lines = table.obs[CELL_LINE].astype(str).to_numpy()
-    if cell_line is not None and cell_line not in lines:
-        raise KeyError(
-            f"Nothing was measured in {cell_line!r}, only in {', '.join(sorted(set(lines)))}."
-        )
-    some = table.subset(lines == cell_line) if cell_line is not None else table
+    some = table
+    for column, wanted in ((CELL_LINE, cell_line), (MODALITY, modality)):
+        if wanted is None:
+            continue
+        if column not in some.obs:
+            raise KeyError(f"The data name no {column}, so there is no {wanted!r}.")
+        values = some.obs[column].astype(str).to_numpy()
+        if wanted not in values:
+            known = ", ".join(sorted(set(values)))
+            raise KeyError(f"Nothing was measured in {wanted!r}, only in {known}.")
+        some = some.subset(values == wanted)
     delta = np.nan_to_num(some.delta[:, columns])  # no change where it was not measured
     labels = some.obs[PERTURBATION].astype(str).map(canonical_label).to_numpy()
-    return _frame(labels, some.obs[CELL_LINE].astype(str).to_numpy(), "measured", scorer, delta)
+    return _frame(labels, some.obs, "measured", scorer, delta)
 
 
 def _of_predicted(
     model: TxPertModel,
     scorer: Scorer,
     columns: IntArray,
-    cell_line: str | None,
+    where: tuple[ControlProfiles, pd.DataFrame],
     known: set[str],
     min_specific: float,
 ) -> pd.DataFrame:
     model._check_if_trained(warn=True)
-    profiles = model.control_profiles.pooled(model.matching)
-    context = one_context(profiles, str(model.nodes[0]), cell_line)
-    asked = Asked(model._ensemble(), profiles, context)
+    asked = Asked(model._ensemble(), *where)
     labels = [node for node in single_targets(model.nodes) if node not in known]
     with model._lock:
         specific = asked.specific(labels)
         labels = [s for s, of in zip(labels, specific, strict=True) if not of < min_specific]
         specific = specific[~(specific < min_specific)]
         parts = [
-            _frame(np.array(some), line, "predicted", scorer, asked.delta(some)[:, columns])
-            for line in [str(context[CELL_LINE].iloc[0])]
+            _frame(
+                np.array(some),
+                asked.conditions(some)[0],
+                "predicted",
+                scorer,
+                asked.delta(some)[:, columns],
+            )
             for _, some in asked.chunks(labels)
         ]
     frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
@@ -160,12 +178,13 @@ def _of_predicted(
 
 
 def _frame(
-    labels: np.ndarray, lines: np.ndarray | str, source: str, scorer: Scorer, delta: FloatArray
+    labels: np.ndarray, obs: pd.DataFrame, source: str, scorer: Scorer, delta: FloatArray
 ) -> pd.DataFrame:
+    contexts = [name for name in (CELL_LINE, MODALITY) if name in obs]
     return pd.DataFrame(
         {
             PERTURBATION: labels,
-            CELL_LINE: lines,
+            **{name: obs[name].astype(str).to_numpy() for name in contexts},
             "source": source,
             "score": scorer.exact(delta),
             "specific": np.nan,

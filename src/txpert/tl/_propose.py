@@ -16,7 +16,6 @@ from txpert.effects._line_effects import contexts_of
 from txpert.model import TxPertModel
 from txpert.model._additive import single_targets
 from txpert.model._component import MEASURED
-from txpert.model._explanation import one_context
 from txpert.model._fit import check_whole
 
 _MOST = 4_000
@@ -31,6 +30,7 @@ def propose(
     strategy: Strategy = "variance",
     cost: Mapping[str, float] | pd.Series | None = None,
     cell_line: str | None = None,
+    modality: str | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Propose the perturbations to measure next.
@@ -53,6 +53,8 @@ def propose(
         not look at it.
     cell_line
         Where they would be measured; by default the line of the model, if there is one only.
+    modality
+        How; by default as most training perturbations of the line are.
     seed
         Of the random choice.
 
@@ -90,7 +92,7 @@ def propose(
     process = None if model.ensemble_ is None else model._ensemble().process
     if process is None:
         raise ValueError("Proposals need a model with the component 'gaussian_process'.")
-    labels, measured = _labels(model, candidates, cell_line)
+    labels, measured = _labels(model, candidates, cell_line, modality)
     targets = [parse_targets(label) for label in labels]
     genes = pd.Index(sorted({t for names in targets for t in names}), dtype=object)
     known = dict(zip(genes, model._kernels.knows(genes), strict=True))
@@ -107,8 +109,8 @@ def propose(
     if supported.sum() < n:
         raise ValueError(f"n={n}, but there are {supported.sum()} candidates to choose from.")
     prices = _prices(labels, cost)
-    profiles = model.control_profiles.pooled(model.matching)
-    obs, _ = profiles.conditions(one_context(profiles, labels[0], cell_line))
+    profiles, asked = model._one_context(labels[0], cell_line, modality)
+    obs, _ = profiles.conditions(asked)
     with model._lock:
         both = pd.Index(sorted({*process.process.rows.targets, *genes}), dtype=object)
         design = Design.of(
@@ -128,7 +130,10 @@ def propose(
 
 
 def _labels(
-    model: TxPertModel, candidates: Sequence[str] | None, cell_line: str | None
+    model: TxPertModel,
+    candidates: Sequence[str] | None,
+    cell_line: str | None,
+    modality: str | None,
 ) -> tuple[list[str], list[str]]:
     """Return the candidates to choose from, and those that were measured in this context."""
     given = single_targets(model.nodes) if candidates is None else list(candidates)
@@ -136,8 +141,7 @@ def _labels(
     encode_targets(labels, model.nodes)
     if not all(parse_targets(label) for label in labels):
         raise ValueError("A control is among the candidates; they are perturbations to measure.")
-    profiles = model.control_profiles.pooled(model.matching)
-    asked = one_context(profiles, str(model.nodes[0]), cell_line)
+    profiles, asked = model._one_context(str(model.nodes[0]), cell_line, modality)
     rows = asked.iloc[np.zeros(len(labels), dtype=int)].reset_index(drop=True)
     obs, _ = profiles.conditions(rows.assign(**{PERTURBATION: np.asarray(labels, dtype=object)}))
     kinds = model._ensemble().kinds(obs) if labels else np.zeros(0, dtype=str)

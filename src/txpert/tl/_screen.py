@@ -18,7 +18,6 @@ from txpert._types import FloatArray
 from txpert.data._tokens import encode_targets, parse_targets
 from txpert.model import TxPertModel
 from txpert.model._additive import Asked, single_targets
-from txpert.model._explanation import one_context
 from txpert.model._fit import check_whole
 
 from ._screen_ranking import Ranking
@@ -34,6 +33,7 @@ def screen(
     score: Score = "cosine",
     reverse: bool = False,
     cell_line: str | None = None,
+    modality: str | None = None,
     genes: Sequence[str] | None = None,
     exclude: Iterable[str] = (),
     min_specific: float = 0.01,
@@ -44,7 +44,7 @@ def screen(
 
     Where the model is additive (mean effect, Gaussian process, and the network with low-rank
     decoding and summed embeddings), all pairs are ranked exactly, without predicting each:
-    200 million pairs of 20,000 genes take about a minute. Whether it is, is tested on random
+    200 million pairs of 20,000 genes take half a minute. Whether it is, is tested on random
     pairs; if not, sums are ranked first and ten times ``top`` of them then by their own
     predictions, and it is bounded what this misses. Pairs that were measured are predicted by
     themselves.
@@ -66,6 +66,8 @@ def screen(
         Rank first what goes against the signature.
     cell_line
         Where effects are predicted; by default the line of the model, if there is one only.
+    modality
+        How genes are perturbed; by default as most training perturbations of the line are.
     genes
         Targets to choose from; by default all nodes of the model.
     exclude
@@ -94,7 +96,8 @@ def screen(
     Raises
     ------
     KeyError
-        If a gene is no node of the model, or the cell line has no controls.
+        If a gene is no node of the model, the cell line has no controls, or the modality is not
+        in training.
     ValueError
         If less than half of the signature's genes are predicted, a weight is NaN, there are too
         few targets for the order, an option makes no sense, or ``file`` holds another ranking.
@@ -124,7 +127,7 @@ def screen(
     model._check_if_trained(warn=True)
     weights, columns, missing = read_signature(signature, model.genes)
     scorer = Scorer.of(score, -weights if reverse else weights)
-    asked = _asked(model, cell_line)
+    asked = _asked(model, cell_line, modality)
     with model._lock:
         chosen = _candidates(model, genes, exclude)
         left_out: list[str] = []
@@ -156,9 +159,8 @@ def screen(
     return found
 
 
-def _asked(model: TxPertModel, cell_line: str | None) -> Asked:
-    profiles = model.control_profiles.pooled(model.matching)
-    context = one_context(profiles, str(model.nodes[0]), cell_line)
+def _asked(model: TxPertModel, cell_line: str | None, modality: str | None) -> Asked:
+    profiles, context = model._one_context(str(model.nodes[0]), cell_line, modality)
     return Asked(model._ensemble(), profiles, context)
 
 
