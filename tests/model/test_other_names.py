@@ -1,6 +1,7 @@
 """Targets that graphs know by the symbol of another year."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -86,6 +87,29 @@ def test_baselines_find_targets_in_graphs(screen, graph, baseline, held_out):
         for names in (OF_YEARS, NOW)
     )
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("given", ["graphs", "features"])
+def test_a_benchmark_finds_held_out_targets(screen, graph, bench, given):
+    screen.obs.loc[screen.obs["perturbation"] == "AARS", "split"] = "test"
+    features = pd.DataFrame(
+        np.random.default_rng(0).normal(size=(len(graph.nodes), 3)), index=graph.nodes
+    )
+
+    def fit(names):
+        options = {"components": ("mean", "gaussian_process")}
+        if given == "graphs":
+            options["graphs"] = graph.rename(names)
+        else:
+            options |= {"graphs": [], "node_inputs": [features.rename(index=names)]}
+        return partial(tx.tl.fit_txpert, **options)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = bench(screen, {"now": fit(NOW), "then": fit(OF_YEARS)}, baseline=None)
+    scores = result.scores.set_index(["model", "perturbation"])["pearson_delta"]
+    assert "AARS" in scores["now"].index
+    pd.testing.assert_series_equal(scores["now"], scores["then"], rtol=1e-5)
 
 
 def test_a_model_on_new_graphs_has_the_names_of_the_screen(screen, graph, make_model):

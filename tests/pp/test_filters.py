@@ -94,7 +94,8 @@ def test_combinations_need_every_measured_target_low(adata, add_doubles):
     adata.X = X
     add_doubles(adata, "GENE1", "GENE60")
     add_doubles(adata, "GENE11", "NOGENE")
-    adata.obs["perturbation"] = adata.obs["perturbation"].replace({"GENE13": "UNMEASURED"})
+    labels = adata.obs["perturbation"].astype(str)
+    adata.obs["perturbation"] = labels.replace({"GENE13": "UNMEASURED"})
     table = tx.pp.filter_perturbations(adata, min_de_genes=None).set_index("perturbation")
     assert table.loc["GENE1+GENE60", "target_expression"] == pytest.approx(1)
     assert "not below 0.7" in table.loc["GENE1+GENE60", "reason"]

@@ -215,7 +215,8 @@ class TxPertModel(
         if not loading:
             self.graphs, otherwise = named_for(self.graphs, targets)
             warn_of_meant(otherwise, settings.warnings_stacklevel)
-        self._node_inputs = node_inputs = read_node_inputs(node_inputs, self.graphs, targets)
+        asked = [*targets, *(extra_nodes or ())]
+        self._node_inputs = node_inputs = read_node_inputs(node_inputs, self.graphs, asked)
         described = feature_genes(node_inputs)
         self.nodes, extra_nodes = node_vocabulary(self.graphs, [*targets, *described], extra_nodes)
         tensors = graph_tensors(self.graphs, self.nodes)

@@ -11,8 +11,10 @@ from anndata import AnnData
 from txpert._constants import PERTURBATION, UNS_KEY
 from txpert.baselines import Baseline
 from txpert.baselines._registry import make_baseline
+from txpert.data._meant import warn_of_meant
 from txpert.data._tokens import parse_targets
 from txpert.graph import KnowledgeGraph
+from txpert.graph._joint import named_for
 from txpert.graph._knowledge_graph import as_graphs
 from txpert.model import TxPertModel
 from txpert.model._registered import unregistered_on_failure
@@ -109,6 +111,8 @@ def _made_and_trained(
     asked = adata.uns.get(BENCHMARK_KEY, {}).get(TEST_PERTURBATIONS, ())
     targets = {target for label in asked for target in parse_targets(label)}
     if given:
+        given, otherwise = named_for(given, sorted(targets | _targets(adata)))
+        warn_of_meant(otherwise, stacklevel=4)
         given[0] = _with_nodes(given[0], _unknown(given, targets))
     elif targets:
         options.setdefault("extra_nodes", sorted(targets | _targets(adata)))
