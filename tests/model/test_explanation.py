@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 import txpert as tx
+from txpert.graph import KnowledgeGraph
+from txpert.model._network import Network
 
+LEARNED = {"components": "network", "node_inputs": ["learned"]}
 ENSEMBLE = {"components": ("mean", "gaussian_process"), "decoding": "low_rank"}
 
 
@@ -73,3 +76,60 @@ def test_the_drawing_names_what_carries(model):
     assert "GENE10" in texts
     with pytest.raises(ValueError, match="by='perturbation'"):
         tx.pl.explain(model.explain("GENE10", by="part"))
+
+
+@pytest.fixture
+def on_two_graphs(make_model, adata, graph, random_graph):
+    """A network on two graphs, one of which has few edges."""
+    draw = random_graph(1, 30)
+    other = draw.rename({name: f"GENE{i}" for i, name in enumerate(draw.nodes)})
+    return make_model(adata, graphs=[graph, other], epochs=5, **LEARNED)
+
+
+def without_edge(graph, target, neighbor):
+    ends = graph.nodes.get_indexer([target, neighbor])
+    between = np.isin(graph.source, ends) & np.isin(graph.target, ends)
+    kept = (values[~between] for values in (graph.source, graph.target, graph.weight))
+    return KnowledgeGraph(graph.name, graph.nodes, *kept)
+
+
+def by_network(model, label):
+    obs, context = model.control_profiles.conditions(label, batch=_batch(model))
+    return Network(model.module, model.nodes).delta(obs, model.control_profiles, context)[0]
+
+
+def test_an_edge_is_removed_exactly(on_two_graphs, make_model, adata):
+    model, asked = on_two_graphs, "GENE10"
+    why = model.explain(asked, by="edge")
+    whole = by_network(model, asked)
+    assert why.attrs["norm"] == pytest.approx(np.linalg.norm(whole), rel=1e-4)
+    assert why["if_removed"].is_monotonic_decreasing
+    assert set(why["graph"]) == {graph.name for graph in model.graphs}
+    for row in [*why.head(2).itertuples(), *why.tail(1).itertuples()]:
+        graphs = [
+            without_edge(graph, asked, row.neighbor) if graph.name == row.graph else graph
+            for graph in model.graphs
+        ]
+        again = make_model(adata, graphs=graphs, epochs=0, setup=False, **LEARNED)
+        again.module.load_state_dict(model.module.state_dict())
+        change = whole - by_network(again, asked)
+        assert np.linalg.norm(change) == pytest.approx(row.if_removed, rel=1e-3)
+        along = change @ whole / np.linalg.norm(whole)
+        assert along == pytest.approx(row.contribution, rel=1e-3, abs=1e-6)
+
+
+@pytest.mark.parametrize("encoder", ["bmp", "gcn", "gat_mlg", "exphormer", "gat_hybrid"])
+def test_edges_of_every_encoder(make_model, adata, encoder):
+    model = make_model(adata, encoder=encoder, components="network", epochs=1)
+    before = model.predict("GENE10+GENE3").X
+    why = model.explain("GENE10+GENE3", by="edge")
+    assert set(why["target"]) == {"GENE3", "GENE10"}
+    assert (why["if_removed"] > 0).any()
+    np.testing.assert_array_equal(model.predict("GENE10+GENE3").X, before)
+
+
+def test_edges_of_no_network_are_refused(model, make_model, adata):
+    with pytest.raises(ValueError, match="'network' explains predictions by edge"):
+        model.explain("GENE10", by="edge")
+    alone = make_model(adata, encoder="free", components="network", setup=False)
+    assert not alone.explain("GENE10", by="edge")["if_removed"].any()

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from threading import RLock
 from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
+from torch import nn
 
 from txpert._constants import ALL, BATCH, CELL_LINE, MODALITY, N_CELLS, PERTURBATION
+from txpert._types import IntArray
 from txpert.data._controls import ControlProfiles, Matching
 from txpert.data._tokens import encode_targets, parse_targets
 from txpert.graph import KnowledgeGraph
+from txpert.nn import EncoderConfig, GraphTensors
+from txpert.nn._registry import make_encoder
 
-from ._component import GAUSSIAN_PROCESS
+from ._additive import Asked
+from ._component import GAUSSIAN_PROCESS, NETWORK
+from ._edge_removal import EdgeRemoval
 from ._ensemble import Ensemble
+from ._inputs import make_nodes
+from ._module import TxPertModule
+from ._network import Network
 from ._parts import By, Parts
+from ._terms import coefficients
 
 
 class ExplanationMixin:
@@ -25,6 +35,10 @@ class ExplanationMixin:
 
     graphs: list[KnowledgeGraph]
     nodes: pd.Index
+    components: tuple[str, ...]
+    module: TxPertModule
+    init_params_: dict[str, Any]
+    _node_inputs: Sequence[str | Mapping[str, Any]]
     matching: Matching
     ensemble_: dict[str, Any] | None
     _lock: RLock
@@ -63,7 +77,8 @@ class ExplanationMixin:
             How it is perturbed; by default as most training perturbations of the line are.
         by
             One row per training ``"perturbation"`` (in each cell line), per ``"part"`` (kernel,
-            own part, mean effect, other component), or per ``"cell_line"`` of training.
+            own part, mean effect, other component), per ``"cell_line"`` of training, or per
+            ``"edge"`` between a target and a neighbor, for the network.
 
         Returns
         -------
@@ -78,14 +93,21 @@ class ExplanationMixin:
         target, ``edge_weight`` in ``graph``; and the ``kernel`` that most of its contribution
         goes through.
 
+        By edge there are ``graph``, ``target``, ``neighbor``, ``edge_weight`` and, exactly, for
+        the network with the same parameters and inputs of nodes on graphs without that edge:
+        ``if_removed``, the norm of the change of Δ, by which rows are sorted, and
+        ``contribution``, its projection. These do not sum to anything. The 100 heaviest edges of
+        the targets in each graph are removed in turn; ``attrs["n_left_out"]`` counts the others.
+
         Raises
         ------
         KeyError
             If a target is no node of the model, the cell line has no controls, or the modality is
             not in training.
         ValueError
-            If the label is malformed or names no target, the Gaussian process is no component,
-            ``by`` is unknown, or several cell lines leave the choice open.
+            If the label is malformed or names no target, ``by`` is unknown, several cell lines
+            leave the choice open, or the Gaussian process is no component; by edge, if the
+            network is none or has no part in this prediction.
 
         Examples
         --------
@@ -102,15 +124,19 @@ class ExplanationMixin:
         if by not in get_args(By):
             raise ValueError(f"by must be one of {', '.join(get_args(By))}, not {by!r}.")
         self._check_if_trained(warn=True)
-        if self.ensemble_ is None or self._ensemble().process is None:
+        needed = NETWORK if by == "edge" else GAUSSIAN_PROCESS
+        if needed not in self.components:
             raise ValueError(
-                f"Only a model with the component {GAUSSIAN_PROCESS!r} explains its predictions."
+                f"Only a model with the component {needed!r} explains predictions by {by}."
             )
         if not parse_targets(perturbation):
             raise ValueError(f"{perturbation!r} names no target: nothing is predicted of it.")
         profiles, asked = self._one_context(perturbation, cell_line, modality)
         obs, context = profiles.conditions(asked)
         encode_targets(obs[PERTURBATION].unique(), self.nodes)
+        if by == "edge":
+            with self._lock:
+                return self._by_edge(obs, profiles, context)
         with self._lock:
             taken = Parts(self._ensemble(), obs, profiles, context)
         frame = taken.by_row(self.graphs) if by == "perturbation" else taken.by_group(by)
@@ -121,6 +147,27 @@ class ExplanationMixin:
             "norm": float(np.linalg.norm(taken.delta)),
         }
         return frame
+
+    def _by_edge(
+        self, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray
+    ) -> pd.DataFrame:
+        ensemble = self._ensemble()
+        factor = coefficients(ensemble, str(ensemble.kinds(obs)[0])).get(NETWORK, 0.0)
+        label, line = obs[PERTURBATION].iloc[0], obs[CELL_LINE].iloc[0]
+        if not factor:
+            raise ValueError(f"The network has no part in the prediction of {label!r}: weight 0.")
+        delta = Asked(ensemble, profiles, obs).delta([label])[0]
+        norm = float(np.linalg.norm(delta))
+        removal = EdgeRemoval(Network(self.module, self.nodes), self.graphs, self._encoder_on)
+        frame = removal.table(obs, profiles, context, delta / (norm or 1.0), factor)
+        frame.attrs |= {PERTURBATION: label, CELL_LINE: line, "norm": norm}
+        return frame
+
+    def _encoder_on(self, graphs: Sequence[GraphTensors]) -> nn.Module:
+        """Return the encoder on other graphs over the same nodes, with new parameters."""
+        config = EncoderConfig.of(self.init_params_["non_kwargs"]["encoder"])
+        nodes = make_nodes(self._node_inputs, self.nodes)
+        return make_encoder(config, graphs, nodes, self.module.n_latent)
 
     def _one_context(
         self, perturbation: str, cell_line: str | None, modality: str | None

@@ -58,10 +58,21 @@ class Network:
         context
             Position of each condition's controls among them.
         """
+        self.module.eval()
+        embeddings = self._embedded if self.fixed else self.module.embed()
+        return self.decode(embeddings, conditions, profiles, context)
+
+    @torch.inference_mode()
+    def decode(
+        self,
+        embeddings: torch.Tensor,
+        conditions: pd.DataFrame,
+        profiles: ControlProfiles,
+        context: IntArray,
+    ) -> FloatArray:
+        """Return what :meth:`delta` does, from the embeddings of the nodes."""
         module, profiles = self.module, profiles.filled()
         positions = torch.from_numpy(encode_targets(conditions[PERTURBATION], self.nodes))
-        module.eval()
-        embeddings = self._embedded if self.fixed else module.embed()
         states = module.basal_state(**control_tensors(profiles, np.arange(len(profiles.mean))))
         delta = np.empty((len(conditions), len(profiles.genes)), dtype=np.float32)
         for start in range(0, len(conditions), self.batch_size):

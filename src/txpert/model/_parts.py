@@ -20,7 +20,7 @@ from ._component import GAUSSIAN_PROCESS
 from ._ensemble import Ensemble
 from ._terms import coefficients, component_deltas
 
-By = Literal["perturbation", "part", "cell_line"]
+By = Literal["perturbation", "part", "cell_line", "edge"]
 TARGET = "target"
 MEAN_EFFECT = "mean effect"
 
