@@ -1,0 +1,114 @@
+"""The room that text has in a figure: titles and labels are wrapped, legends moved, to fit it."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.text import Text
+from matplotlib.transforms import ScaledTranslation, blended_transform_factory
+
+_WIDE = 4.5
+"""Inches of a column from which a legend may stand at its right."""
+
+
+def width_of(ax: Axes) -> float:
+    """Return the inches that the axes have, with their labels: the column of the figure."""
+    left, right = _column(ax)
+    return (right - left) * ax.figure.figure.get_figwidth()
+
+
+def height_of(ax: Axes) -> float:
+    """Return the inches that the axes have, with their labels: the row of the figure."""
+    low, high = _row(ax)
+    return (high - low) * ax.figure.figure.get_figheight()
+
+
+def wrap_labels(*axes: Axes) -> None:
+    """Break titles and labels of axes into lines where they would stick out of the figure.
+
+    Constrained layout makes room across a label, not along it.
+    """
+    axes[0].figure.figure.draw_without_rendering()
+    for ax in axes:
+        left, right = (ax.figure.bbox.x0 + ax.figure.bbox.width * end for end in _column(ax))
+        low, high = (ax.figure.bbox.y0 + ax.figure.bbox.height * end for end in _row(ax))
+        middle = (ax.bbox.x0 + ax.bbox.x1) / 2
+        across = 2 * min(middle - left, right - middle)
+        middle = (ax.bbox.y0 + ax.bbox.y1) / 2
+        _wrap(ax.title, ax.title.get_window_extent().width, across)
+        _wrap(ax.xaxis.label, ax.xaxis.label.get_window_extent().width, across)
+        along = 2 * min(middle - low, high - middle)
+        _wrap(ax.yaxis.label, ax.yaxis.label.get_window_extent().height, along)
+
+
+def legend_below(ax: Axes, n_columns: int = 2, **options: Any) -> None:
+    """Draw a legend under the labels of the axes, in the middle of their column of the figure."""
+    wrap_labels(ax)
+    labels = ax.xaxis.get_tightbbox()
+    bottom = ax.bbox.y0 if labels is None else labels.y0
+    down = (ax.bbox.y0 - bottom) / ax.figure.dpi + 0.06
+    _legend(ax, n_columns, -down, **options)
+
+
+def legend_above(ax: Axes, n_columns: int = 3, **options: Any) -> None:
+    """Draw a legend on top of the axes, in the middle of their column of the figure."""
+    _legend(ax, n_columns, 0.02, **options)
+
+
+def legend_outside(ax: Axes, n_columns: int = 2, **options: Any) -> None:
+    """Draw a legend right of the axes, or under them where they are narrow."""
+    if width_of(ax) < _WIDE:
+        legend_below(ax, n_columns, **options)
+        return
+    options |= {"frameon": False, "fontsize": 7, "title_fontsize": 7}
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1), **options)
+
+
+def _legend(ax: Axes, n_columns: int, up: float, **options: Any) -> None:
+    """Draw a legend ``up`` inches from the axes, in as many columns as there is room for."""
+    move = ScaledTranslation(0, up, ax.figure.figure.dpi_scale_trans)
+    place = blended_transform_factory(ax.figure.transSubfigure, ax.transAxes + move)
+    left, right = _column(ax)
+    for number in range(n_columns, 0, -1):
+        legend = ax.legend(
+            fontsize=7,
+            title_fontsize=7,
+            frameon=False,
+            ncols=number,
+            loc="upper center" if up < 0 else "lower center",
+            bbox_to_anchor=((left + right) / 2, 0 if up < 0 else 1),
+            bbox_transform=place,
+            borderaxespad=0,
+            columnspacing=1,
+            **options,
+        )
+        if legend.get_window_extent().width <= (right - left) * ax.figure.bbox.width:
+            return
+
+
+def _column(ax: Axes) -> tuple[float, float]:
+    """Return where the column of the axes begins and ends, as fractions of the figure."""
+    place = ax.get_subplotspec()
+    if place is None:
+        return 0.0, 1.0
+    n = place.get_gridspec().ncols
+    return place.colspan.start / n, place.colspan.stop / n
+
+
+def _row(ax: Axes) -> tuple[float, float]:
+    place = ax.get_subplotspec()
+    if place is None:
+        return 0.0, 1.0
+    n = place.get_gridspec().nrows
+    return 1 - place.rowspan.stop / n, 1 - place.rowspan.start / n
+
+
+def _wrap(text: Text, length: float, room: float) -> None:
+    """Break a text of some length, in pixels, into lines that fit the room."""
+    if length <= room or not text.get_text():
+        return
+    lines = text.get_text().split("\n")
+    most = max(8, int(max(map(len, lines)) * room / length * 0.97))
+    text.set_text("\n".join("\n".join(wrap(line, most, break_long_words=False)) for line in lines))
