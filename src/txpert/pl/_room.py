@@ -11,6 +11,8 @@ from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
 _WIDE = 4.5
 """Inches of a column from which a legend may stand at its right."""
+_ROUNDS = 4
+"""Times that labels are broken and laid out at most."""
 
 
 def width_of(ax: Axes) -> float:
@@ -28,19 +30,19 @@ def height_of(ax: Axes) -> float:
 def wrap_labels(*axes: Axes) -> None:
     """Break titles and labels of axes into lines where they would stick out of the figure.
 
-    Constrained layout makes room across a label, not along it.
+    Constrained layout makes room across a label, not along it. Lines take room, too, so that
+    what fits is looked at again.
     """
-    axes[0].figure.figure.draw_without_rendering()
-    for ax in axes:
-        left, right = (ax.figure.bbox.x0 + ax.figure.bbox.width * end for end in _column(ax))
-        low, high = (ax.figure.bbox.y0 + ax.figure.bbox.height * end for end in _row(ax))
-        middle = (ax.bbox.x0 + ax.bbox.x1) / 2
-        across = 2 * min(middle - left, right - middle)
-        middle = (ax.bbox.y0 + ax.bbox.y1) / 2
-        _wrap(ax.title, ax.title.get_window_extent().width, across)
-        _wrap(ax.xaxis.label, ax.xaxis.label.get_window_extent().width, across)
-        along = 2 * min(middle - low, high - middle)
-        _wrap(ax.yaxis.label, ax.yaxis.label.get_window_extent().height, along)
+    labels = [(ax, text) for ax in axes for text in (ax.title, ax.xaxis.label, ax.yaxis.label)]
+    whole = [text.get_text() for _, text in labels]
+    for _ in range(_ROUNDS):
+        axes[0].figure.figure.draw_without_rendering()
+        wrapped = [
+            _wrap(text, original, *_length_and_room(ax, text))
+            for (ax, text), original in zip(labels, whole, strict=True)
+        ]
+        if not any(wrapped):
+            return
 
 
 def legend_below(ax: Axes, n_columns: int = 2, **options: Any) -> None:
@@ -105,10 +107,26 @@ def _row(ax: Axes) -> tuple[float, float]:
     return 1 - place.rowspan.stop / n, 1 - place.rowspan.start / n
 
 
-def _wrap(text: Text, length: float, room: float) -> None:
-    """Break a text of some length, in pixels, into lines that fit the room."""
-    if length <= room or not text.get_text():
-        return
-    lines = text.get_text().split("\n")
-    most = max(8, int(max(map(len, lines)) * room / length * 0.97))
-    text.set_text("\n".join("\n".join(wrap(line, most, break_long_words=False)) for line in lines))
+def _length_and_room(ax: Axes, text: Text) -> tuple[float, float]:
+    """Return the pixels that a label takes along itself, and those that it has."""
+    box, figure = text.get_window_extent(), ax.figure.bbox
+    if text is ax.yaxis.label:
+        low, high = (figure.y0 + figure.height * end for end in _row(ax))
+        middle = (ax.bbox.y0 + ax.bbox.y1) / 2
+        return box.height, 2 * min(middle - low, high - middle)
+    left, right = (figure.x0 + figure.width * end for end in _column(ax))
+    middle = (ax.bbox.x0 + ax.bbox.x1) / 2
+    return box.width, 2 * min(middle - left, right - middle)
+
+
+def _wrap(text: Text, whole: str, length: float, room: float) -> bool:
+    """Break a text into lines that fit the room, and return whether it had to be."""
+    if length <= room or not whole:
+        return False
+    longest = max(map(len, text.get_text().split("\n")))
+    most = max(8, min(longest - 1, int(0.97 * longest * room / length)))
+    lines = [wrap(line, most, break_long_words=False) for line in whole.split("\n")]
+    broken = "\n".join("\n".join(part) for part in lines)
+    changed = broken != text.get_text()
+    text.set_text(broken)
+    return changed
