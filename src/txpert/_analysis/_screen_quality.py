@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -171,15 +170,15 @@ def mean_effect_halves(
     names, where = np.asarray(perturbation, dtype=object), np.asarray(line, dtype=object)
     filled = np.nan_to_num(np.asarray(delta, dtype=float))
     lines, labels = list(dict.fromkeys(where)), np.unique(names.astype(str))
+    of_line = np.array([where == one for one in lines])
     rng = np.random.default_rng(seed)
     found = np.full((n_repeats, len(lines), len(lines)), np.nan)
     for repeat in range(n_repeats):
-        half = set(rng.permutation(labels)[: len(labels) // 2])
-        first = np.array([name in half for name in names])
-        for (i, one), (j, other) in itertools.product(enumerate(lines), repeat=2):
-            parts = filled[first & (where == one)], filled[~first & (where == other)]
-            if all(map(len, parts)):
-                found[repeat, i, j] = _correlation(*(part.mean(axis=0) for part in parts))
+        first = np.isin(names.astype(str), rng.permutation(labels)[: len(labels) // 2])
+        halves = np.concatenate([of_line & first, of_line & ~first]).astype(float)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = halves @ filled / halves.sum(axis=1, keepdims=True)
+            found[repeat] = np.corrcoef(means)[: len(lines), len(lines) :]
     both = np.concatenate([found, found.transpose(0, 2, 1)])
     known = np.isfinite(both)
     total, n = np.where(known, both, 0).sum(axis=0), known.sum(axis=0)

@@ -125,7 +125,7 @@ def _correlations(ax: Axes, table: pd.DataFrame, label: str) -> None:
     ax.axvline(0, color=colors.soft, linewidth=1, zorder=0)
     ax.hlines(place, 0, rows["rho"], color=colors.faint, linewidth=2, zorder=1)
     face = [colors.model if rate < 0.05 else colors.paper for rate in rows["fdr"]]
-    ax.scatter(rows["rho"], place, s=40, c=face, edgecolor=colors.model, zorder=2)
+    ax.scatter(rows["rho"], place, s=40, c=face, edgecolor=colors.model, zorder=2, clip_on=False)
     ax.set_yticks(place, [_NAMES.get(name, shown(name, 20)) for name in rows["covariate"]])
     ax.set_xlim(-1, 1)
     ax.set_xticks([-1, -0.5, 0, 0.5, 1])
