@@ -45,6 +45,14 @@ def test_short_labels_stay_in_one_line():
     assert [ax.get_xlabel(), ax.get_ylabel(), ax.get_title()] == ["epoch", "loss", "a fit"]
 
 
+def test_lines_are_of_similar_lengths():
+    (ax,) = half_a_page()
+    ax.set_title("twelve words that are a little longer than the width of it all")
+    wrap_labels(ax)
+    first, second = ax.get_title().split("\n")
+    assert abs(len(first) - len(second)) < 8
+
+
 def test_a_legend_has_as_many_columns_as_there_is_room_for():
     (ax,) = half_a_page()
     ax.set_xlabel(LABEL)

@@ -128,8 +128,15 @@ def _wrap(text: Text, whole: str, length: float, room: float) -> bool:
         return False
     longest = max(map(len, text.get_text().split("\n")))
     most = max(8, min(longest - 1, int(longest * room / length)))
-    lines = [wrap(line, most, break_long_words=False) for line in whole.split("\n")]
-    broken = "\n".join("\n".join(part) for part in lines)
+    broken = "\n".join(_even(line, most) for line in whole.split("\n"))
     changed = broken != text.get_text()
     text.set_text(broken)
     return changed
+
+
+def _even(line: str, most: int) -> str:
+    """Break a line into as few lines as may be, of similar lengths."""
+    n = len(wrap(line, most, break_long_words=False))
+    while most > 1 and len(wrap(line, most - 1, break_long_words=False)) == n:
+        most -= 1
+    return "\n".join(wrap(line, most, break_long_words=False))

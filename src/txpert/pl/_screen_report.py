@@ -174,9 +174,9 @@ def _mean_effect(ax: Axes, report: Mapping[str, Any], shades: Mapping[str, str])
 def _sizes(ax: Axes, table: pd.DataFrame, shades: Mapping[str, str]) -> None:
     color = [shades[str(line)] for line in table[CELL_LINE]]
     ax.scatter(table["effect_size"], table["n_de"], c=color, s=10, alpha=0.7, linewidth=0)
-    ax.set_xlabel("effect size (root mean square Δ)")
+    ax.set_xlabel("root mean square Δ")
     ax.set_ylabel("changed genes (FDR < 0.05)")
-    titled(ax, f"effects: median {table['n_de'].median():.0f} genes change", size=8)
+    titled(ax, f"effects: median of {table['n_de'].median():.0f} genes", size=8)
     plain(ax)
 
 
