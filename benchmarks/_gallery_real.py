@@ -29,7 +29,14 @@ def knockout(folder: Path) -> dict[str, Draw]:
     adata.obs["control"] = adata.obs["perturbation"] == "control"
     tx.pp.normalize(adata)
     tx.tl.screen_report(adata)
-    return {"real_screen_report": lambda: tx.pl.screen_report(adata)}
+    tx.pp.split(adata)
+    tx.TxPertModel.setup_anndata(adata)
+    model = tx.TxPertModel(adata, string(folder), components="network")
+    model.train(max_epochs=30, enable_progress_bar=False)
+    return {
+        "real_screen_report": lambda: tx.pl.screen_report(adata),
+        "real_history": lambda: tx.pl.history(model),
+    }
 
 
 def knockdown(folder: Path) -> dict[str, Draw]:
@@ -68,6 +75,8 @@ def knockdown(folder: Path) -> dict[str, Draw]:
         "real_profile": lambda: tx.pl.profile(
             prediction, best, observed=truth, n_genes=20, **k562
         ),
+        "real_volcano": lambda: tx.pl.volcano(prediction, best, **k562),
+        "real_delta": lambda: tx.pl.delta(adata, best, name_by="error", **k562),
         "real_heatmap": lambda: tx.pl.heatmap(
             prediction, truth, perturbations=scored[:25], n_genes=30, **k562
         ),
@@ -81,6 +90,36 @@ def knockdown(folder: Path) -> dict[str, Draw]:
         "real_trust": lambda: tx.pl.trust(adata),
         "real_enrichment": lambda: tx.pl.enrichment(terms, n=25),
         "real_explain": lambda: tx.pl.explain(why),
+    }
+
+
+def kernel(adata: ad.AnnData, seed: int, graphs: list[KnowledgeGraph]) -> object:
+    """Fit the quick model of the comparisons."""
+    return tx.baselines.KernelBaseline(graphs=graphs).fit(adata)
+
+
+def comparisons(folder: Path) -> dict[str, Draw]:
+    """Models and graphs compared on the knockdowns in K562."""
+    adata = ad.read_h5ad(folder / "replogle_up.h5ad")
+    adata = adata[(adata.obs["cell_line"] == "K562").to_numpy()].copy()
+    reactome = tx.graph.from_gmt(folder / "reactome.gmt.gz", name="Reactome")
+    graphs = [string(folder), reactome]
+    models = {
+        "kernel": tx.baselines.KernelBaseline(graphs=graphs[0]),
+        "neighbors": tx.baselines.NeighborsBaseline(graphs=graphs[0]),
+        "Reactome": tx.baselines.KernelBaseline(graphs=graphs[1]),
+    }
+    result = tx.benchmark(adata, models, "unseen_perturbation", [0, 1, 2])
+    shapes = {"rewire": [0.25, 0.5, 1], "drop": [0.25, 0.5]}
+    ablation = tx.ablate_graphs(
+        adata, graphs, "unseen_perturbation", [0, 1, 2], recipe=kernel, **shapes
+    )
+    return {
+        "real_benchmark_bars": lambda: tx.pl.benchmark_bars(result),
+        "real_benchmark_strips": lambda: tx.pl.benchmark_strips(result),
+        "real_benchmark_ranks": lambda: tx.pl.benchmark_ranks(result),
+        "real_benchmark_differences": lambda: tx.pl.benchmark_differences(result),
+        "real_graph_ablation": lambda: tx.pl.graph_ablation(ablation),
     }
 
 
@@ -106,4 +145,4 @@ def pairs(folder: Path) -> dict[str, Draw]:
 
 def real(folder: Path) -> dict[str, Draw]:
     """Return the figures on the screens of a folder."""
-    return knockout(folder) | knockdown(folder) | pairs(folder)
+    return knockout(folder) | knockdown(folder) | comparisons(folder) | pairs(folder)

@@ -30,6 +30,12 @@ def kernel(adata: Any, seed: int, graphs: Any) -> Any:
     return tx.baselines.KernelBaseline(graphs=graphs).fit(adata)
 
 
+def half_of(graph: Any) -> Any:
+    """Return a graph of every second edge."""
+    edges = graph.source[::2], graph.target[::2], graph.weight[::2]
+    return tx.graph.KnowledgeGraph("half of it", list(graph.nodes), *edges)
+
+
 def predictions() -> dict[str, Callable[[], Any]]:
     """Return the figures of a trained model, its predictions and its graphs."""
     settings = tx.datasets.SimulationParameters(confounded=0.1, stress_scale=0.4)
@@ -51,9 +57,7 @@ def predictions() -> dict[str, Callable[[], Any]]:
     first = scored[0]
     some = {"cell_line": "line_1", "n_genes": 20}
     sets = {"one set": unseen[:12], "another set": scored[:8]}
-    half = tx.graph.KnowledgeGraph(
-        "half of it", list(graph.nodes), graph.source[::2], graph.target[::2], graph.weight[::2]
-    )
+    half = half_of(graph)
     embeddings = model.get_perturbation_embedding()
     why = model.explain(first, cell_line="line_1")
     return {
@@ -91,9 +95,17 @@ def comparisons() -> dict[str, Callable[[], Any]]:
     result = tx.benchmark(adata, models, "unseen_combination", [0, 1, 2], ceiling_repeats=3)
     shapes = {"rewire": [0.25, 0.5, 0.75, 1], "drop": [0.25, 0.5, 0.75]}
     ablation = tx.ablate_graphs(
-        adata, graph, "unseen_perturbation", [0, 1], recipe=kernel, ceiling_repeats=3, **shapes
+        adata,
+        [graph, half_of(graph)],
+        "unseen_perturbation",
+        [0, 1, 2],
+        recipe=kernel,
+        ceiling_repeats=3,
+        **shapes,
     )
-    tx.tl.interactions(adata, tx.baselines.GeneralBaseline().fit(adata))
+    single = ~adata.obs["perturbation"].astype(str).str.contains("+", regex=False)
+    sums = tx.baselines.GeneralBaseline().fit(adata[single.to_numpy()].copy())
+    tx.tl.interactions(adata, sums)
     general = {"oracles": ["oracle"], "model": "kernel"}
     return {
         "benchmark_bars": lambda: tx.pl.benchmark_bars(result, by="group", **general),

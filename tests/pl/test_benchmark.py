@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -40,6 +42,22 @@ def test_bars_show_means_seeds_baseline_and_ceilings(result):
     assert lines["ceiling: halves of the data"] == pytest.approx(ceiling["split_half"])
     assert lines["ceiling: perfect prediction"] == pytest.approx(ceiling["noise_free"])
     assert "undefined" in [text.get_text() for text in ax.texts]
+
+
+def test_each_group_has_its_own_ceilings(result):
+    groups = result.scores["perturbation"].map(lambda name: f"ends on {str(name)[-1]}")
+    grouped = replace(result, scores=result.scores.assign(group=groups))
+    n = groups.nunique()
+    assert n > 1
+    lines = tx.pl.benchmark_bars(grouped, by="group").lines
+    ceilings = [line for line in lines if line.get_linestyle() == ":"]
+    assert len(ceilings) == n
+    keys = ["seed", "fold", "perturbation", "cell_line"]
+    known = grouped.scores[[*keys, "group"]].drop_duplicates(keys)
+    table = result.ceiling[result.ceiling["kind"] == "split_half"].merge(known, on=keys)
+    expected = table.groupby(["group", "seed"])["pearson_delta"].mean().groupby("group").mean()
+    drawn = sorted(line.get_ydata()[0] for line in ceilings)
+    np.testing.assert_allclose(drawn, sorted(expected))
 
 
 def test_ceilings_are_drawn_where_there_are_any(result):

@@ -41,7 +41,7 @@ def test_delta_shows_each_gene_and_marks_the_target(evaluated):
     marked = np.asarray(ax.collections[1].get_offsets())
     gene = list(adata.var_names).index(label)
     np.testing.assert_allclose(marked, expected[[gene]], rtol=1e-5)
-    assert label in {text.get_text() for text in ax.texts}
+    assert f"{label} (target)" in {text.get_text() for text in ax.texts}
 
 
 def test_history_draws_losses_and_score(evaluated):
@@ -55,7 +55,7 @@ def test_history_draws_losses_and_score(evaluated):
     ]
     values = model.history["pearson_delta_validation"].iloc[:, 0].astype(float)
     np.testing.assert_allclose(score.lines[0].get_ydata(), values)
-    assert score.texts[0].get_text() == f"best: {values.max():.3f}, epoch {values.idxmax()}"
+    assert score.get_title() == f"best: {values.max():.3f}, epoch {values.idxmax()}"
     _, given = plt.subplots()
     assert tx.pl.history(model, ax=given) is given
 

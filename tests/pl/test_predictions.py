@@ -53,7 +53,7 @@ def test_ranking_by_size_and_signature_without_the_measured(make_prediction):
     prediction.layers["delta"][:] = np.array([1, 5, 3, -4, 2])[:, None]
     ax = tx.pl.ranking(prediction, exclude=["G1"], n=2)
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["G2", "G3"]
-    assert ax.get_title() == "2 of 4 predicted"
+    assert ax.get_title() == "2 of 4 perturbations"
     ax = tx.pl.ranking(prediction, ["G0", "not predicted"], n=2)
     np.testing.assert_allclose(ax.collections[1].get_offsets()[:, 0], [-4, 5])
     assert ax.get_xlabel() == "mean Δ of 1 genes"

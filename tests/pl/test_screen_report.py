@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 import txpert as tx
-from txpert._analysis._screen_quality import METRICS, REPRESENTATIONS
+from txpert._analysis._replicates import METRICS, REPRESENTATIONS
 
 
 @pytest.mark.parametrize(("n", "n_lines"), [(1, 1), (20, 5), (2_000, 1)])
@@ -17,11 +17,13 @@ def test_drawn_whole(n, n_lines, adata, check_figure):
     controls = pd.DataFrame({"kind": kinds, "r": rng.random(20), "cell_line": lines[0]})
     grid = [(r, m) for r in REPRESENTATIONS for m in METRICS]
     retrieval = pd.DataFrame(grid, columns=["representation", "metric"]).assign(mean=0.7, n=n)
+    units = [retrieval.assign(unit=unit, quantile_90=0.9) for unit in ("pseudobulk", "cell")]
     adata.uns["txpert_screen_report"] = {
         "perturbations": table,
         "controls": controls,
         "summary": pd.DataFrame({"controls_p_value": rng.random(n_lines)}),
-        "retrieval": retrieval,
+        "retrieval": pd.concat(units, ignore_index=True),
+        "mean_effect_r": pd.DataFrame(rng.random((n_lines, n_lines)), lines, lines),
         "lines": lines,
     }
     check_figure(lambda: tx.pl.screen_report(adata), "dark_background" if n == 20 else "default")

@@ -6,12 +6,13 @@ import pandas as pd
 import pytest
 
 import txpert as tx
+from txpert._analysis._replicates import replicate_retrieval
 from txpert._analysis._screen_quality import (
     batch_association,
     control_correlations,
     count_de,
+    mean_effect_halves,
     mean_effect_similarity,
-    replicate_retrieval,
 )
 
 KEY = "txpert_screen_report"
@@ -117,6 +118,32 @@ def test_retrieval_by_hand():
     assert (table["mean"] == 1).all()
     assert (table["n"] == 4).all()
     assert (replicate_retrieval(delta, ["A", "B", "C", "D"], ["x"] * 4)["n"] == 0).all()
+
+
+def test_cells_look_for_their_perturbation():
+    delta = np.array([[1.0, 0, 0], [0, 1, 0], [1, 0.1, 0], [0.1, 1, 0]])
+    cells = np.array([[3.0, 0.2, 0], [0.3, 2, 0], [-1, 5, 0]]), np.array([0, 1, 0])
+    table = replicate_retrieval(delta, ["A", "B", "A", "B"], ["x", "x", "y", "y"], cells)
+    assert table["unit"].value_counts().to_dict() == {"pseudobulk": 9, "cell": 9}
+    rows = table[table["representation"] == "delta"].set_index(["unit", "metric"])
+    assert rows.loc[("cell", "cosine"), "mean"] == pytest.approx(2 / 3)  # the third looks like B
+    assert rows.loc[("cell", "cosine"), ["quantile_90", "n"]].tolist() == [1, 3]
+    assert rows.loc[("pseudobulk", "cosine"), "mean"] == 1
+
+
+def test_halves_share_no_perturbation():
+    rng = np.random.default_rng(0)
+    stress, names = rng.normal(size=50), [f"P{i}" for i in range(20)]
+    own = rng.normal(size=(20, 50))
+    delta = np.concatenate([own + 3 * stress, own, own + 3 * stress])
+    lines = np.repeat(["K", "R", "H"], 20)
+    r = mean_effect_halves(delta, names * 3, lines.tolist())
+    assert r.loc["K", "K"] > 0.9
+    assert r.loc["K", "H"] > 0.9
+    assert abs(r.loc["K", "R"]) < 0.3  # the same effects, but for the mean
+    assert abs(r.loc["R", "R"]) < 0.3
+    alone = mean_effect_halves(delta[:1], ["P0"], ["K"])
+    assert np.isnan(alone.loc["K", "K"])
 
 
 @pytest.fixture(scope="module")

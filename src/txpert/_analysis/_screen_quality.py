@@ -1,4 +1,4 @@
-"""What a screen looks like before any model: batches, the mean effect, replicates, DE genes."""
+"""What a screen looks like before any model: batches, the mean effect, genes that change."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from scipy import stats
 from txpert._types import FloatArray
 
 _FDR = 0.05
-METRICS = ("pearson", "cosine", "euclidean")
-REPRESENTATIONS = ("delta", "centered", "pca")
 
 
 def control_correlations(
@@ -141,6 +139,53 @@ def mean_effect_similarity(delta: FloatArray, line: Sequence[str]) -> pd.DataFra
     return pd.DataFrame({"r_mean_own": own, "r_mean_other": other})
 
 
+def mean_effect_halves(
+    delta: FloatArray,
+    perturbation: Sequence[str],
+    line: Sequence[str],
+    *,
+    n_repeats: int = 10,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Correlate the mean effects of two halves of the perturbations, within and across lines.
+
+    No perturbation is in both halves, so that cell lines do not agree for having perturbations in
+    common, and a line does not agree with itself for having the same cells.
+
+    Parameters
+    ----------
+    delta
+        Δ of each perturbation × cell line, ``(n, n_genes)``.
+    perturbation, line
+        What was done, and where, of each row.
+    n_repeats
+        Random halvings to average over.
+    seed
+        Seeds them.
+
+    Returns
+    -------
+    Pearson correlation, cell line × cell line; NaN where a half has no perturbation of a line.
+    """
+    names, where = np.asarray(perturbation, dtype=object), np.asarray(line, dtype=object)
+    filled = np.nan_to_num(np.asarray(delta, dtype=float))
+    lines, labels = list(dict.fromkeys(where)), np.unique(names.astype(str))
+    of_line = np.array([where == one for one in lines])
+    rng = np.random.default_rng(seed)
+    found = np.full((n_repeats, len(lines), len(lines)), np.nan)
+    for repeat in range(n_repeats):
+        first = np.isin(names.astype(str), rng.permutation(labels)[: len(labels) // 2])
+        halves = np.concatenate([of_line & first, of_line & ~first]).astype(float)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = halves @ filled / halves.sum(axis=1, keepdims=True)
+            found[repeat] = np.corrcoef(means)[: len(lines), len(lines) :]
+    both = np.concatenate([found, found.transpose(0, 2, 1)])
+    known = np.isfinite(both)
+    total, n = np.where(known, both, 0).sum(axis=0), known.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        return pd.DataFrame(total / n, index=lines, columns=lines)
+
+
 def _correlation(a: FloatArray, b: FloatArray) -> float:
     if a.std() == 0 or b.std() == 0:
         return np.nan
@@ -173,67 +218,3 @@ def count_de(
         p = 2 * stats.norm.sf(np.abs(delta[i][known] / error[known]))
         found[i] = (stats.false_discovery_control(p) < _FDR).sum() if len(p) else 0
     return found
-
-
-def replicate_retrieval(
-    delta: FloatArray, perturbation: Sequence[str], context: Sequence[str]
-) -> pd.DataFrame:
-    """Ask how well a perturbation finds itself in another context.
-
-    Parameters
-    ----------
-    delta
-        Δ of each condition, ``(n, n_genes)``.
-    perturbation, context
-        What was done, and where, of each row.
-
-    Returns
-    -------
-    One row per representation (Δ, Δ minus the context's mean, its first 50 principal components)
-    and metric: ``mean`` and ``quantile_90`` over perturbations of the fraction of the other
-    perturbations of a context that are less similar than the same one; 0.5 is chance; and ``n``,
-    the number of comparisons.
-    """
-    names, where = np.asarray(perturbation, dtype=object), np.asarray(context, dtype=object)
-    filled = np.nan_to_num(np.asarray(delta, dtype=float))
-    centered = filled.copy()
-    for one in dict.fromkeys(where):
-        centered[where == one] -= centered[where == one].mean(axis=0)
-    left, size, _ = np.linalg.svd(centered, full_matrices=False)
-    forms = dict(zip(REPRESENTATIONS, (filled, centered, left[:, :50] * size[:50]), strict=True))
-    rows = []
-    for form, values in forms.items():
-        for metric in METRICS:
-            score = _self_ranks(_similarity(values, metric), names, where)
-            mean = float(np.mean(score)) if len(score) else np.nan
-            top = float(np.quantile(score, 0.9)) if len(score) else np.nan
-            row = {"representation": form, "metric": metric, "mean": mean}
-            rows.append({**row, "quantile_90": top, "n": len(score)})
-    return pd.DataFrame(rows)
-
-
-def _similarity(values: FloatArray, metric: str) -> FloatArray:
-    if metric == "euclidean":
-        square = np.square(values).sum(axis=1)
-        return 2 * values @ values.T - square[:, None] - square
-    if metric == "pearson":
-        values = values - values.mean(axis=1, keepdims=True)
-    norm = np.linalg.norm(values, axis=1, keepdims=True)
-    unit = np.divide(values, norm, out=np.zeros_like(values), where=norm > 0)
-    return unit @ unit.T
-
-
-def _self_ranks(similarity: FloatArray, names: FloatArray, where: FloatArray) -> FloatArray:
-    found = []
-    for context in dict.fromkeys(where):
-        column = np.flatnonzero(where == context)
-        if len(column) < 2:
-            continue
-        for row in np.flatnonzero(where != context):
-            same = names[column] == names[row]
-            if same.sum() == 1:
-                values = similarity[row, column]
-                others = values[~same]
-                own = values[same][0]
-                found.append((others < own).mean() + (others == own).mean() / 2)
-    return np.array(found)

@@ -12,8 +12,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from txpert._benchmark._result import By
+from txpert._constants import CELL_LINE, PERTURBATION
 
 from ._benchmark_tables import (
+    CEILINGS,
     NAME,
     Results,
     finish_models,
@@ -27,12 +29,7 @@ from ._benchmark_tables import (
 )
 from ._canvas import Colors, axes_of, finish
 from ._labels import shown
-
-_CEILINGS = {
-    "split_half": ("halves of the data", ":"),
-    "full_size": ("repeated experiment", "--"),
-    "noise_free": ("perfect prediction", "-."),
-}
+from ._room import legend_outside
 
 
 @dataclass(frozen=True)
@@ -119,7 +116,7 @@ def benchmark_bars(
             look = _look(name, shades, oracles, colors)
             ax.bar([0], [np.nan], label=of_legend(name), **look)
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
+        legend_outside(ax)
     return finish(ax, show, save)
 
 
@@ -132,10 +129,12 @@ def _blocks(result: Results, metric: str, by: By | None) -> list[_Block]:
             seeds = seed_means(one, metric)
             blocks.append(_Block(name, whole, mean_ceilings(one.ceiling, metric), seeds))
             continue
+        ceiling = one.ceiling
+        if by not in ceiling:
+            keys = ["seed", "fold", PERTURBATION, CELL_LINE]
+            ceiling = ceiling.merge(one.scores[[*keys, by]].drop_duplicates(keys), on=keys)
         for group, rows in one.summary(metric, by=by).groupby(by, sort=False):
-            ceilings = pd.Series(dtype=float)
-            if by in one.ceiling:
-                ceilings = mean_ceilings(one.ceiling[one.ceiling[by] == group], metric)
+            ceilings = mean_ceilings(ceiling[ceiling[by] == group], metric)
             label = ", ".join(filter(None, [name, str(group) or "no group"]))
             blocks.append(_Block(label, rows.set_index("model"), ceilings, None))
     return blocks
@@ -209,7 +208,7 @@ def _lines(
         value = block.rows["mean"].to_numpy(dtype=float)[list(block.rows.index).index(baseline)]
         lines.append((value, colors.soft, "-", of_legend(baseline, " (baseline)")))
     for kind, value in block.ceilings.items():
-        label, style = _CEILINGS[str(kind)]
+        label, style = CEILINGS[str(kind)]
         lines.append((float(value), colors.target, style, f"ceiling: {label}"))
     for value, color, style, label in lines:
         shared: dict[str, Any] = {

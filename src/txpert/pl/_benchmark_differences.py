@@ -13,7 +13,7 @@ from txpert.evaluation._metrics import metric_of, score_label
 
 from ._benchmark_tables import NAME, own_model, summary_of
 from ._canvas import Colors, axes_of, finish, plain, titled
-from ._labels import shown
+from ._labels import scientific, shown
 
 
 def benchmark_differences(
@@ -65,12 +65,14 @@ def benchmark_differences(
             row["difference"], place, s=40, facecolor=face, edgecolor=colors.model, zorder=3
         )
     ax.set_yticks(np.arange(len(table)), [shown(name, NAME) for name in table["model"]])
+    heading = "P (Wilcoxon, Holm)"
+    ax.text(1.02, 1, heading, transform=ax.transAxes, va="bottom", fontsize=7, color=colors.soft)
     notes = [_note(p, n) for p, n in zip(table["p_adjusted"], table["n"], strict=True)]
     for place, note in enumerate(notes):
         ax.text(1.02, place, note, transform=ax.get_yaxis_transform(), va="center", fontsize=8)
     ax.set_ylim(-0.6, len(table) - 0.4)
     better = "right" if metric_of(metric).higher_is_better else "left"
-    ax.set_xlabel(f"difference in {score_label(metric)}\n({better} of 0 the model is better)")
+    ax.set_xlabel(f"difference in {score_label(metric)}\n({better} of 0 it is better)")
     titled(ax, f"{shown(own, NAME)} minus …")
     plain(ax)
     return finish(ax, show, save)
@@ -81,4 +83,4 @@ def _note(p_value: float, n: int) -> str:
         return "undefined"
     if np.isnan(p_value):
         return f"n = {n:,}"
-    return f"P = {p_value:.2g}, n = {n:,}"
+    return f"{scientific(p_value)}, n = {n:,}"

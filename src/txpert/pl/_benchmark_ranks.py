@@ -12,8 +12,9 @@ from txpert._benchmark import BenchmarkResult
 from txpert.evaluation._metrics import metric_of, score_label
 
 from ._benchmark_tables import NAME, wide_scores
-from ._canvas import axes_of, finish, plain, titled
+from ._canvas import Colors, axes_of, finish, plain, titled
 from ._labels import shown
+from ._room import legend_outside
 
 
 def benchmark_ranks(
@@ -51,7 +52,8 @@ def benchmark_ranks(
     mean = ranks.mean().sort_values(ascending=False, kind="stable")
     ax = axes_of(ax, 5.4, 1.2 + 0.35 * len(mean))
     left = np.zeros(len(mean))
-    colors = plt.get_cmap("viridis_r")(np.linspace(0.95, 0.05, len(mean)))
+    ends = (0.95, 0.2) if Colors.of(ax).dark else (0.05, 0.95)  # the best stands out
+    colors = plt.get_cmap("viridis")(np.linspace(*ends, len(mean)))
     for rank, color in enumerate(colors, start=1):
         fraction = (ranks[mean.index] == rank).mean().to_numpy()
         place = np.arange(len(mean))
@@ -60,7 +62,7 @@ def benchmark_ranks(
     names = [f"{shown(name, NAME)} ({rank:.1f})" for name, rank in mean.items()]
     ax.set_yticks(np.arange(len(mean)), names, fontsize=8)
     ax.set(xlim=(0, 1), xlabel="fraction of perturbations")
-    ax.legend(title="rank", frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
     titled(ax, f"{score_label(metric)}, rank (mean rank)")
     plain(ax)
+    legend_outside(ax, title="rank", n_columns=10)
     return finish(ax, show, save)

@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection
 from txpert._benchmark import BenchmarkResult
 
 from ._benchmark_tables import NAME, finish_models, model_colors, own_model, wide_scores
-from ._canvas import Colors, axes_of, finish
+from ._canvas import Colors, axes_of, dots, finish, titled
 from ._labels import shown
 
 _MOST_JOINED = 200
@@ -49,7 +49,7 @@ def benchmark_strips(
     """
     table = wide_scores(result, metric)
     own = own_model(result, model)
-    ax = axes_of(ax, 1.8 + 0.75 * table.shape[1], 4.0)
+    ax = axes_of(ax, 1.4 + 0.75 * table.shape[1], 4.0)
     colors = Colors.of(ax)
     shades = model_colors(list(table.columns), own, result.baseline, colors)
     offset = np.random.default_rng(0).uniform(-0.2, 0.2, len(table))
@@ -60,15 +60,12 @@ def benchmark_strips(
         ax.scatter(
             place + offset[known],
             values[known],
-            s=14,
             color=color,
-            alpha=0.7,
-            linewidth=0,
             zorder=2,
+            **dots(len(table)),
         )
         if known.any():
             mean = values[known].mean()
-            label = "mean" if place == 0 else "_nolegend_"
             ax.hlines(
                 mean,
                 place - 0.34,
@@ -76,7 +73,6 @@ def benchmark_strips(
                 color=colors.ink,
                 linewidth=2,
                 zorder=3,
-                label=label,
             )
         lacking = int((~known).sum())
         called = shown(name, NAME)
@@ -89,6 +85,5 @@ def benchmark_strips(
         ]
         ax.add_collection(LineCollection(segments, colors=colors.faint, linewidths=0.6, zorder=1))
     finish_models(ax, [float(place) for place in range(len(labels))], labels, metric)
-    if ax.get_legend_handles_labels()[0]:
-        ax.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
+    titled(ax, "each dot a perturbation; line: mean", size=9)
     return finish(ax, show, save)

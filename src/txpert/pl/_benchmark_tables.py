@@ -17,6 +17,12 @@ from ._labels import shown
 from ._results import one_of
 
 Results = BenchmarkResult | Mapping[str, BenchmarkResult]
+CEILINGS = {
+    "split_half": ("halves of the data", ":"),
+    "full_size": ("repeated experiment", "--"),
+    "noise_free": ("perfect prediction", "-."),
+}
+"""What each kind of ceiling is called, and the style of its line."""
 NAME = 24
 """Characters of a model's name that are drawn."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import wrap
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -13,9 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
 
+from ._room import wrap_labels
+
 # Okabe and Ito, https://jfly.uni-koeln.de/color: told apart by color-blind readers, too.
 _ON_LIGHT = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
 _ON_DARK = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#D55E00")
+
+_FEW = 500
+"""Dots up to which each can be seen."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class Colors:
         Of text, of lines and less important points, and of grids.
     paper
         The background.
+    missing
+        Of cells of a picture that have no value.
     categories
         Of groups, in order; the first is the model's.
     target
@@ -38,8 +44,9 @@ class Colors:
     soft: str
     faint: str
     paper: str
+    missing: str
     categories: tuple[str, ...]
-    target: str = "#D55E00"
+    target: str
 
     @classmethod
     def of(cls, ax: Axes) -> Colors:
@@ -54,13 +61,18 @@ class Colors:
             red, green, blue, _ = map(float, fraction * ink + (1 - fraction) * paper)
             return to_hex((red, green, blue))
 
-        categories = _ON_DARK if dark else _ON_LIGHT
-        return cls(mixed(1), mixed(0.6), mixed(0.2), mixed(0), categories)
+        categories, target = (_ON_DARK, "#FF8A3D") if dark else (_ON_LIGHT, "#D55E00")
+        return cls(mixed(1), mixed(0.6), mixed(0.2), mixed(0), mixed(0.12), categories, target)
 
     @property
     def model(self) -> str:
         """Color of the model, and of what goes down."""
         return self.categories[0]
+
+    @property
+    def dark(self) -> bool:
+        """Whether the background is dark."""
+        return self.categories is _ON_DARK
 
 
 def axes_of(ax: Axes | None, width: float, height: float) -> Axes:
@@ -70,29 +82,28 @@ def axes_of(ax: Axes | None, width: float, height: float) -> Axes:
     return plt.subplots(figsize=(width, height), layout="constrained")[1]
 
 
+def dots(n: int) -> dict[str, Any]:
+    """Return the size of ``n`` dots of one color, small and pale where they are many."""
+    size, alpha = (18, 0.75) if n <= _FEW else (6, 0.45)
+    return {"s": size, "alpha": alpha, "linewidth": 0}
+
+
 def titled(ax: Axes, text: str, size: float = 10) -> None:
-    """Set a title in as many lines as keep it within the figure."""
-    width = ax.get_position().width * ax.figure.figure.get_figwidth() - 0.6
-    most = max(16, int(width * 120 / size))
-    ax.set_title("\n".join(wrap(text, most, break_long_words=False)), fontsize=size)
+    """Set a title; it is broken into lines by :func:`finish`."""
+    ax.set_title(text, fontsize=size)
 
 
-def legend_below(ax: Axes, n_columns: int = 2, **options: Any) -> None:
-    """Draw a legend under the axes, where it hides nothing."""
-    height = ax.get_position().height * ax.figure.figure.get_figheight()
-    ax.legend(
-        fontsize=7,
-        frameon=False,
-        ncols=n_columns,
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.5 / height),
-        columnspacing=1,
-        **options,
-    )
+def small(*axes: Axes) -> None:
+    """Give the panels of a page text of the size of a page."""
+    for ax in axes:
+        ax.tick_params(labelsize=7)
+        ax.xaxis.label.set_fontsize(8)
+        ax.yaxis.label.set_fontsize(8)
 
 
 def finish(ax: Axes, show: bool | None, save: str | Path | None) -> Axes:
-    """Save and show the figure of the axes if asked to, and return the axes."""
+    """Fit text into the figure, save and show it if asked to, and return the axes."""
+    wrap_labels(ax)
     end(ax.figure, show, save)
     return ax
 

@@ -16,7 +16,7 @@ from txpert._constants import CELL_LINE, MODALITY, PERTURBATION, UNS_KEY
 from txpert._types import BoolArray
 from txpert.data._tokens import canonical_label, parse_targets
 
-from ._canvas import Colors, axes_of, finish, plain, titled
+from ._canvas import Colors, axes_of, dots, finish, plain, titled
 from ._labels import check_drawing, label_points, shown
 from ._results import OBSERVED, evaluation, one_of
 
@@ -93,7 +93,7 @@ def delta(
     both = np.concatenate([observed, predicted])
     low, high = np.nanmin(both), np.nanmax(both)
     ax.plot([low, high], [low, high], color=colors.soft, linewidth=1, zorder=0)
-    ax.scatter(observed, predicted, s=10, color=colors.model, alpha=0.6, linewidth=0)
+    ax.scatter(observed, predicted, color=colors.model, **dots(len(genes)))
     targets = genes.isin(parse_targets(label))
     ax.scatter(
         observed[targets],
@@ -101,14 +101,11 @@ def delta(
         s=40,
         color=colors.target,
         marker="D",
-        label="target",
     )
     ax.margins(0.08)
-    if targets.any():
-        ax.legend(frameon=False, fontsize=8, loc="upper left")
     ax.set_xlabel("observed Δ (log1p)")
     ax.set_ylabel(f"Δ predicted by {shown(model, 24)} (log1p)")
-    size = observed if name_by == "change" else predicted - observed
+    change = observed if name_by == "change" else predicted - observed
     where = ", ".join(shown(name, 16) for name in _named(obs, places))
     titled(ax, f"{shown(label, 32)}, {where}: Pearson Δ = {r:.2f}")
     plain(ax)
@@ -116,12 +113,13 @@ def delta(
         ax,
         observed,
         predicted,
-        list(genes),
-        np.argsort(-np.nan_to_num(np.abs(size)), kind="stable"),
+        [f"{gene} (target)" if own else gene for gene, own in zip(genes, targets, strict=True)],
+        np.argsort(-np.nan_to_num(np.abs(change)), kind="stable"),
         n_labels=n_labels,
         color=colors.ink,
         also=np.flatnonzero(targets),
         also_color=colors.target,
+        longest=30,
     )
     return finish(ax, show, save)
 

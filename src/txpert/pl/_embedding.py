@@ -14,9 +14,10 @@ from txpert._analysis._layout import two_coordinates
 from txpert._types import FloatArray, IntArray
 from txpert.data._tokens import canonical_label, parse_targets
 
-from ._canvas import Colors, axes_of, finish, legend_below, plain, titled
+from ._canvas import Colors, axes_of, finish, plain, titled
 from ._labels import label_points, shown
 from ._predictions import Predicted
+from ._room import legend_below
 
 
 def embedding(
@@ -93,7 +94,7 @@ def embedding(
                 facecolor=color if filled else "none",
                 edgecolor=color,
                 linewidth=0.8,
-                alpha=0.85 if number or not sets else 0.5,
+                alpha=0.85 if number or not sets else 0.6,
                 zorder=2 + number + filled,
                 label=f"{shown(name, 24)}, {kind}" if name else kind,
             )
@@ -101,9 +102,9 @@ def embedding(
         axis.set_label_text(f"component {number} ({part:.0%} of variance)")
     ax.tick_params(labelsize=8)
     plain(ax)
-    titled(ax, f"{len(names):,} perturbations")
-    legend_below(ax)
+    titled(ax, f"{len(names):,} perturbation{'s' * (len(names) > 1)}")
     ax.margins(0.08)
+    legend_below(ax)
     wanted = [canonical_label(str(one)) for one in label]
     lacking = sorted(set(wanted) - set(names))
     if lacking:

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ._canvas import Colors, axes_of, finish, legend_below, plain, titled
+from ._canvas import Colors, axes_of, finish, plain, titled
 from ._labels import shown
+from ._room import legend_below, width_of
 
 
 def enrichment(
@@ -66,10 +67,13 @@ def enrichment(
         face = [color if rate < fdr else colors.paper for rate in top.loc[rows, "fdr"]]
         label = shown(query, 30)
         ax.scatter([], [], color=color, s=36, label=label)
-        ax.scatter(value[rows], place[rows], s=36, c=face, edgecolor=color, zorder=3)
+        ax.scatter(
+            value[rows], place[rows], s=36, c=face, edgecolor=color, zorder=3, clip_on=False
+        )
     named = "name" if "name" in top else "term"
+    longest = int(np.clip(11 * width_of(ax) - 16, 16, 40))
     names = [
-        f"{shown(term, 34)} ({found}/{size})"
+        f"{shown(term, longest)} ({found}/{size})"
         for term, found, size in zip(top[named], top["n_found"], top["n_set"], strict=True)
     ]
     ax.set_yticks(place, names, fontsize=7.5)
@@ -78,6 +82,6 @@ def enrichment(
     ax.margins(x=0.08)
     ax.set_xlabel("false discovery rate (−log10)")
     titled(ax, f"filled: FDR < {fdr:g}", size=9)
-    legend_below(ax)
     plain(ax)
+    legend_below(ax)
     return finish(ax, show, save)

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 
 from txpert._constants import CELL_LINE, PERTURBATION
+from txpert._types import FloatArray
 
-from ._canvas import Colors, axes_of, finish
+from ._canvas import Colors, axes_of, finish, titled
 from ._labels import shown
+from ._room import height_of, legend_below, width_of
 
 _NO_EDGE = "no direct edge"
+_ONE_CIRCLE, _INNER = 6, 0.62
+"""Neighbors up to which all are in one circle, and the radius of every second one from there."""
+_NARROW = 4.5
+"""Inches up to which there is room for one circle only."""
+_LABEL = 0.5, 0.45
+"""Inches that a label needs beside and above its node."""
 
 
 def explain(
@@ -40,7 +48,8 @@ def explain(
     explanation
         What ``model.explain(perturbation)`` returned, one row per training perturbation.
     n_neighbors
-        Number of training perturbations drawn, those with the largest contributions.
+        Number of training perturbations drawn, those with the largest contributions; at most six
+        in axes that are narrower than 4.5 inches.
     ax, show, save
         As in :func:`profile`.
 
@@ -58,23 +67,15 @@ def explain(
     rows = explanation[explanation["part"] == "training effect"]
     if rows.empty:
         raise ValueError("No training effect contributes to this prediction.")
-    import networkx as nx
-
-    rows = rows.head(n_neighbors).reset_index(drop=True)
+    ax = axes_of(ax, 5.4, 4.8)
+    n_drawn = n_neighbors if width_of(ax) > _NARROW else min(n_neighbors, _ONE_CIRCLE)
+    rows = rows.head(n_drawn).reset_index(drop=True)
     fraction = rows["contribution"].to_numpy() / (explanation.attrs["norm"] or 1.0)
-    several = rows[CELL_LINE].nunique() > 1
-    names = [
-        shown(name) + (f" in {shown(line)}" if several else "")
-        for name, line in rows[[PERTURBATION, CELL_LINE]].itertuples(index=False, name=None)
-    ]
-    graph: Any = nx.Graph()
-    graph.add_node(-1)
-    graph.add_edges_from((-1, i) for i in rows.index)
-    place = nx.spring_layout(graph, pos={-1: (0.0, 0.0)}, fixed=[-1], seed=0, k=0.9)
-    ax = axes_of(ax, 6, 5)
+    angle = np.pi / 2 - 2 * np.pi * np.arange(len(rows)) / len(rows)
+    far = np.where((np.arange(len(rows)) % 2 == 1) & (len(rows) > _ONE_CIRCLE), _INNER, 1.0)
+    xy = far[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
     colors = Colors.of(ax)
-    _draw_edges(ax, rows, place, colors)
-    xy = np.array([place[i] for i in rows.index])
+    _draw_edges(ax, rows, xy, colors)
     size = rows["effect_norm"].to_numpy()
     limit = np.abs(fraction).max() or 1.0
     ax.scatter(
@@ -88,46 +89,70 @@ def explain(
         edgecolor=colors.soft,
         zorder=2,
     )
-    for point, name, part in zip(xy, names, fraction, strict=True):
-        up = point[1] >= 0
+    for point, name in zip(xy, _names(rows, fraction), strict=True):
+        up = point[1] > -1e-9
         ax.annotate(
-            f"{name}, {part:+.1%}",
+            name,
             point,
-            xytext=(0, 15 if up else -15),
+            xytext=(0, 14 if up else -14),
             textcoords="offset points",
             ha="center",
             va="bottom" if up else "top",
             fontsize=7,
+            path_effects=[withStroke(linewidth=1.5, foreground=colors.paper)],
         )
-    ax.scatter([0], [0], s=700, color="gold", edgecolor=colors.soft, marker="s", zorder=2)
-    target = shown(explanation.attrs[PERTURBATION])
-    ax.annotate(target, (0, 0), ha="center", va="center", fontsize=8, weight="bold", color="black")
-    line = shown(explanation.attrs[CELL_LINE])
+    target, line = (shown(explanation.attrs[key], 24) for key in (PERTURBATION, CELL_LINE))
+    ax.annotate(
+        target,
+        (0, 0),
+        ha="center",
+        va="center",
+        fontsize=8,
+        weight="bold",
+        color="black",
+        bbox={"boxstyle": "round", "facecolor": "gold", "edgecolor": colors.soft},
+    )
     rest = 1 - float(fraction.sum())
-    ax.set_title(f"{target}, {line}: the mean and all others carry {rest:.0%}", fontsize=10)
-    ax.margins(0.15)
+    titled(ax, f"{target}, {line}: the mean and all others carry {rest:.0%}")
+    across = 1 / max(0.4, 1 - 2 * _LABEL[0] / width_of(ax))
+    down = 1 / max(0.4, 1 - 2 * _LABEL[1] / (height_of(ax) - 1))
+    ax.set(xlim=(-across, across), ylim=(-down, down))
     ax.axis("off")
     return finish(ax, show, save)
 
 
-def _draw_edges(
-    ax: Axes, rows: pd.DataFrame, place: dict[int, np.ndarray], shades: Colors
-) -> None:
-    """Draw one line from the target to each neighbor, and the legend of graphs."""
+def _names(rows: pd.DataFrame, fraction: FloatArray) -> list[str]:
+    """Name perturbations, and cell lines where there are several, with their contributions."""
+    several = rows[CELL_LINE].nunique() > 1
+    names = []
+    for name, line, part in zip(rows[PERTURBATION], rows[CELL_LINE], fraction, strict=True):
+        where = f"{shown(line, 12)}, " if several else ""
+        signed = f"{part:+.1%}".replace("-", "−")
+        names.append(f"{shown(name, 16)}\n{where}{signed}")
+    return names
+
+
+def _draw_edges(ax: Axes, rows: pd.DataFrame, place: FloatArray, shades: Colors) -> None:
+    """Draw one line from the target to each neighbor, and the legend."""
     graphs = sorted(rows["graph"].dropna().unique())
     colors = dict(zip(graphs, itertools.cycle(shades.categories), strict=False))
     heaviest = rows.groupby("graph")["edge_weight"].max()
     for i, name, weight in rows[["graph", "edge_weight"]].itertuples(name=None):
         known = isinstance(name, str)
         ax.plot(
-            [0, place[i][0]],
-            [0, place[i][1]],
-            color=colors[name] if known else "0.75",
+            [0, place[i, 0]],
+            [0, place[i, 1]],
+            color=colors[name] if known else shades.soft,
             linestyle="-" if known else ":",
             linewidth=1 + 4 * weight / heaviest[name] if known else 1,
             zorder=1,
         )
-    handles = [Line2D([], [], color=colors[name], label=shown(name)) for name in graphs]
+    handles = [Line2D([], [], color=colors[name], label=shown(name, 24)) for name in graphs]
     if rows["graph"].isna().any():
-        handles.append(Line2D([], [], color="0.75", linestyle=":", label=_NO_EDGE))
-    ax.legend(handles=handles, loc="lower right", fontsize=7, frameon=False)
+        handles.append(Line2D([], [], color=shades.soft, linestyle=":", label=_NO_EDGE))
+    ends = {"along the predicted Δ": "#B2182B", "against it": "#2166AC"}
+    handles += [
+        Line2D([], [], color=color, marker="o", linestyle="", label=label)
+        for label, color in ends.items()
+    ]
+    legend_below(ax, handles=handles)

@@ -12,6 +12,7 @@ from txpert.graph import KnowledgeGraph, coverage_table, overlap
 
 from ._canvas import Colors, axes_of, finish, plain, titled
 from ._labels import shown
+from ._room import legend_above
 
 
 def graph_coverage(
@@ -61,16 +62,8 @@ def graph_coverage(
     ax.set_yticks(rows, [shown(name, 24) for name in table.columns])
     ax.invert_yaxis()
     ax.set(xlim=(0, 1), xlabel=f"fraction of {len(table):,} genes")
-    ax.legend(
-        loc="lower center",
-        bbox_to_anchor=(0.5, 1),
-        ncols=3,
-        fontsize=7,
-        frameon=False,
-        handlelength=1,
-        columnspacing=1,
-    )
     plain(ax)
+    legend_above(ax)
     return finish(ax, show, save)
 
 

@@ -13,11 +13,13 @@ from txpert._benchmark import BenchmarkResult
 from txpert._benchmark._ablation import DROPPED, ENCODER, ONLY, REWIRED, WHOLE
 from txpert.evaluation._metrics import score_label
 
-from ._benchmark_tables import mean_ceilings, of_legend, summary_of, whiskers
+from ._benchmark_tables import CEILINGS, mean_ceilings, of_legend, summary_of, whiskers
 from ._canvas import Colors, axes_of, finish, plain
 from ._labels import shown
+from ._room import legend_outside
 
-_CEILINGS = {"split_half": ":", "full_size": "--", "noise_free": "-."}
+_APART = 1.5
+"""Percent of the edges between points of two curves, so that their whiskers can be seen."""
 
 
 def graph_ablation(
@@ -59,28 +61,33 @@ def graph_ablation(
     ax = axes_of(ax, 5.4, 3.6)
     colors = Colors.of(ax)
     for number, kind in enumerate((REWIRED, DROPPED)):
-        _curve(ax, table, kind, colors.categories[number])
+        _curve(ax, table, kind, colors.categories[number], _APART * number)
     names = _points(ax, table, colors)
     if result.baseline in table.index:
         value = float(table["mean"].to_numpy()[list(table.index).index(result.baseline)])
         label = of_legend(result.baseline, " (baseline)")
         ax.axhline(value, color=colors.soft, linewidth=1.2, label=label)
     for which, value in mean_ceilings(result.ceiling, metric).items():
-        called = f"ceiling: {str(which).replace('_', ' ')}"
-        style = _CEILINGS[str(which)]
-        ax.axhline(value, color=colors.target, linestyle=style, linewidth=1.2, label=called)
+        called, style = CEILINGS[str(which)]
+        ax.axhline(
+            value,
+            color=colors.target,
+            linestyle=style,
+            linewidth=1.2,
+            label=f"ceiling: {called}",
+        )
     ticks = [0.0, 25, 50, 75, 100, *(115 + 12 * i for i in range(len(names)))]
     ax.set_xticks(ticks, ["0", "25", "50", "75", "100", *names], fontsize=8)
     for tick in ax.get_xticklabels()[5:]:
         tick.set(rotation=35, ha="right", rotation_mode="anchor")
     ax.set_xlabel("% of the edges changed")
     ax.set_ylabel(f"{score_label(metric)}\n({what})", fontsize=9)
-    ax.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
     plain(ax)
+    legend_outside(ax)
     return finish(ax, show, save)
 
 
-def _curve(ax: Axes, table: pd.DataFrame, kind: str, color: str) -> None:
+def _curve(ax: Axes, table: pd.DataFrame, kind: str, color: str, shift: float) -> None:
     found = {0.0: WHOLE}
     for name in table.index:
         match = re.fullmatch(rf"{kind} ([\d.]+)%", str(name))
@@ -91,7 +98,7 @@ def _curve(ax: Axes, table: pd.DataFrame, kind: str, color: str) -> None:
     places = sorted(found)
     rows = table.loc[[found[place] for place in places]]
     ax.errorbar(
-        places,
+        np.array(places) + shift,
         rows["mean"],
         rows[["below", "above"]].to_numpy(dtype=float).T,
         color=color,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from anndata import AnnData
@@ -21,7 +22,9 @@ from ._predictions import Predicted
 from ._results import one_of
 
 _MOST_NAMES = 60
-"""Rows or columns up to which names are drawn."""
+"""Rows or columns up to which there is room for names."""
+_NAME = 0.085
+"""Inches that a name needs."""
 
 
 def heatmap(
@@ -39,7 +42,7 @@ def heatmap(
     """Predicted Δ, perturbations × genes, next to the observed one where there is one.
 
     Rows and columns are clustered by the predicted Δ (average linkage, cosine), and the observed
-    Δ stands in the same order. What was not measured is left blank.
+    Δ stands in the same order. What was not measured is gray.
 
     Parameters
     ----------
@@ -121,13 +124,20 @@ def _draw(
     n_rows, n_columns = values.shape
     named = len(rows) <= _MOST_NAMES, len(columns) <= _MOST_NAMES
     width = float(np.clip(1.6 + (0.14 if named[1] else 0.03) * n_columns, 3.4, 9))
-    height = float(np.clip(1.4 + (0.17 if named[0] else 0.004) * n_rows, 2.2, 11))
+    height = float(np.clip(1.4 + (0.17 if named[0] else 0.012) * n_rows, 2.2, 11))
     ax = axes_of(ax, width, height)
     colors = Colors.of(ax)
+    box = ax.get_position()  # of new axes, wider and higher by what layout adds
+    across = 1.05 * box.width * ax.figure.figure.get_figwidth() / n_columns
+    down = box.height * ax.figure.figure.get_figheight() / n_rows
+    named = named[0] and down > _NAME, named[1] and across > _NAME
     limit = float(np.nanquantile(np.abs(values), 0.99)) or 1.0
+    cmap = plt.get_cmap("RdBu_r").with_extremes(bad=colors.missing)
     image = ax.imshow(
-        values, aspect="auto", cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest"
+        values, aspect="auto", cmap=cmap, vmin=-limit, vmax=limit, interpolation="nearest"
     )
+    for start in range(len(columns), n_columns, len(columns) + gap):
+        ax.axvspan(start - 0.5, start + gap - 0.5, color=colors.paper, linewidth=0)
     bar = ax.figure.colorbar(image, ax=ax, shrink=0.6, aspect=18, pad=0.02, extend="both")
     bar.set_label("Δ (log1p)", fontsize=8)
     bar.ax.tick_params(labelsize=7)

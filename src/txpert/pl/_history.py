@@ -12,10 +12,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ._canvas import Colors, end, plain
+from ._canvas import Colors, end, plain, titled
+from ._room import wrap_labels
 
 _LOSSES = {"train_loss": "training", "validation_loss": "validation"}
 _SCORE = "pearson_delta_validation"
+_DECADE = 5
+"""Largest over smallest loss from which the axis is logarithmic."""
 
 
 class Trained(Protocol):
@@ -79,6 +82,7 @@ def history(
     if scored and len(given) > 1:
         _score(given[1], records[_SCORE].iloc[:, 0].astype(float))
     given[-1].set_xlabel("epoch")
+    wrap_labels(*given)
     end(given[0].figure, show, save)
     return ax if isinstance(ax, Axes) else given[0].figure
 
@@ -92,7 +96,9 @@ def _losses(ax: Axes, records: Mapping[str, pd.DataFrame]) -> None:
             marker = "o" if len(losses) == 1 else None
             ax.plot(losses.index, losses, color=shades[name], marker=marker, label=label)
     ax.set_ylabel("mean squared error")
-    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    if low > 0 and high > _DECADE * low:
+        ax.set_yscale("log")
     ax.legend(frameon=False, fontsize=8)
     plain(ax)
 
@@ -105,7 +111,6 @@ def _score(ax: Axes, score: pd.Series) -> None:
         at = int(score.fillna(-np.inf).to_numpy().argmax())
         best = int(score.index[at])
         ax.axvline(best, color=colors.target, linestyle=":", linewidth=1)
-        text = f"best: {score.iloc[at]:.3f}, epoch {best}"
-        ax.text(0.98, 0.06, text, ha="right", fontsize=8, transform=ax.transAxes)
+        titled(ax, f"best: {score.iloc[at]:.3f}, epoch {best}", size=8)
     ax.set_ylabel("validation Pearson Δ")
     plain(ax)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from anndata import AnnData
@@ -14,12 +15,15 @@ from txpert._analysis._interactions import SCORES
 from txpert._constants import CELL_LINE, PERTURBATION
 from txpert.data._tokens import parse_targets
 
-from ._canvas import Colors, axes_of, finish, plain, titled
+from ._canvas import Colors, axes_of, dots, finish, plain, titled
 from ._labels import label_points, shown
 from ._results import one_of
+from ._room import height_of, width_of
 
 _SIGNED = ("synergy", "suppression")
 _MOST_NAMES = 70
+_NAME = 0.085
+"""Inches that a name needs."""
 
 
 def interactions(
@@ -35,6 +39,8 @@ def interactions(
     save: str | Path | None = None,
 ) -> Axes:
     """Interaction of every pair, observed above the diagonal and predicted below it.
+
+    Pairs without a score are gray.
 
     Parameters
     ----------
@@ -100,19 +106,22 @@ def _map(rows: pd.DataFrame, score: str, line: str, ax: Axes | None) -> Axes:
             values[lower] = value
     named = len(genes) <= _MOST_NAMES
     side = float(np.clip(2.0 + 0.16 * len(genes), 3.2, 9)) if named else 6.0
-    ax = axes_of(ax, side + 0.8, side)
+    ax = axes_of(ax, side + 0.6, side)
+    named = named and 0.8 * min(width_of(ax) - 1.0, height_of(ax)) / len(genes) > _NAME
     colors = Colors.of(ax)
     known = values[np.isfinite(values)]
     limit = float(np.quantile(np.abs(known), 0.98)) if len(known) else 1.0
     low = -limit if score in _SIGNED else 0.0
+    cmap = plt.get_cmap("RdBu_r" if score in _SIGNED else "viridis")
     image = ax.imshow(
         values,
-        cmap="RdBu_r" if score in _SIGNED else "viridis",
+        cmap=cmap.with_extremes(bad=colors.missing),
         vmin=low,
         vmax=limit or 1.0,
         interpolation="nearest",
     )
-    bar = ax.figure.colorbar(image, ax=ax, shrink=0.7, aspect=18, pad=0.02, extend="max")
+    ends: Literal["both", "max"] = "both" if score in _SIGNED else "max"
+    bar = ax.figure.colorbar(image, ax=ax, shrink=0.6, aspect=18, pad=0.02, extend=ends)
     bar.set_label(score, fontsize=8)
     bar.ax.tick_params(labelsize=7)
     ax.plot([-0.5, len(genes) - 0.5], [-0.5, len(genes) - 0.5], color=colors.faint, linewidth=1)
@@ -145,11 +154,11 @@ def _scatter(rows: pd.DataFrame, score: str, line: str, n_labels: int, ax: Axes 
     x, y = wide["observed"].to_numpy(float), wide["predicted"].to_numpy(float)
     both = [min(x.min(), y.min()), max(x.max(), y.max())]
     ax.plot(both, both, color=colors.soft, linewidth=1, zorder=0)
-    ax.scatter(x, y, s=20, color=colors.model, alpha=0.75, linewidth=0)
+    ax.scatter(x, y, color=colors.model, **dots(len(x)))
     ax.margins(0.1)
     ax.set_xlabel(f"observed {score}")
     ax.set_ylabel(f"predicted {score}")
-    titled(ax, f"{len(wide):,} pairs, {shown(line, 16)}")
+    titled(ax, f"{len(wide):,} pair{'s' * (len(wide) > 1)}, {shown(line, 16)}")
     plain(ax)
     order = np.argsort(-x, kind="stable")
     names = list(wide.index)

@@ -7,13 +7,19 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from adjustText import adjust_text
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 
 from txpert._options import check_whole
 from txpert._types import BoolArray, FloatArray, IntArray
 
+from ._canvas import Colors
+from ._room import wrap_labels
+
 _LONGEST = 40
 _NEAR = 150
 """Number of points that labels keep clear of, those nearest to labeled ones."""
+_RADIUS, _ALSO_RADIUS = 3.0, 6.0
+"""Pixels from the center of a labeled point to its edge, and of one that always is."""
 
 
 def shown(name: object, longest: int = _LONGEST) -> str:
@@ -21,6 +27,15 @@ def shown(name: object, longest: int = _LONGEST) -> str:
     text = " ".join(str(name).split())
     text = text if len(text) <= longest else f"{text[: longest - 1]}…"
     return text.replace("$", r"\$")
+
+
+def scientific(value: float) -> str:
+    """Return a number of two digits, as a power of ten where it is small."""
+    text = f"{value:.2g}"
+    if "e" not in text:
+        return text
+    digits, power = text.split("e")
+    return rf"{digits}×10$^{{{int(power)}}}$"
 
 
 def check_drawing(n_labels: int, ax: Axes | None) -> None:
@@ -54,7 +69,8 @@ def label_points(
     """Name the first ``n_labels`` points of ``order``, and those of ``also``, at their points.
 
     Labels are moved off each other and off points (adjustText), and a line leads to a point that
-    its label had to leave. Points outside the axes get none.
+    its label had to leave. Points outside the axes get none. Titles and labels of the axes must
+    be there: they decide how large the axes are.
     """
     others = list(also)
     first = [i for i in order if i not in set(others)][:n_labels]
@@ -63,19 +79,33 @@ def label_points(
     drawn = [(i, shade) for i, shade in drawn if inside[i]]
     if not drawn:
         return
+    paper = withStroke(linewidth=1.5, foreground=Colors.of(ax).paper)
     texts = [
-        ax.text(x[i], y[i], shown(names[i], longest), fontsize=7, color=shade, zorder=6)
+        ax.text(
+            x[i],
+            y[i],
+            shown(names[i], longest),
+            fontsize=7,
+            color=shade,
+            zorder=6,
+            path_effects=[paper],
+        )
         for i, shade in drawn
     ]
-    near = _nearest(x, y, [i for i, _ in drawn])
-    ax.figure.figure.draw_without_rendering()  # constrained layout moves axes
+    labeled = [i for i, _ in drawn]
+    near = _nearest(x, y, labeled)
+    wrap_labels(ax)
+    radius = np.where(np.isin(labeled, others), _ALSO_RADIUS, _RADIUS)
+    edges = _edges(ax, np.column_stack([x, y])[labeled], radius)
     adjust_text(
         texts,
-        x=x[near],
-        y=y[near],
+        x=np.concatenate([x[near], edges[:, 0]]),
+        y=np.concatenate([y[near], edges[:, 1]]),
         ax=ax,
         expand=(1.08, 1.25),
-        iter_lim=100,
+        force_text=(0.3, 0.4),
+        max_move=(20, 20),
+        iter_lim=300,
         arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.5, "shrinkA": 1},
         zorder=5,
     )
@@ -86,6 +116,14 @@ def label_points(
 def _inside(ax: Axes, x: FloatArray, y: FloatArray) -> BoolArray:
     (x_low, x_high), (y_low, y_high) = sorted(ax.get_xlim()), sorted(ax.get_ylim())
     return (x >= x_low) & (x <= x_high) & (y >= y_low) & (y <= y_high)
+
+
+def _edges(ax: Axes, points: FloatArray, radius: FloatArray) -> FloatArray:
+    """Return places at the edges of points, which have a size, for labels to keep clear of."""
+    center = ax.transData.transform(points)
+    around = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1], [0, 1], [0, -1], [1, 0], [-1, 0]])
+    places = center[:, None] + radius[:, None, None] * around
+    return ax.transData.inverted().transform(places.reshape(-1, 2))
 
 
 def _nearest(x: FloatArray, y: FloatArray, labeled: list[int]) -> IntArray:

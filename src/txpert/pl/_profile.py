@@ -5,16 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from anndata import AnnData
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from txpert._analysis._effects import OBSERVED, STD, TARGET, effect_table, top_genes
 from txpert._constants import DELTA
 from txpert.data._tokens import parse_targets
 
-from ._canvas import Colors, axes_of, finish, legend_below, plain, titled
+from ._canvas import Colors, axes_of, finish, plain, titled
 from ._labels import shown
 from ._predictions import Predicted
+from ._room import legend_below
 
 
 def profile(
@@ -85,7 +88,7 @@ def profile(
         observed=measured,
     )
     top = top_genes(genes, n_genes)
-    ax = axes_of(ax, 4.2, 0.9 + 0.2 * len(top))
+    ax = axes_of(ax, 4.2, max(2.2, 0.9 + 0.2 * len(top)))
     colors = Colors.of(ax)
     ax.axvline(0, color=colors.faint, linewidth=1, zorder=0)
     place = np.arange(len(top))
@@ -98,10 +101,9 @@ def profile(
             color=shades,
             linewidth=1.5,
             alpha=0.6,
-            label="± 1 standard deviation",
         )
-    ax.scatter(top[DELTA], place, c=shades, s=26, zorder=3, label="predicted")
-    if OBSERVED in top and top[OBSERVED].notna().any():
+    ax.scatter(top[DELTA], place, c=shades, s=26, zorder=3)
+    if _known(top).any():
         ax.scatter(
             top[OBSERVED],
             place,
@@ -110,9 +112,7 @@ def profile(
             edgecolor=colors.ink,
             linewidth=1,
             zorder=4,
-            label="observed",
         )
-        legend_below(ax)
     ax.set_yticks(place, [shown(gene, 20) for gene in top.index], fontsize=8)
     for tick, target in zip(ax.get_yticklabels(), top[TARGET], strict=True):
         if target:
@@ -121,4 +121,27 @@ def profile(
     ax.set_xlabel("predicted Δ (log1p)")
     titled(ax, f"{shown(label, 24)}, {shown(line, 16)}")
     plain(ax)
+    _legend(ax, with_std=STD in top, with_observed=bool(_known(top).any()))
     return finish(ax, show, save)
+
+
+def _known(genes: pd.DataFrame) -> pd.Series:
+    """Return which genes were observed."""
+    if OBSERVED not in genes:
+        return pd.Series(False, index=genes.index)
+    return genes[OBSERVED].notna()
+
+
+def _legend(ax: Axes, *, with_std: bool, with_observed: bool) -> None:
+    """Say what is drawn, in the color of genes that are no targets."""
+    if not (with_std or with_observed):
+        return
+    colors = Colors.of(ax)
+    handles = [Line2D([], [], color=colors.model, marker="o", linestyle="", label="predicted")]
+    if with_std:
+        handles.append(Line2D([], [], color=colors.model, alpha=0.6, label="± 1 std"))
+    if with_observed:
+        empty = Line2D([], [], color=colors.ink, marker="o", linestyle="", label="observed")
+        empty.set_markerfacecolor("none")
+        handles.append(empty)
+    legend_below(ax, 3, handles=handles)

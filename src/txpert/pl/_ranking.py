@@ -91,7 +91,7 @@ def ranking(
     if rows.empty:
         raise ValueError(f"All {len(names):,} perturbations predicted are excluded.")
     top = rows.head(n)[::-1]
-    ax = axes_of(ax, 4.2, 1.0 + 0.2 * len(top))
+    ax = axes_of(ax, 4.2, max(2.2, 1.0 + 0.2 * len(top)))
     colors, place = Colors.of(ax), np.arange(len(top))
     ax.axvline(0, color=colors.faint, linewidth=1, zorder=0)
     ax.hlines(place, 0, top["score"], color=colors.soft, linewidth=1, zorder=1)
@@ -107,7 +107,7 @@ def ranking(
             zorder=3,
         )
         bar = ax.figure.colorbar(shades, ax=ax, shrink=0.7, aspect=16, pad=0.02)
-        bar.set_label("specific", fontsize=8)
+        bar.set_label("known of what is specific", fontsize=8)
         bar.ax.tick_params(labelsize=7)
     else:
         ax.scatter(top["score"], place, color=colors.model, s=30, zorder=3)
@@ -117,6 +117,6 @@ def ranking(
     ax.margins(x=0.08)
     ax.set_xlabel(axis)
     some = f"{len(top):,} of {len(rows):,}" if len(rows) > len(top) else f"{len(rows):,}"
-    titled(ax, f"{some} predicted")
+    titled(ax, f"{some} perturbation{'s' * (len(rows) > 1)}")
     plain(ax)
     return finish(ax, show, save)

@@ -18,9 +18,10 @@ from txpert.evaluation._metrics import score_label, score_names
 from txpert.metrics import paired_test
 from txpert.splits._perturbations import group_key
 
-from ._canvas import Colors, axes_of, finish, legend_below, plain, titled
+from ._canvas import Colors, axes_of, dots, finish, plain, titled
 from ._labels import check_drawing, label_points, shown
 from ._results import evaluation, one_of
+from ._room import legend_below
 
 
 def scores(
@@ -78,20 +79,20 @@ def scores(
     if wide.empty:
         raise ValueError(f"{metric} is undefined for every perturbation of {baseline} or {model}.")
     x, y = wide[baseline].to_numpy(), wide[model].to_numpy()
-    ax = axes_of(ax, 4.2, 5.2)
-    colors = Colors.of(ax)
     groups = _groups(adata, wide.index)
+    ax = axes_of(ax, 4.2, 4.6 + 0.3 * (len(groups) > 1))
+    colors = Colors.of(ax)
     for color, (group, chosen) in zip(_shades(groups, colors), groups.items(), strict=True):
         name = f"{shown(group, 24)} ({chosen.sum():,})"
-        ax.scatter(x[chosen], y[chosen], s=18, color=color, alpha=0.75, linewidth=0, label=name)
+        ax.scatter(x[chosen], y[chosen], color=color, label=name, **dots(len(x)))
     _square(ax, np.concatenate([x, y]), colors)
-    if len(groups) > 1:
-        legend_below(ax)
     names = _names(wide.index)
     ax.set_xlabel(f"{shown(baseline, 24)} (mean {x.mean():.3g})")
     ax.set_ylabel(f"{shown(model, 24)} (mean {y.mean():.3g})")
     titled(ax, f"{score_label(metric)}: {_difference(x, y)}", size=9)
     plain(ax)
+    if len(groups) > 1:
+        legend_below(ax)
     order = np.argsort(-np.abs(y - x), kind="stable")
     label_points(ax, x, y, names, order, n_labels=n_labels, color=colors.ink, longest=26)
     return finish(ax, show, save)
@@ -126,7 +127,7 @@ def _shades(groups: dict[str, BoolArray], colors: Colors) -> list[str]:
 def _square(ax: Axes, values: FloatArray, colors: Colors) -> None:
     """Give both axes the same limits and ticks, and draw the diagonal."""
     low, high = float(values.min()), float(values.max())
-    margin = 0.06 * (high - low or 1.0)
+    margin = 0.1 * (high - low or 1.0)
     low, high = low - margin, high + margin
     ax.plot([low, high], [low, high], color=colors.soft, linewidth=1, zorder=0)
     ticks = [tick for tick in MaxNLocator(5).tick_values(low, high) if low <= tick <= high]
@@ -139,5 +140,5 @@ def _difference(baseline: FloatArray, model: FloatArray) -> str:
     if len(model) < 2:
         return f"difference {(model - baseline).mean():+.3g}, n = {len(model)}"
     test = paired_test(model, baseline, n_resamples=1_999)
-    interval = f"95% {test.low:+.3g} to {test.high:+.3g}"
-    return f"difference {test.difference:+.3g} ({interval}), n = {test.n:,}"
+    interval = f"95% interval {test.low:+.2g} to {test.high:+.2g}"
+    return f"difference {test.difference:+.2g}\n{interval}, n = {test.n:,}"

@@ -14,9 +14,10 @@ from matplotlib.figure import Figure
 from txpert._constants import CELL_LINE, PERTURBATION, UNS_KEY
 from txpert.evaluation._metrics import score_label
 
-from ._canvas import Colors, end, plain, titled
+from ._canvas import Colors, end, plain, small, titled
 from ._delta import delta
 from ._labels import shown
+from ._room import wrap_labels
 
 _NAMES = {
     "effect_size": "effect size",
@@ -73,7 +74,8 @@ def trust(
     scored = table.dropna(subset="score").sort_values("score", kind="stable")
     if scored.empty:
         raise ValueError(f"{params['metric']} is undefined for every perturbation.")
-    figure, panels = plt.subplots(2, 2, figsize=(7.6, 6.8), layout="constrained")
+    figure, panels = plt.subplots(2, 2, figsize=(7.2, 6.2), layout="constrained")
+    small(*panels.flat)
     label = score_label(params["metric"])
     _by_level(panels[0, 0], table, label)
     _correlations(panels[0, 1], found["correlations"], label)
@@ -91,6 +93,7 @@ def trust(
         key=evaluation_key,
         ax=panels[1, 1],
     )
+    wrap_labels(*panels.flat)
     end(figure, show, save)
     return figure
 
@@ -106,8 +109,8 @@ def _by_level(ax: Axes, table: pd.DataFrame, label: str) -> None:
         ax.scatter(across, values, s=12, color=colors.model, alpha=0.6, linewidth=0)
         ax.hlines(values.mean(), place - 0.35, place + 0.35, color=colors.ink, linewidth=2)
         names.append(f"{level:g}\n(n = {len(values)})")
-    ax.set_xticks(range(len(groups)), names, fontsize=8)
-    ax.set_xlabel("knowledge of the target, level")
+    ax.set_xticks(range(len(groups)), names)
+    ax.set_xlabel("level of knowledge of the target")
     ax.set_ylabel(label)
     if not groups:
         ax.text(0.5, 0.5, "nothing known of any target", ha="center", transform=ax.transAxes)
@@ -122,10 +125,10 @@ def _correlations(ax: Axes, table: pd.DataFrame, label: str) -> None:
     ax.axvline(0, color=colors.soft, linewidth=1, zorder=0)
     ax.hlines(place, 0, rows["rho"], color=colors.faint, linewidth=2, zorder=1)
     face = [colors.model if rate < 0.05 else colors.paper for rate in rows["fdr"]]
-    ax.scatter(rows["rho"], place, s=40, c=face, edgecolor=colors.model, zorder=2)
+    ax.scatter(rows["rho"], place, s=40, c=face, edgecolor=colors.model, zorder=2, clip_on=False)
     ax.set_yticks(place, [_NAMES.get(name, shown(name, 20)) for name in rows["covariate"]])
-    ax.tick_params(axis="y", labelsize=8)
     ax.set_xlim(-1, 1)
+    ax.set_xticks([-1, -0.5, 0, 0.5, 1])
     ax.set_ylim(-0.6, max(len(rows), 1) - 0.4)
     ax.set_xlabel(f"Spearman's ρ with {label}")
     titled(ax, "what explains the score", size=9)
@@ -137,7 +140,7 @@ def _errors(ax: Axes, table: pd.DataFrame) -> None:
     ax.axhline(0, color=colors.soft, linewidth=1, zorder=0)
     columns = {
         "error_target": ("targets", colors.target),
-        "error_others": ("others", colors.model),
+        "error_others": ("other genes, mean", colors.model),
     }
     names = []
     for place, (column, (name, color)) in enumerate(columns.items()):
@@ -147,8 +150,8 @@ def _errors(ax: Axes, table: pd.DataFrame) -> None:
         if len(values):
             ax.hlines(values.mean(), place - 0.35, place + 0.35, color=colors.ink, linewidth=2)
         names.append(f"{name}\n(n = {len(values)})")
-    ax.set_xticks(range(len(names)), names, fontsize=8)
+    ax.set_xticks(range(len(names)), names)
     ax.set_xlim(-0.6, len(names) - 0.4)
-    ax.set_ylabel("predicted − observed Δ")
+    ax.set_ylabel("predicted − observed Δ (log1p)")
     titled(ax, "signed error (line: mean)", size=9)
     plain(ax)

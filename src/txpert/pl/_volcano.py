@@ -12,9 +12,10 @@ from txpert._analysis._effects import TARGET, effect_table, with_tests
 from txpert._constants import DELTA
 from txpert.data._tokens import parse_targets
 
-from ._canvas import Colors, axes_of, finish, legend_below, plain, titled
+from ._canvas import Colors, axes_of, finish, plain, titled
 from ._labels import label_points, shown
 from ._predictions import Predicted
+from ._room import legend_below
 
 
 def volcano(
@@ -97,8 +98,8 @@ def volcano(
     ax.set_xlabel("predicted Δ (log1p)")
     ax.set_ylabel("certainty of Δ ≠ 0 (−log10 P)")
     titled(ax, f"{shown(label, 24)}, {shown(line, 16)}")
-    legend_below(ax)
     plain(ax)
+    legend_below(ax)
     order = np.argsort(-y, kind="stable")
     label_points(
         ax,
