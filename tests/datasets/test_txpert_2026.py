@@ -1,16 +1,15 @@
 """The paper's record, from small files on a local server that answers as Zenodo's API does."""
 
 import hashlib
-import http.server
 import io
 import json
-import threading
 import zipfile
 
 import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from local_record import name_in, serving
 
 import txpert as tx
 from txpert.datasets import _record
@@ -45,25 +44,14 @@ def zenodo(monkeypatch, tmp_path):
         }
         return json.dumps(record | changed).encode()
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            name = self.path.rpartition("/")[2].removesuffix("?download=1")
-            asked.append(self.path)
-            data = listing() if self.path == f"/api{path}" else files.get(name)
-            self.send_response(404 if data is None else 200)
-            self.send_header("Content-Length", str(len(data or b"")))
-            self.end_headers()
-            self.wfile.write(data or b"")
+    def answer(asked_for):
+        asked.append(asked_for)
+        return listing() if asked_for == f"/api{path}" else files.get(name_in(asked_for))
 
-        def log_message(self, *_):
-            pass
-
-    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=httpd.serve_forever, daemon=True).start()
-    monkeypatch.setattr(_record, "SITE", f"http://127.0.0.1:{httpd.server_port}")
-    monkeypatch.setenv("TXPERT_CACHE", str(tmp_path / "cache"))
-    yield files, asked, changed
-    httpd.shutdown()
+    with serving(answer) as address:
+        monkeypatch.setattr(_record, "SITE", address)
+        monkeypatch.setenv("TXPERT_CACHE", str(tmp_path / "cache"))
+        yield files, asked, changed
 
 
 @pytest.fixture(scope="module")
