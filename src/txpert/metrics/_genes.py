@@ -146,6 +146,13 @@ def de_auprc(pred_delta: npt.ArrayLike, de_genes: npt.ArrayLike) -> FloatArray:
     -------
     Averages in (0, 1], shape ``(n_conditions,)``; the fraction of genes that are differentially
     expressed is chance. NaN where :func:`de_auroc` is.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> de = [[True, False, False, True]]
+    >>> tx.metrics.de_auprc([[3.0, 0.0, 1.0, -2.0]], de).tolist()
+    [1.0]
     """
     return score_rows(_average_precision, pred_delta, pred_delta, _de_mask(de_genes), None)
 
