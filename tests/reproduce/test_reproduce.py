@@ -13,7 +13,7 @@ from local_record import name_in, serving
 
 import txpert as tx
 from txpert._cli import main
-from txpert._reproduce import EXPERIMENTS, _screens, reproduce
+from txpert._reproduce import EXPERIMENTS, _models, _screens, reproduce
 from txpert.datasets import _public as public
 
 MODELS = {"TxPert", "paper, gat", "general", "mean"}
@@ -132,6 +132,24 @@ def test_a_screen_of_ones_own(edges, tmp_path):
     done = run("cross-line", "--data", tmp_path / "own.h5ad", *call)
     assert done.exit_code == 1
     assert "needs several cell lines" in done.output
+
+
+def _fails(adata, seed, **options):
+    raise RuntimeError("no room")
+
+
+@pytest.mark.slow
+def test_fits_that_fail_are_named_and_the_others_are_there(edges, tmp_path, monkeypatch):
+    screen().write_h5ad(tmp_path / "own.h5ad")
+    monkeypatch.setattr(_models, "fit_paper", _fails)
+    out = tmp_path / "out"
+    call = ("--quick", "--max-epochs", 1, "--genes", 40, "--graph", edges, "--out", out)
+    done = run("k562", "--data", tmp_path / "own.h5ad", *call)
+    assert done.exit_code == 1
+    assert "1 of 4 fits failed" in done.output
+    text = (out / "table.md").read_text()
+    assert "Failed: paper, gat, seed 0: RuntimeError: no room" in text
+    assert "| general | 0." in text
 
 
 @pytest.mark.slow

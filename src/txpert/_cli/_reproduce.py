@@ -91,6 +91,13 @@ def reproduce_command(name: str, out: Path, **given: Any) -> None:
     )
     click.echo(table)
     click.echo(f"Table, figures, settings and runs are in {out}.", err=True)
+    runs = tx.BenchmarkResult.load(out / "result").runs
+    n_failed = int((runs["status"] == "failed").sum())
+    if n_failed:
+        raise click.ClickException(
+            f"{n_failed} of {len(runs)} fits failed, see {out / 'table.md'}; the same command "
+            "tries them again."
+        )
 
 
 def _own(path: Path) -> AnnData:
