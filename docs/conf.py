@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -33,7 +34,8 @@ html_theme = "sphinx_book_theme"
 html_title = "txpert"
 html_static_path = ["_static"]
 html_css_files = ["txpert.css"]
-html_theme_options = {"show_toc_level": 2}
+# The sidebar has the search; the theme would put another one into a bar of its own.
+html_theme_options = {"show_toc_level": 2, "navbar_persistent": []}
 
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
@@ -101,7 +103,25 @@ def _check_names(app: Sphinx, env: BuildEnvironment) -> None:
             logging.getLogger(__name__).warning("Pages %s and %s differ in case only", other, name)
 
 
+_ALIAS = re.compile(r"~?(?:[\w.]+\.)?TypeAliasForwardRef\('(\w+)'\)")
+_ARRAY = re.compile(
+    r"~?numpy\.ndarray\[tuple\[~?typing\.Any, \.\.\.\], ~?numpy\.dtype\[[^][]*(?:\[[^][]*\])?\]\]"
+)
+
+
+def _name_arrays(
+    app: Sphinx, what: str, name: str, obj: object, options: object, signature: str, returns: str
+) -> tuple[str | None, str | None]:
+    """Write types of arrays by their names; their shapes stand in the docstring."""
+    parts = (signature, returns)
+    first, second = (
+        text and _ARRAY.sub("~numpy.ndarray", _ALIAS.sub(r"\1", text)) for text in parts
+    )
+    return first, second
+
+
 def setup(app: Sphinx) -> None:
-    """Connect the checks of completeness and of names."""
+    """Connect the checks of completeness and of names, and the names of types."""
+    app.connect("autodoc-process-signature", _name_arrays)
     app.connect("env-check-consistency", _check_complete)
     app.connect("env-check-consistency", _check_names)

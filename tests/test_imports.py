@@ -36,7 +36,7 @@ ORDER = [
     {"_benchmark"},
     {"pl", "testing"},
     {"_report"},
-    {"demo"},
+    {"demo", "_reproduce"},
     {"_cli"},
     {"__main__"},
 ]

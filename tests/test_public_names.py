@@ -1,8 +1,11 @@
 """The public names: few enough to read, each told apart from the others, each with a home."""
 
 import importlib
+import inspect
 import pkgutil
+import re
 import types
+from pathlib import Path
 
 import txpert
 
@@ -41,3 +44,20 @@ def test_every_room_is_reached_from_the_package():
     rooms = {room.removeprefix("txpert.") for room in ROOMS[1:]}
     assert rooms == {name for name in rooms if hasattr(txpert, name)}
     assert rooms - set(txpert.__all__) == set()
+
+
+def test_what_users_call_has_an_example():
+    page = (Path(__file__).parents[1] / "docs" / "api_users.md").read_text()
+    listed = set(re.findall(r"^   (?:\w+\.)*(\w+)$", page, re.MULTILINE))
+    shown = {name: value for name, value in public_names() if name.rpartition(".")[2] in listed}
+    assert len(shown) > 100
+    without = [name for name, value in shown.items() if "Examples\n" not in inspect.getdoc(value)]
+    assert without == []
+
+
+def test_every_figure_is_in_the_gallery():
+    page = (Path(__file__).parents[1] / "docs" / "gallery.md").read_text()
+    folder = Path(__file__).parents[1] / "docs" / "_static" / "gallery"
+    for name in txpert.pl.__all__:
+        assert f"txpert.pl.{name}" in page
+        assert (folder / f"{name}.png").is_file()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from tqdm.auto import tqdm
@@ -75,3 +75,20 @@ def _receive(response: requests.Response, write: Callable[[bytes], object], name
         received = progress.n
     if size is not None and "Content-Encoding" not in response.headers and received < size:
         raise ConnectionError(f"it broke off after {received:,} of {size:,} bytes")
+
+
+def get_json(address: str) -> Any:
+    """Return the JSON document at an address.
+
+    Raises
+    ------
+    ConnectionError
+        If it can't be fetched, or is no JSON; the message names the address and the reason.
+    """
+    import requests
+
+    try:
+        with requests.Session() as session, _answer(session, address) as response:
+            return response.json()
+    except (requests.RequestException, ConnectionError) as error:
+        raise ConnectionError(f"{address} could not be read ({error}).") from error

@@ -55,6 +55,7 @@ def run(*arguments):
         "graph",
         "graph build",
         "graph coverage",
+        "reproduce",
     ],
 )
 def test_every_command_has_help(command):

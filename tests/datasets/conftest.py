@@ -1,14 +1,13 @@
 """A local server in place of the record that public screens are published in."""
 
 import hashlib
-import http.server
-import threading
 from dataclasses import replace
 
 import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from local_record import name_in, serving
 
 from txpert.datasets import _public as public
 
@@ -20,24 +19,14 @@ def record(monkeypatch, tmp_path):
     """Serve files by name in place of the record on Zenodo; return them and what was asked for."""
     files, asked = {}, []
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            name = self.path.rpartition("/")[2].removesuffix("?download=1")
-            asked.append(name)
-            self.send_response(200 if name in files else 404)
-            self.send_header("Content-Length", str(len(files.get(name, b""))))
-            self.end_headers()
-            self.wfile.write(files.get(name, b""))
+    def answer(path):
+        asked.append(name_in(path))
+        return files.get(name_in(path))
 
-        def log_message(self, *_):
-            pass
-
-    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=httpd.serve_forever, daemon=True).start()
-    monkeypatch.setattr(public, "RECORD", f"http://127.0.0.1:{httpd.server_port}/files")
-    monkeypatch.setenv("TXPERT_CACHE", str(tmp_path / "cache"))
-    yield files, asked
-    httpd.shutdown()
+    with serving(answer) as address:
+        monkeypatch.setattr(public, "RECORD", f"{address}/files")
+        monkeypatch.setenv("TXPERT_CACHE", str(tmp_path / "cache"))
+        yield files, asked
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
-"""The commands that the README gives for a file of one's own run as written."""
+"""The commands that README and user guide give for a file of one's own run as written."""
 
 import re
 import shlex
 from pathlib import Path
 
+import anndata as ad
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -12,11 +13,11 @@ import txpert as tx
 from txpert import demo
 from txpert._cli import main
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+ROOT = Path(__file__).parents[2]
 
 
-def commands(starting):
-    blocks = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+def commands(starting, page="README.md"):
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
     return [shlex.split(line) for line in lines if line.startswith(starting)]
 
@@ -46,6 +47,22 @@ def test_the_commands_of_the_command_line(screen):
     genes = pd.read_csv(screen / "genes.csv")
     assert set(genes["perturbation"]) == {"KLF1", "KLF1+BAK1"}
     assert (screen / "scores.csv").exists()
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_page(screen):
+    adata = ad.read_h5ad("screen.h5ad")
+    adata.obs = adata.obs.rename(columns={"gene": "perturbation"})
+    adata.write_h5ad("screen.h5ad")
+    build, *lines = [
+        line for line in commands("txpert ", "docs/command_line.md") if line[1] != "reproduce"
+    ]
+    assert build[1:4] == ["graph", "build", "string"]  # downloads; its own test has a file
+    tx.graph.go([*adata.var_names]).save("string.npz")
+    for line in lines:
+        done = CliRunner().invoke(main, line[1:])
+        assert done.exit_code == 0, done.output
+    assert (screen / "genes.csv").exists()
 
 
 @pytest.mark.slow

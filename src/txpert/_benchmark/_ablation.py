@@ -34,7 +34,7 @@ def ablate_graphs(
     drop: Sequence[float] = _FRACTIONS[:3],
     singles: bool = True,
     encoders: Sequence[str] = (),
-    recipe: Callable[..., SupportsPredict] = fit_txpert,
+    recipe: Callable[..., SupportsPredict] | None = None,
     options: dict[str, Any] | None = None,
     folder: str | Path | None = None,
     **benchmark_options: Any,
@@ -58,7 +58,7 @@ def ablate_graphs(
         Encoders to compare on the whole graphs.
     recipe
         Function of (adata, seed, graphs=, encoder=) that returns a fitted model; ``encoder`` is
-        given for ``encoders`` only.
+        given for ``encoders`` only. By default :func:`txpert.tl.fit_txpert`.
     options
         Further arguments of the recipe, such as ``{"train": {"max_epochs": 50}}``.
     **benchmark_options
@@ -91,7 +91,7 @@ def ablate_graphs(
     """
     given = as_graphs(graphs)
     _check(given, [*rewire, *drop])
-    fit = partial(recipe, **(options or {}))
+    fit = partial(recipe or fit_txpert, **(options or {}))
     models: dict[str, Model] = {WHOLE: partial(fit, graphs=given)}
     for fraction in rewire:
         changed = [graph.rewire(fraction) for graph in given]

@@ -45,6 +45,15 @@ class BenchmarkResult:
         Task of the splits; ``None`` for the split that the data came with.
     baseline
         Name of the model the others are compared with, if any.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> result = tx.benchmark(
+    ...     tx.datasets.toy(), {"mean": "mean"}, task="unseen_perturbation", ceiling_repeats=0,
+    ...     enable_progress_bar=False)
+    >>> result.summary("mse")["model"].tolist()
+    ['mean', 'general']
     """
 
     scores: pd.DataFrame

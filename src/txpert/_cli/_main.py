@@ -16,6 +16,7 @@ from txpert.demo import reason
 from ._evaluate import benchmark, evaluate, report
 from ._graph import graph
 from ._predict import predict
+from ._reproduce import reproduce_command
 from ._train import train
 
 _USER_ERRORS = (ValueError, KeyError, TypeError, OSError, ImportError)
@@ -67,5 +68,5 @@ def demo(arguments: Sequence[str]) -> None:
     _demo.main(list(arguments))
 
 
-for _command in (train, predict, evaluate, report, benchmark, graph):
+for _command in (train, predict, evaluate, report, benchmark, graph, reproduce_command):
     main.add_command(_command)

@@ -16,6 +16,7 @@ from ._scperturb import scperturb
 from ._simulate import simulate
 from ._toy import toy, toy_graph
 from ._truth import truth
+from ._txpert_2026 import txpert_2026, txpert_2026_files
 
 __all__ = [
     "SimulationParameters",
@@ -33,4 +34,6 @@ __all__ = [
     "toy",
     "toy_graph",
     "truth",
+    "txpert_2026",
+    "txpert_2026_files",
 ]

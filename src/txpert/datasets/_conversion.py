@@ -45,7 +45,7 @@ def check_h5ad(path: Path, name: str) -> None:
 
 
 def convert(source: Path, target: Path, layout: Layout, about: dict[str, str]) -> None:
-    """Write a published file in our columns: obs by its layout, counts as CSR in ``X``.
+    """Write a published file in our columns: obs by its layout, values as CSR in ``X``.
 
     Reads a block of cells at a time, so that memory does not grow with their number; only a
     matrix that is compressed by genes (CSC) is read whole. The file is written whole or not at
@@ -63,7 +63,7 @@ def convert(source: Path, target: Path, layout: Layout, about: dict[str, str]) -
     Raises
     ------
     KeyError, ValueError
-        If the file is not as the layout says, or holds no raw counts.
+        If the file is not as the layout says, in its values as in its columns.
     OSError
         If it cannot be read or written.
     """
@@ -78,17 +78,19 @@ def convert(source: Path, target: Path, layout: Layout, about: dict[str, str]) -
         screen.var_names_make_unique()
         with replacing(target) as part:
             screen.write_h5ad(part)
-            _write_counts(part, _counts(published, kept, str(source)))
+            check = ValueCheck(f"X of {source}", published.obs_names, counts=layout.counts)
+            _write_values(part, _values(published, kept, check))
     finally:
         published.file.close()
 
 
-def _counts(published: ad.AnnData, kept: BoolArray, where: str) -> Iterator[sparse.csr_matrix]:
-    """Yield the counts of the cells kept, a block at a time, and judge their values."""
+def _values(
+    published: ad.AnnData, kept: BoolArray, check: ValueCheck
+) -> Iterator[sparse.csr_matrix]:
+    """Yield the values of the cells kept, a block at a time, and judge them."""
     matrix: Any = published.X
     if getattr(matrix, "format", "csr") == "csc":
         matrix = matrix.to_memory()
-    check = ValueCheck(f"X of {where}", published.obs_names, counts=True)
     with tqdm(total=len(kept), desc="converting", unit="cell", unit_scale=True) as progress:
         for rows, block in iter_chunks(matrix):
             check.add(rows, check.judge(block))
@@ -98,13 +100,13 @@ def _counts(published: ad.AnnData, kept: BoolArray, where: str) -> Iterator[spar
 
 
 def _csr(block: Matrix) -> sparse.csr_matrix:
-    counts = sparse.csr_matrix(block, dtype=np.float32)
+    values = sparse.csr_matrix(block, dtype=np.float32)
     # Large screens have more than 2³¹ values.
-    counts.indptr = counts.indptr.astype(np.int64)
-    return counts
+    values.indptr = values.indptr.astype(np.int64)
+    return values
 
 
-def _write_counts(path: Path, blocks: Iterator[sparse.csr_matrix]) -> None:
+def _write_values(path: Path, blocks: Iterator[sparse.csr_matrix]) -> None:
     import h5py
 
     with h5py.File(path, "r+") as file:

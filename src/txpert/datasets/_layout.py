@@ -15,7 +15,6 @@ from txpert.data._tokens import canonical_label, is_missing_text
 
 PUBLISHED_LABEL = "published_label"
 """obs column that keeps the label as published."""
-_CELL_LINES = ("cell_line", "celltype")
 _MODALITIES = {
     "CRISPRi": "CRISPRi",
     "CRISPRa": "CRISPRa",
@@ -45,9 +44,15 @@ class Layout:
     left_out
         Labels of cells that are left out, as those without a label are.
     cell_line
-        The cell line; empty where the column ``cell_line`` or ``celltype`` says so.
+        The cell line; empty where a column says so.
+    cell_lines
+        obs columns of which the first that exists says so.
     modality
         The kind of perturbation; empty where the column ``perturbation_type`` says so.
+    counts
+        Whether ``X`` holds raw counts; else it is log-normalized.
+    needed
+        obs columns that must exist, besides that of perturbations.
     """
 
     perturbation: str = "perturbation"
@@ -57,7 +62,10 @@ class Layout:
     ending: str = ""
     left_out: tuple[str, ...] = ()
     cell_line: str = ""
+    cell_lines: tuple[str, ...] = ("cell_line", "celltype")
     modality: str = ""
+    counts: bool = True
+    needed: tuple[str, ...] = ()
 
     def obs(self, published: pd.DataFrame, where: str) -> tuple[pd.DataFrame, BoolArray]:
         """Make the columns perturbation, control, batch, cell_line and modality.
@@ -77,15 +85,16 @@ class Layout:
         Raises
         ------
         KeyError
-            If there is no column of perturbations.
+            If there is no column of perturbations, or another that is needed.
         ValueError
             If no cell has a label, or none is a control.
         """
-        if self.perturbation not in published:
-            raise KeyError(
-                f"{where} has no obs column {self.perturbation!r}: it is not the file published. "
-                f"It has: {', '.join(map(str, published.columns))}."
-            )
+        for name in (self.perturbation, *self.needed):
+            if name not in published:
+                raise KeyError(
+                    f"{where} has no obs column {name!r}: it is another file, or its columns are "
+                    f"called otherwise. It has: {', '.join(map(str, published.columns))}."
+                )
         labels = pd.Categorical(published[self.perturbation].astype(object))
         labels = labels.rename_categories(str)
         named = [not is_missing_text(text) for text in labels.categories]
@@ -131,7 +140,7 @@ class Layout:
         batches = [name for name in self.batches if name in table]
         if batches:
             found[BATCH] = table[batches[0]]
-        lines = [name for name in _CELL_LINES if name in table]
+        lines = [name for name in self.cell_lines if name in table]
         if self.cell_line:
             found[CELL_LINE] = pd.Series(self.cell_line, table.index)
         elif lines:

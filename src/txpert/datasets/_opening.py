@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import anndata as ad
@@ -11,6 +13,7 @@ from txpert._download import cache_folder, cached
 from txpert._files import FilePath, locked, sha256_of
 
 from ._conversion import FORMAT, check_h5ad, convert
+from ._layout import Layout
 from ._public import Screen
 
 
@@ -35,24 +38,72 @@ def load(
     KeyError, ValueError
         If the file is damaged, is no h5ad, or is not in the layout published.
     """
-    own = None if path is None else Path(path)
+    own = own_copy(path)
     if own is not None:
-        if not own.is_file():
-            raise FileNotFoundError(f"There is no file {own}.")
         check_h5ad(own, str(own))
     folder = cache_folder(cache_dir)
-    version = (FORMAT, screen.layout, screen.about(), own and _state(own))
-    key = sha256_of(repr(version).encode())[:12]
-    target = folder / f"{screen.file.removesuffix('.h5ad')}-{key}.h5ad"
+    return read_converted(
+        folder,
+        screen.file.removesuffix(".h5ad"),
+        screen.layout,
+        screen.about(),
+        own,
+        lambda: nullcontext(own or _downloaded(screen, folder)),
+        backed,
+    )
+
+
+def own_copy(path: FilePath | None) -> Path | None:
+    """Return the path of a file that the user has, if any.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none at it.
+    """
+    own = None if path is None else Path(path)
+    if own is not None and not own.is_file():
+        raise FileNotFoundError(f"There is no file {own}.")
+    return own
+
+
+def read_converted(
+    folder: Path,
+    stem: str,
+    layout: Layout,
+    about: dict[str, str],
+    own: Path | None,
+    published: Callable[[], AbstractContextManager[Path]],
+    backed: bool,
+) -> AnnData:
+    """Read the converted file, and make it of the published one if there is none.
+
+    Parameters
+    ----------
+    folder
+        The cache.
+    stem
+        Of the converted file's name.
+    layout, about
+        As in :func:`convert`.
+    own
+        The user's copy of what is published, if any; another copy is converted again.
+    published
+        Gets the published h5ad file; called if it is needed.
+    backed
+        Leave values on disk.
+    """
+    version = (FORMAT, layout, about, own and _state(own))
+    target = folder / f"{stem}-{sha256_of(repr(version).encode())[:12]}.h5ad"
     if not target.exists():
-        source = own or _downloaded(screen, folder)
-        with locked(folder):
+        with published() as source, locked(folder):
             if not target.exists():
-                convert(source, target, screen.layout, screen.about())
+                convert(source, target, layout, about)
     if backed:
         return ad.read_h5ad(target, backed="r")
     adata = ad.read_h5ad(target)
-    adata.layers["counts"] = adata.X
+    if layout.counts:
+        adata.layers["counts"] = adata.X
     return adata
 
 

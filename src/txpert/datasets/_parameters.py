@@ -74,6 +74,13 @@ class SimulationParameters:
     synergy_factor, buffering_factor
         What a double of that kind multiplies the sum of its parts with, in one half of the
         programs and in stress; the other half adds up.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> parameters = tx.datasets.SimulationParameters(knockdown=0.5)
+    >>> tx.datasets.simulate(5, 20, 10, parameters=parameters).n_vars
+    20
     """
 
     n_programs: int = 12

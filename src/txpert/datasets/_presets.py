@@ -80,6 +80,11 @@ def simulate_k562_like(
     ----------
     Replogle et al. (2022), doi 10.1016/j.cell.2022.05.013; Norman et al. (2019),
     doi 10.1126/science.aax4438.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> adata = tx.datasets.simulate_k562_like("medium")  # doctest: +SKIP
     """
     if size not in _SIZES:
         raise ValueError(f"size must be 'full' or 'medium', not {size!r}.")

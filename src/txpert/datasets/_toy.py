@@ -13,7 +13,14 @@ from ._simulate import simulate
 
 
 def toy_graph(seed: int = 0) -> KnowledgeGraph:
-    """Return a random graph over the genes of :func:`toy`, five incoming edges each."""
+    """Return a random graph over the genes of :func:`toy`, five incoming edges each.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> tx.datasets.toy_graph()
+    KnowledgeGraph 'toy': 60 nodes, 287 edges
+    """
     rng = np.random.default_rng(seed)
     genes = [f"GENE{i}" for i in range(1, 61)]
     target = np.repeat(genes, 5)
@@ -26,6 +33,12 @@ def toy(seed: int = 0) -> AnnData:
     """Return a small log-normalized screen: 360 cells, 60 genes, 12 perturbations, 2 batches.
 
     For tests and examples; its effects spread over :func:`toy_graph`.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> tx.datasets.toy().obs["perturbation"].nunique()
+    13
     """
     adata = simulate(
         n_perturbations=12,

@@ -51,6 +51,11 @@ def depmap(
     References
     ----------
     Tsherniak et al. (2017), doi 10.1016/j.cell.2017.06.010. https://depmap.org/portal, CC BY 4.0.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> graph = tx.graph.depmap("CRISPRGeneEffect.csv")  # doctest: +SKIP
     """
     effects = _read(path)
     return from_features(

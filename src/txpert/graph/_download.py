@@ -49,6 +49,11 @@ def fetch(
     ValueError
         If the file is cut off, is no data, has another digest, or is no longer the one downloaded
         first.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> path = tx.graph.fetch("string_links")  # doctest: +SKIP
     """
     files = source_files()
     if source not in files:

@@ -82,6 +82,15 @@ def from_features(
         ``genes`` is there.
     KeyError
         If there is no such column or layer.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import txpert as tx
+    >>> table = pd.DataFrame([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]], index=["A", "B", "C"])
+    >>> graph = tx.graph.from_features(table, name="mine", k=1, top_fraction=1)
+    >>> graph.edges.iloc[0][["source", "target"]].tolist()
+    ['B', 'A']
     """
     check_fraction(top_fraction, "top_fraction")
     check_whole("k", k, least=1, optional=True)

@@ -118,7 +118,14 @@ def go(
 
 
 def go_genes() -> pd.Index:
-    """Return the symbols of the genes that :func:`go` connects by default, in order."""
+    """Return the symbols of the genes that :func:`go` connects by default, in order.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> len(tx.graph.go_genes())
+    18780
+    """
     annotations, _ = packaged_go()
     symbols = _filter(annotations, None, _ONTOLOGIES)["symbol"]
     return pd.Index(symbols.cat.remove_unused_categories().cat.categories, name="gene")

@@ -80,6 +80,11 @@ def biogrid(
     References
     ----------
     Oughtred et al. (2021), doi 10.1002/pro.3978. https://thebiogrid.org, MIT license.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> graph = tx.graph.biogrid(tx.graph.fetch("biogrid"))  # doctest: +SKIP
     """
     if system not in ("physical", "genetic", "all"):
         raise ValueError(f"system must be 'physical', 'genetic' or 'all', not {system!r}.")
@@ -145,6 +150,11 @@ def intact(
     References
     ----------
     Del Toro et al. (2022), doi 10.1093/nar/gkab1006. https://www.ebi.ac.uk/intact, CC BY 4.0.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> graph = tx.graph.intact(tx.graph.fetch("intact"))  # doctest: +SKIP
     """
     table = _read(path, _INTACT, "PSI-MI TAB", member="human.txt")
     human = table["taxon_a"].str.startswith("taxid:9606(")

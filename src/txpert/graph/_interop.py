@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 
 def to_scipy(graph: KnowledgeGraph) -> sparse.csr_array:
-    """Return the adjacency matrix: sources in rows, targets in columns, weights as entries."""
+    """Return the adjacency matrix: sources in rows, targets in columns, weights as entries.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> tx.graph.to_scipy(tx.datasets.toy_graph()).shape
+    (60, 60)
+    """
     return sparse.csr_array(
         (graph.weight, (graph.source, graph.target)), shape=(graph.n_nodes, graph.n_nodes)
     )
@@ -33,6 +40,14 @@ def from_scipy(adjacency: Any, nodes: Iterable[str], *, name: str) -> KnowledgeG
     ------
     ValueError
         If the matrix is not square over ``nodes``, or a weight is not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import txpert as tx
+    >>> weights = np.array([[0.0, 0.5], [0.0, 0.0]])
+    >>> tx.graph.from_scipy(weights, ["A", "B"], name="mine").edges.to_numpy().tolist()
+    [['A', 'B', 0.5]]
     """
     names = check_names("nodes", nodes)
     if not np.issubdtype(getattr(adjacency, "dtype", np.float64), np.number):
@@ -46,7 +61,14 @@ def from_scipy(adjacency: Any, nodes: Iterable[str], *, name: str) -> KnowledgeG
 
 
 def to_networkx(graph: KnowledgeGraph) -> nx.DiGraph:
-    """Return a networkx graph with the edge attribute ``weight``; needs networkx."""
+    """Return a networkx graph with the edge attribute ``weight``; needs networkx.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> tx.graph.to_networkx(tx.datasets.toy_graph()).number_of_edges()
+    287
+    """
     import networkx as nx
 
     result = nx.DiGraph(
@@ -72,6 +94,13 @@ def from_networkx(
         Name of the graph; by default the networkx graph's own.
     weight
         Edge attribute with the weight; edges without it weigh 1.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> import txpert as tx
+    >>> tx.graph.from_networkx(nx.DiGraph([("A", "B")]), name="mine").n_edges
+    1
     """
     directed = graph.to_directed()
     position = {node: i for i, node in enumerate(graph.nodes)}
@@ -92,7 +121,14 @@ def from_networkx(
 
 
 def to_pyg(graph: KnowledgeGraph) -> Data:
-    """Return a PyG graph: ``edge_index``, ``edge_weight``, ``num_nodes`` and ``node_names``."""
+    """Return a PyG graph: ``edge_index``, ``edge_weight``, ``num_nodes`` and ``node_names``.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> tx.graph.to_pyg(tx.datasets.toy_graph()).num_nodes
+    60
+    """
     import torch
     from torch_geometric.data import Data
 
@@ -112,6 +148,12 @@ def from_pyg(data: Data, *, name: str | None = None) -> KnowledgeGraph:
     ------
     ValueError
         If there are no ``node_names``.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> tx.graph.from_pyg(tx.graph.to_pyg(tx.datasets.toy_graph())).n_edges
+    287
     """
     if "node_names" not in data:
         raise ValueError("The PyG graph needs node_names, a list of gene symbols.")
@@ -130,7 +172,14 @@ def from_pyg(data: Data, *, name: str | None = None) -> KnowledgeGraph:
 
 
 def to_hetero(graphs: Sequence[KnowledgeGraph]) -> HeteroData:
-    """Return one PyG graph with the node type ``gene`` and an edge type per graph."""
+    """Return one PyG graph with the node type ``gene`` and an edge type per graph.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> tx.graph.to_hetero([tx.datasets.toy_graph()]).edge_types
+    [('gene', 'toy', 'gene')]
+    """
     import torch
     from torch_geometric.data import HeteroData
 
@@ -153,6 +202,12 @@ def from_hetero(data: HeteroData) -> list[KnowledgeGraph]:
     ------
     ValueError
         If the nodes have no ``node_names``.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> tx.graph.from_hetero(tx.graph.to_hetero([tx.datasets.toy_graph()]))
+    [KnowledgeGraph 'toy': 60 nodes, 287 edges]
     """
     if "node_names" not in data["gene"]:
         raise ValueError('data["gene"] needs node_names, a list of gene symbols.')

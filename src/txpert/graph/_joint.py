@@ -116,6 +116,14 @@ def union(graphs: Sequence[KnowledgeGraph]) -> GraphUnion:
     ------
     ValueError
         If there are no graphs or two share a name.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> graph = tx.datasets.toy_graph()
+    >>> half = tx.graph.KnowledgeGraph.from_edges(graph.edges[::2], name="half")
+    >>> len(tx.graph.union([graph, half]).nodes)
+    60
     """
     names, nodes = tuple(named(graphs)), _vocabulary(graphs)
     moved = [_moved(graph, nodes) for graph in graphs]

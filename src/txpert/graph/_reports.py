@@ -28,6 +28,12 @@ def coverage_table(graphs: Sequence[KnowledgeGraph], genes: Iterable[str]) -> pd
     Genes × graphs: number of incoming edges, missing (``<NA>``) where the gene is no node. So
     ``table.notna().mean()`` is the fraction of genes in each graph, ``(table > 0).mean()``
     the fraction that can learn from it.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> tx.graph.coverage_table([tx.datasets.toy_graph()], ["GENE3", "KLF1"])["toy"].tolist()
+    [5, <NA>]
     """
     parts = [part for gene in check_names("genes", genes) for part in str(gene).split("+")]
     columns = {}
@@ -44,6 +50,14 @@ def overlap(graphs: Sequence[KnowledgeGraph]) -> pd.DataFrame:
     -------
     Graphs × graphs: edges in both graphs over edges in either, directions distinguished; 1 on
     the diagonal, missing between two graphs without edges.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> graph = tx.datasets.toy_graph()
+    >>> half = tx.graph.KnowledgeGraph.from_edges(graph.edges[::2], name="half")
+    >>> tx.graph.overlap([graph, half]).loc["toy", "half"].round(2).item()
+    0.5
     """
     byname = named(graphs)
     edges = {

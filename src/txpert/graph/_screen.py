@@ -59,6 +59,15 @@ def from_screen(
         If there are rows of the validation or test split, or too few training perturbations.
     KeyError
         If a column of ``obs`` or the layer is missing.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> adata = tx.datasets.toy()
+    >>> tx.pp.split(adata)
+    >>> table = tx.pp.pseudobulk(adata)
+    >>> tx.graph.from_screen(table[table.obs["split"] == "train"], top_fraction=0.1).name
+    'screen'
     """
     if nodes not in ("genes", "perturbations"):
         raise ValueError(f"nodes must be 'genes' or 'perturbations', not {nodes!r}.")

@@ -31,7 +31,7 @@ def from_gmt(
     min_size: int = 2,
     max_size: int | None = None,
 ) -> KnowledgeGraph:
-    """Connect genes by the Jaccard index of the gene sets they belong to.
+    r"""Connect genes by the Jaccard index of the gene sets they belong to.
 
     Parameters
     ----------
@@ -60,6 +60,18 @@ def from_gmt(
     ValueError
         If the file is not GMT, damaged or of mouse genes, no set has the right size, or none of
         ``genes`` is there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import txpert as tx
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "sets.gmt")
+    ...     _ = path.write_text("complex\tof two\tA\tB\n")
+    ...     graph = tx.graph.from_gmt(path, name="mine")
+    >>> graph.edges[["source", "target"]].to_numpy().tolist()
+    [['B', 'A'], ['A', 'B']]
     """
     check_whole("k", k, least=1, optional=True)
     check_number("threshold", threshold)
@@ -125,6 +137,11 @@ def reactome(
     References
     ----------
     Milacic et al. (2024), doi 10.1093/nar/gkad1025. https://reactome.org, CC0.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> graph = tx.graph.reactome()  # doctest: +SKIP
     """
     path = fetch("reactome", cache_dir=cache_dir) if path is None else path
     with open_text(path) as text:

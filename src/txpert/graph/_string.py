@@ -100,6 +100,11 @@ def string(
     References
     ----------
     Szklarczyk et al. (2023), doi 10.1093/nar/gkac1000. https://string-db.org, CC BY 4.0.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> graph = tx.graph.string()  # doctest: +SKIP
     """
     # A file given is read before anything is downloaded, which may be in vain.
     given = None if names is None else _read_names(names)

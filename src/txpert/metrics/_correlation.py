@@ -80,6 +80,12 @@ def spearman_delta(
 
     The Pearson correlation of ranks, those of equal values averaged. Takes, returns and raises
     what :func:`pearson_delta` does.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> tx.metrics.spearman_delta([[1.0, 2.0, 9.0]], [[0.1, 0.2, 0.3]]).round(6).tolist()
+    [1.0]
     """
     return score_rows(_spearman, pred_delta, true_delta, genes, index)
 
@@ -103,6 +109,12 @@ def cosine_delta(
     -------
     Cosines in [−1, 1], one per row of ``true_delta``; NaN where either Δ is zero for all genes
     that count, or has NaN or infinite values there.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> tx.metrics.cosine_delta([[1.0, 2.0]], [[2.0, 4.0]]).round(6).tolist()
+    [1.0]
     """
     return score_rows(_cosine, pred_delta, true_delta, genes, index)
 

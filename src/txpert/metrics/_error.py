@@ -53,7 +53,14 @@ def rmse(
     genes: npt.ArrayLike | None = None,
     index: npt.ArrayLike | None = None,
 ) -> FloatArray:
-    """Square root of :func:`mse`, in units of expression. Takes and raises what that does."""
+    """Square root of :func:`mse`, in units of expression. Takes and raises what that does.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> tx.metrics.rmse([[3.0, 0.0]], [[0.0, 3.0]]).tolist()
+    [3.0]
+    """
     return np.sqrt(mse(pred_delta, true_delta, genes=genes, index=index))
 
 
@@ -64,7 +71,14 @@ def mae(
     genes: npt.ArrayLike | None = None,
     index: npt.ArrayLike | None = None,
 ) -> FloatArray:
-    """Mean over genes of the absolute error of Δ. Takes and raises what :func:`mse` does."""
+    """Mean over genes of the absolute error of Δ. Takes and raises what :func:`mse` does.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> tx.metrics.mae([[1.0, 2.0]], [[0.0, 4.0]]).tolist()
+    [1.5]
+    """
     return score_rows(_mae, pred_delta, true_delta, genes, index)
 
 

@@ -146,6 +146,13 @@ def de_auprc(pred_delta: npt.ArrayLike, de_genes: npt.ArrayLike) -> FloatArray:
     -------
     Averages in (0, 1], shape ``(n_conditions,)``; the fraction of genes that are differentially
     expressed is chance. NaN where :func:`de_auroc` is.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> de = [[True, False, False, True]]
+    >>> tx.metrics.de_auprc([[3.0, 0.0, 1.0, -2.0]], de).tolist()
+    [1.0]
     """
     return score_rows(_average_precision, pred_delta, pred_delta, _de_mask(de_genes), None)
 
@@ -172,7 +179,7 @@ def _direction(pred: FloatArray, true: FloatArray, mask: BoolArray) -> FloatArra
 
 
 def _auroc(pred: FloatArray, _: FloatArray, de: BoolArray) -> FloatArray:
-    """Area of all rows at once: as scikit-learn's, nine times as fast (200 × 5,000)."""
+    """Area of all rows at once, as scikit-learn's of each."""
     n_de = de.sum(axis=1)
     rank_sum = np.where(de, rankdata(np.abs(pred), axis=1), 0).sum(axis=1)
     area = (rank_sum - n_de * (n_de + 1) / 2) / (n_de * (de.shape[1] - n_de))
@@ -182,7 +189,7 @@ def _auroc(pred: FloatArray, _: FloatArray, de: BoolArray) -> FloatArray:
 def _average_precision(pred: FloatArray, _: FloatArray, de: BoolArray) -> FloatArray:
     """Mean over the genes of ``de`` of the precision among all genes that score as much.
 
-    All rows at once: as scikit-learn's, four times as fast (200 × 5,000).
+    All rows at once, as scikit-learn's of each.
     """
     n_de = de.sum(axis=1)
     unknown = np.isnan(pred).any(axis=1)

@@ -165,6 +165,18 @@ class PredictionMixin:
             If a label is malformed, the control cells lack genes, ``batch_size`` is no whole
             number of at least 1, components were never fitted, ``interval`` is not between 0 and
             1, or a spread is asked of a model without the Gaussian process.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> adata = tx.datasets.toy()
+        >>> tx.pp.split(adata)
+        >>> tx.TxPertModel.setup_anndata(adata)
+        >>> model = tx.TxPertModel(adata, tx.datasets.toy_graph(), components=["mean"])
+        >>> model.train(enable_progress_bar=False)
+        >>> prediction = model.predict(["GENE3", "GENE3+GENE5"])
+        >>> prediction.layers["delta"].shape
+        (2, 60)
         """
         check_whole("batch_size", batch_size, least=1)
         for name, flag in {
@@ -318,6 +330,17 @@ class PredictionMixin:
         -------
         ``model``, ``versions``, ``settings``, ``training`` (options, epochs, ``seed``,
         ``split_sha256``, :func:`txpert.pp.split`), ``graphs`` and ``trained_on``.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> adata = tx.datasets.toy()
+        >>> tx.pp.split(adata)
+        >>> tx.TxPertModel.setup_anndata(adata)
+        >>> model = tx.TxPertModel(adata, tx.datasets.toy_graph(), components=["mean"])
+        >>> model.train(enable_progress_bar=False)
+        >>> model.record()["graphs"].tolist()
+        ['toy']
         """
         return record(
             type(self).__name__,
@@ -366,6 +389,16 @@ class PredictionMixin:
         ------
         ValueError
             If the model has no network among its components.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> adata = tx.datasets.toy()
+        >>> tx.TxPertModel.setup_anndata(adata)
+        >>> model = tx.TxPertModel(adata, tx.datasets.toy_graph(), encoder="free")
+        >>> model.train(max_epochs=1, enable_progress_bar=False)
+        >>> model.get_perturbation_embedding(["GENE3"]).shape
+        (1, 64)
         """
         if NETWORK not in self.components:
             raise ValueError("The embeddings are the network's, which is no component here.")

@@ -127,6 +127,21 @@ class SavingMixin:
             If the folder exists and ``overwrite`` is not set.
         OSError
             If the files cannot be written.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import txpert as tx
+        >>> adata = tx.datasets.toy()
+        >>> tx.pp.split(adata)
+        >>> tx.TxPertModel.setup_anndata(adata)
+        >>> model = tx.TxPertModel(adata, tx.datasets.toy_graph(), components=["mean"])
+        >>> model.train(enable_progress_bar=False)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(f"{folder}/model")
+        ...     loaded = tx.TxPertModel.load(f"{folder}/model")
+        >>> loaded.predict("GENE3").n_vars
+        60
         """
         if Path(dir_path).exists() and not overwrite:
             raise ValueError(

@@ -106,6 +106,13 @@ class SetupMixin:
         -----
         UserWarning
             If a column that is not used says that cells were perturbed in several ways.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> adata = tx.datasets.toy()
+        >>> adata.obs = adata.obs.rename(columns={"perturbation": "gene"})
+        >>> tx.TxPertModel.setup_anndata(adata, perturbation_key="gene")
         """
         columns = (
             perturbation_key,
@@ -186,6 +193,14 @@ class SetupMixin:
             If a modality, a column or the layer does not exist.
         ValueError
             If the annotation or the values are unusable.
+
+        Examples
+        --------
+        >>> import mudata
+        >>> import txpert as tx
+        >>> mdata = mudata.MuData({"rna": tx.datasets.toy()})
+        >>> columns = dict.fromkeys(["perturbation_key", "control_key", "batch_key"], "rna")
+        >>> tx.TxPertModel.setup_mudata(mdata, cell_line_key=None, modalities=columns)
         """
         if not isinstance(mdata, MuData):
             raise TypeError(f"mdata is a MuData, not {type(mdata).__name__}; see setup_anndata.")

@@ -142,6 +142,17 @@ class TrainingMixin:
             If the options make no sense, the split changed after a training such that held-out
             perturbations were trained on, minibatches are too small for the devices, or the folder
             for checkpoints cannot be written, holds another training or a damaged file.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> adata = tx.datasets.toy()
+        >>> tx.pp.split(adata)
+        >>> tx.TxPertModel.setup_anndata(adata)
+        >>> model = tx.TxPertModel(adata, tx.datasets.toy_graph(), components=["mean"])
+        >>> model.train(enable_progress_bar=False)
+        >>> model.is_trained
+        True
         """
         plan_kwargs, trainer_kwargs = scvi_options(plan_kwargs, trainer_kwargs)
         options = TrainingOptions.of(

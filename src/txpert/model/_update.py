@@ -85,6 +85,18 @@ class UpdateMixin:
             perturbation is there to learn from, or one was already learned in that cell line.
         KeyError
             If a target is no node of the model: :meth:`with_graphs` adds nodes.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> adata = tx.datasets.toy()
+        >>> new = adata.obs["perturbation"] == adata.obs["perturbation"].cat.categories[1]
+        >>> first = adata[~new].copy()
+        >>> tx.TxPertModel.setup_anndata(first)
+        >>> model = tx.TxPertModel(
+        ...     first, tx.datasets.toy_graph(), components=["mean", "gaussian_process"])
+        >>> model.train(enable_progress_bar=False)
+        >>> model.update(adata[new | adata.obs["control"]].copy())
         """
         if self.ensemble_ is None:
             raise ValueError(
@@ -139,6 +151,20 @@ class UpdateMixin:
         ------
         ValueError
             If the model was not trained, has no Gaussian process, or the graphs have other names.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import txpert as tx
+        >>> adata = tx.datasets.toy()
+        >>> tx.TxPertModel.setup_anndata(adata)
+        >>> graph = tx.datasets.toy_graph()
+        >>> model = tx.TxPertModel(adata, graph, components=["mean", "gaussian_process"])
+        >>> model.train(enable_progress_bar=False)
+        >>> wider = graph.edges.iloc[:1].assign(target="NEW")
+        >>> wider = tx.graph.KnowledgeGraph.from_edges(pd.concat([graph.edges, wider]), name="toy")
+        >>> "NEW" in model.with_graphs([wider]).nodes
+        True
         """
         if self.ensemble_ is None or self._ensemble().process is None:
             raise ValueError(

@@ -87,6 +87,15 @@ def benchmark_bars(
         If there is no such metric, model or column.
     ValueError
         If the metric is undefined for every model.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> result = tx.benchmark(
+    ...     tx.datasets.toy(), {"mean": "mean"}, task="unseen_perturbation", ceiling_repeats=0,
+    ...     enable_progress_bar=False)
+    >>> tx.pl.benchmark_bars(result).get_ylabel()
+    'Pearson Δ'
     """
     first = next(iter(result.values())) if isinstance(result, Mapping) else result
     own = own_model(first, model, oracles)

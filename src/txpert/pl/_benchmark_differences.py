@@ -46,6 +46,15 @@ def benchmark_differences(
         If there is no such metric or model.
     ValueError
         If the metric is undefined for every model, or there is nothing to compare with.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> result = tx.benchmark(
+    ...     tx.datasets.toy(), {"mean": "mean"}, task="unseen_perturbation", ceiling_repeats=0,
+    ...     enable_progress_bar=False)
+    >>> tx.pl.benchmark_differences(result).get_title()
+    'mean minus …'
     """
     summary_of(result, metric)
     own = own_model(result, model)

@@ -45,6 +45,15 @@ def benchmark_ranks(
         If there is no such metric.
     ValueError
         If it is undefined for every model.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> result = tx.benchmark(
+    ...     tx.datasets.toy(), {"mean": "mean"}, task="unseen_perturbation", ceiling_repeats=0,
+    ...     enable_progress_bar=False)
+    >>> tx.pl.benchmark_ranks(result).get_xlabel()
+    'fraction of perturbations'
     """
     table = wide_scores(result, metric)
     values = -table if metric_of(metric).higher_is_better else table

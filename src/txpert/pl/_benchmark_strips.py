@@ -46,6 +46,15 @@ def benchmark_strips(
         If there is no such metric or model.
     ValueError
         If the metric is undefined for every model.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> result = tx.benchmark(
+    ...     tx.datasets.toy(), {"mean": "mean"}, task="unseen_perturbation", ceiling_repeats=0,
+    ...     enable_progress_bar=False)
+    >>> tx.pl.benchmark_strips(result).get_ylabel()
+    'Pearson Δ'
     """
     table = wide_scores(result, metric)
     own = own_model(result, model)

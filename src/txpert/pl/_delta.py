@@ -66,6 +66,19 @@ def delta(
     ------
     KeyError
         If there is no evaluation, or it lacks the perturbation, cell line, modality or model.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> adata = tx.datasets.toy()
+    >>> tx.pp.split(adata)
+    >>> tx.TxPertModel.setup_anndata(adata)
+    >>> model = tx.TxPertModel(adata, tx.datasets.toy_graph(), components=["mean"])
+    >>> model.train(enable_progress_bar=False)
+    >>> _ = tx.tl.evaluate(adata, model)
+    >>> tested = adata.obs.loc[adata.obs["split"] == "test", "perturbation"]
+    >>> tx.pl.delta(adata, tested.iloc[0]).get_xlabel()
+    'observed Δ (log1p)'
     """
     check_drawing(n_labels, ax)
     results = evaluation(adata, key)

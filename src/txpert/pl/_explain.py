@@ -61,6 +61,18 @@ def explain(
     ------
     ValueError
         If the explanation is not by perturbation, or holds no training effect.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> adata = tx.datasets.toy()
+    >>> tx.TxPertModel.setup_anndata(adata)
+    >>> model = tx.TxPertModel(
+    ...     adata, tx.datasets.toy_graph(), components=["mean", "gaussian_process"])
+    >>> model.train(max_epochs=1, enable_progress_bar=False)
+    >>> unseen = model.nodes.difference(adata.obs["perturbation"])[0]
+    >>> tx.pl.explain(model.explain(unseen)).get_title().split(",")[0] == unseen
+    True
     """
     if PERTURBATION not in explanation or "edge_weight" not in explanation:
         raise ValueError("Draw model.explain(perturbation, by='perturbation').")

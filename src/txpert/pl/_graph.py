@@ -42,6 +42,12 @@ def graph_coverage(
     ------
     ValueError
         If there are no graphs or genes, or two graphs share a name.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> tx.pl.graph_coverage([tx.datasets.toy_graph()], ["GENE3", "KLF1"]).get_xlabel()
+    'fraction of 2 genes'
     """
     table = coverage_table(graphs, genes)
     if table.empty:
@@ -74,7 +80,7 @@ def graph_overlap(
     show: bool | None = None,
     save: str | Path | None = None,
 ) -> Axes:
-    """Jaccard index of the edges of each pair of graphs, directions counted.
+    r"""Jaccard index of the edges of each pair of graphs, directions counted.
 
     Parameters
     ----------
@@ -91,6 +97,14 @@ def graph_overlap(
     ------
     ValueError
         If there are no graphs or two share a name.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> graph = tx.datasets.toy_graph()
+    >>> half = tx.graph.KnowledgeGraph.from_edges(graph.edges[::2], name="half")
+    >>> tx.pl.graph_overlap([graph, half]).get_title()
+    'shared edges\n(Jaccard)'
     """
     table = overlap(graphs)
     shares = table.to_numpy(dtype=float)

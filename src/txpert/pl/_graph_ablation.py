@@ -52,6 +52,16 @@ def graph_ablation(
         If there is no such metric, or the result is of another benchmark.
     ValueError
         If the metric is undefined for every model.
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> import txpert as tx
+    >>> result = tx.ablate_graphs(
+    ...     tx.datasets.toy(), tx.datasets.toy_graph(), "unseen_perturbation", rewire=[1], drop=[],
+    ...     recipe=partial(tx.tl.fit_baseline, kind="neighbors"), ceiling_repeats=0)
+    >>> tx.pl.graph_ablation(result).get_xlabel()
+    '% of the edges changed'
     """
     summary = summary_of(result, metric)
     if WHOLE not in summary.index:

@@ -67,6 +67,18 @@ def scores(
         If there is no evaluation, or no such metric or model in it.
     ValueError
         If the metric is undefined for every perturbation.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> adata = tx.datasets.toy()
+    >>> tx.pp.split(adata)
+    >>> tx.TxPertModel.setup_anndata(adata)
+    >>> model = tx.TxPertModel(adata, tx.datasets.toy_graph(), components=["mean"])
+    >>> model.train(enable_progress_bar=False)
+    >>> _ = tx.tl.evaluate(adata, model)
+    >>> tx.pl.scores(adata).get_ylabel().split()[0]
+    'TxPert'
     """
     check_drawing(n_labels, ax)
     metrics = evaluation(adata, key)["metrics"]

@@ -66,6 +66,19 @@ def trust(
         If there is no such analysis or perturbation.
     ValueError
         If no perturbation has a score.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> adata = tx.datasets.toy()
+    >>> tx.pp.split(adata)
+    >>> tx.TxPertModel.setup_anndata(adata)
+    >>> model = tx.TxPertModel(adata, tx.datasets.toy_graph(), components=["mean"])
+    >>> model.train(enable_progress_bar=False)
+    >>> _ = tx.tl.evaluate(adata, model)
+    >>> _ = tx.tl.trust(adata)
+    >>> len(tx.pl.trust(adata).axes) > 1
+    True
     """
     if "correlations" not in adata.uns.get(key, {}):
         raise KeyError(f"adata.uns[{key!r}] has no such analysis; run tx.tl.trust(adata).")

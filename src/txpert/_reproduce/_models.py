@@ -1,0 +1,69 @@
+"""What is compared: the default model, the paper's network and the baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from anndata import AnnData
+
+import txpert as tx
+from txpert._constants import CONTROL, PERTURBATION
+from txpert.data._tokens import parse_targets
+from txpert.graph import KnowledgeGraph
+
+from ._experiments import Experiment
+
+
+def models(
+    experiment: Experiment,
+    graphs: Sequence[KnowledgeGraph],
+    architectures: Sequence[str],
+    train: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the models of an experiment in the form that :func:`txpert.benchmark` takes."""
+    shared: dict[str, Any] = {"graphs": list(graphs), "train": dict(train)}
+    papers = {
+        f"paper, {name}": partial(fit_paper, architecture=name, **shared) for name in architectures
+    }
+    return {
+        "TxPert": partial(tx.tl.fit_txpert, **shared),
+        **papers,
+        **{name: name for name in experiment.baselines},
+    }
+
+
+def public_graphs(graphs: Sequence[str | KnowledgeGraph], adata: AnnData) -> list[KnowledgeGraph]:
+    """Return graphs; those given by name, such as ``"string"``, over all genes of the screen."""
+    perturbed = adata.obs.loc[~adata.obs[CONTROL].to_numpy(), PERTURBATION].astype(str)
+    targets = {gene for label in perturbed.unique() for gene in parse_targets(label)}
+    genes = sorted(targets.union(adata.var_names))
+    return [
+        getattr(tx.graph, graph)(genes=genes) if isinstance(graph, str) else graph
+        for graph in graphs
+    ]
+
+
+def fit_paper(
+    adata: AnnData,
+    seed: int,
+    *,
+    graphs: Sequence[KnowledgeGraph],
+    architecture: str,
+    train: Mapping[str, Any],
+) -> tx.TxPertModel:
+    """Fit the network as published; a target that no graph has is a node without edges."""
+    import scvi
+
+    scvi.settings.seed = seed
+    tx.TxPertModel.setup_anndata(adata)
+    asked = adata.uns["txpert_benchmark"]["test_perturbations"]
+    labels = {*asked, *adata.obs[PERTURBATION].astype(str)}
+    targets = {gene for label in labels for gene in parse_targets(label)}
+    nodes = {gene for graph in graphs for gene in graph.nodes}
+    model = tx.TxPertModel.paper(
+        adata, list(graphs), architecture, extra_nodes=sorted(targets - nodes)
+    )
+    model.train(**model.paper_training(), **train)
+    return model

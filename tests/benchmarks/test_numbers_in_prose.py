@@ -1,0 +1,214 @@
+"""Numbers in the prose of pages, docstrings and tutorials are those that were measured."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import txpert as tx
+from txpert.model._module import TxPertModule
+from txpert.nn import Nodes
+
+PAIRS = ("order 2, dot", "order 2, cosine", "order 2, pearson")
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def read(name):
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+def rows_of(name):
+    return pd.DataFrame(read(name)["rows"])
+
+
+def page(path):
+    return " ".join((ROOT / path).read_text().split())
+
+
+def test_scores_of_graphs():
+    rows = rows_of("graph_accuracy")
+    text = page("docs/graphs.md")
+    grouped = rows.groupby(["graph", "screen"])
+    for name, part in rows.groupby("graph"):
+        cells = [
+            f"{grouped.get_group((name, screen))[score].mean():.3f} ± "
+            f"{grouped.get_group((name, screen))[score].std():.3f}"
+            for screen in ("simulated", "papalexi")
+            for score in ("pearson_delta", "retrieval")
+        ]
+        assert f"| {name} | {' | '.join(cells)} |" in text, part
+    general = rows[rows["graph"] == "go"].groupby("screen")["general"].agg(["mean", "std"])
+    first, second = (
+        f"{general.loc[screen, 'mean']:.3f} ± {general.loc[screen, 'std']:.3f}"
+        for screen in ("simulated", "papalexi")
+    )
+    assert f"| general baseline | {first} | | {second} | |" in text
+
+
+def test_steps_and_sizes_of_encoders():
+    text = page("docs/encoders.md")
+    small, large = (rows_of(f"encoders_{n}_nodes") for n in (2000, 9854))
+    for name in small["encoder"].unique():
+        cells = []
+        for rows in (small, large):
+            own = rows[rows["encoder"] == name].set_index("graphs")["seconds"]
+            alone = [f"{own[n]:.2f} s" for n in (0, 1) if n in own]
+            both = [f"({own[2]:.2f} s)"] if 2 in own else []
+            cells.append(" ".join([*alone, *both]))
+        n_parameters = small.loc[small["encoder"] == name, "encoder_parameters"].iloc[0] / 1e6
+        row = rf'\| `"{name}"` \|[^|]+\|[^|]+\|[^|]+\| {n_parameters:.2f} M \| '
+        assert re.search(row + re.escape(" | ".join(cells)), text), (name, n_parameters, cells)
+
+
+def test_size_of_the_rest_of_the_network():
+    said = re.search(r"decoder of that model add ([\d.]+) million", page("docs/encoders.md"))
+    module = TxPertModule(5_000, [], Nodes(2), encoder="free", decoding="direct")
+    encoder = sum(p.numel() for p in module.encoder.parameters())
+    rest = sum(p.numel() for p in module.parameters()) - encoder
+    assert float(said[1]) == pytest.approx(rest / 1e6, abs=0.05)
+
+
+def test_time_of_ranking_all_pairs():
+    found = read("decisions")["screen"]
+    ways = [found[name] for name in ("order 1, cosine", *PAIRS)]
+    seconds = [f"{way['seconds']:.0f} s" for way in ways]
+    text = page("docs/decisions.md")
+    assert f"took {seconds[0]}, all {ways[1]['ranked']:,} pairs {seconds[1]} by dot" in text
+    assert f"{seconds[2]} by cosine and {seconds[3]} by correlation" in text
+    assert f"with {max(way['peak GB'] for way in ways):.1f} GB at most" in text
+    assert f"that {found['load']:.0f} other processes shared" in text
+    processor = [f"{way['processor seconds']:.0f}" for way in ways]
+    assert f"(processor time: {', '.join(processor[:3])} and {processor[3]} s;" in text
+    docstring = " ".join(tx.tl.screen.__doc__.split())
+    assert f"took {seconds[1]} by dot product, {seconds[2]} by cosine" in docstring
+
+
+def test_matches_in_the_other_line():
+    found = read("decisions")["retrieval"]["RPE1, among measured of K562"]
+    said = f"{found['among ten']:.0%} find themselves among the first ten of the other line"
+    assert f"{said}, {found['first']:.0%} as the first" in page("docs/decisions.md")
+
+
+def test_statistics_of_simulated_screens():
+    rows = rows_of("simulation_statistics").set_index("screen")
+    full, medium = rows.loc["full"], rows.loc["medium"]
+    text = " ".join(tx.datasets.simulate_k562_like.__doc__.split())
+    assert "about 160,000 cells per cell line; half a minute and below 3 GB" in text
+    assert full["cells"] == pytest.approx(160_000, rel=0.01)
+    assert 25 < full["seconds"] < 40
+    assert 2.5 < full["peak_gb"] < 3
+    assert "about 40,000 cells per cell line; seconds" in text
+    assert medium["cells"].to_numpy() == pytest.approx(40_000, rel=0.05)
+    assert medium["seconds"].max() < 10
+    assert "some 70% of the entries are zero" in text
+    assert full["zeros"] == pytest.approx(0.7, abs=0.02)
+    assert full["counts_per_cell"] == pytest.approx(5_000, rel=0.02), "one per gene and cell"
+    assert "a mean of 0.6 (medium) or 0.7 (full)" in text
+    assert medium["split_half"].round(1).tolist() == [0.6, 0.6]
+    assert round(full["split_half"], 1) == 0.7
+    assert "here 0.4 to 0.45" in text
+    means = [*medium["mean_baseline"], full["mean_baseline"]]
+    assert all(0.395 <= mean <= 0.455 for mean in means)
+
+
+def test_what_wrong_edges_and_few_perturbations_cost():
+    verdicts = pd.DataFrame(read("grid")["verdicts"])
+    assert set(verdicts["below in"]) == {"-"}
+    medium = verdicts[verdicts["signal"] == "medium"].drop_duplicates(["n", "wrong"])
+    table = medium.set_index(["n", "wrong"])
+    score = table["pearson_delta"]
+    text = page("docs/results.md")
+    assert "30% of wrong edges cost 0.01 to 0.02 of Pearson Δ, 60% cost 0.06 to 0.08" in text
+    for wrong, low, high in ((0.3, 0.01, 0.02), (0.6, 0.06, 0.08)):
+        cost = [round(score[n, 0.0] - score[n, wrong], 2) for n in (20, 100)]
+        assert sorted(cost) == [low, high]
+    assert "loses a quarter of Pearson Δ and almost a third of retrieval" in text
+    lost = 1 - table.loc[(100, 1.0)][["pearson_delta", "retrieval"]].astype(float) / table.loc[
+        (100, 0.0)
+    ][["pearson_delta", "retrieval"]].astype(float)
+    assert lost["pearson_delta"] == pytest.approx(0.25, abs=0.02)
+    assert 0.28 < lost["retrieval"] < 1 / 3
+    assert "with 20, squared error falls by 4% to 20%" in text
+    error = table.loc[20, "relative_mse"]
+    assert f"{1 - error.max():.0%} to {1 - error.min():.0%}" == "4% to 20%"
+    assert "the lead over the baselines is there from 20 perturbations on" in text
+    lead = score - table["best pearson_delta"]
+    at_medium = (lead / table["sd pearson_delta"]).xs(0.3, level="wrong")
+    assert (at_medium > 1).eq(at_medium.index >= 20).all()
+
+
+def test_what_the_network_adds_on_real_screens():
+    text = page("docs/results.md")
+    table = (RESULTS / "screens.md").read_text()
+    gains = []
+    for name in ("Gaussian process", "ensemble, the default"):
+        row = re.search(rf"^\| {name} \| (.+) \| (.+) \|$", table, re.MULTILINE)
+        gains.append([[float(x) for x in cell.split(" / ")] for cell in row.groups()])
+    change = np.round(np.subtract(gains[1], gains[0]), 3)
+    low, high = sorted(change[:, 1])
+    assert f"gains {low:.3f} to {high:.3f} of retrieval" in text
+    assert f"loses up to {-change[:, 0].min():.3f} of Pearson Δ" in text
+
+
+def test_squared_error_on_papalexi():
+    table = (RESULTS / "real_data.md").read_text()
+    row = re.search(r"^\| TxPert \| .*$", table, re.MULTILINE)
+    relative = float(row[0].split(" | ")[4].split(" ± ")[0])
+    assert f"TxPert has {1 - relative:.0%} less squared error than" in page("docs/results.md")
+
+
+def test_proposals_on_real_screens():
+    curves = read("next_experiment")["curves"]
+    table = pd.DataFrame(
+        {"line": name.split("/")[0], "strategy": name.split("/")[1], **step}
+        for name, steps in curves.items()
+        for step in steps
+    )
+    means = table.groupby(["line", "strategy", "n"])["pearson_delta"].mean()
+    pairs = [
+        [
+            f"{means[line, strategy].sort_index().iloc[1]:.3f}"
+            for strategy in ("variance", "random")
+        ]
+        for line in ("K562", "RPE1")
+    ]
+    text = " ".join(prose("next_experiment").split())
+    (own, other), (second, last) = pairs
+    assert f"it was {own} against {other} (K562) and {second} against {last} (RPE1)" in text
+    assert "mean of five starts" in text
+    assert {len(step) for _, step in table.groupby(["line", "strategy", "n"])} == {5}
+
+
+TUTORIALS = sorted(path.stem for path in (ROOT / "tutorials").glob("*.ipynb"))
+MADE = {"next_experiment": {"0.445", "0.425", "0.512"}}
+"""Numbers of benchmarks, which the test above looks at."""
+
+
+def cells(name):
+    return json.loads((ROOT / "tutorials" / f"{name}.ipynb").read_text())["cells"]
+
+
+def prose(name):
+    text = "\n".join("".join(c["source"]) for c in cells(name) if c["cell_type"] == "markdown")
+    return re.sub(r"```.*?```|`[^`\n]*`", " ", text, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_decimals_of_tutorials_stand_in_their_outputs(name):
+    shown = [
+        "".join(output.get("text", output.get("data", {}).get("text/plain", "")))
+        for cell in cells(name)
+        if cell["cell_type"] == "code"
+        for output in cell["outputs"]
+    ]
+    found = [float(text) for text in re.findall(r"\d+\.\d+", " ".join(shown))]
+    source = " ".join("".join(c["source"]) for c in cells(name) if c["cell_type"] == "code")
+    found += [float(text) for text in re.findall(r"\d+\.\d+", source)]
+    for text in set(re.findall(r"(?<![\w./])\d+\.\d+(?![\w.]*/|\d)", prose(name))):
+        digits = len(text.partition(".")[2])
+        near = [x for x in found if abs(x - float(text)) <= 0.51 * 10**-digits]
+        assert near or text in MADE.get(name, ()), f"{text} is in no output"
