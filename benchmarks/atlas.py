@@ -54,7 +54,6 @@ def measure(folder: Path, n_cells: int, workers: int) -> dict[str, float]:
     def work() -> float:
         return time.process_time()
 
-    quiet()
     tx.pp.pseudobulk(tx.datasets.toy())
     cluster = LocalCluster(
         n_workers=workers, threads_per_worker=1, dashboard_address=None, memory_limit=0
@@ -125,6 +124,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    quiet()
     if arguments.measure:
         folder, n_cells, workers = arguments.measure
         print(json.dumps(measure(Path(folder), int(n_cells), int(workers))))

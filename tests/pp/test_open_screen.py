@@ -76,6 +76,16 @@ def test_one_line_with_two_panels(lines, tmp_path):
     assert opened.var_names.tolist() == lines["second"].var_names.tolist()
 
 
+def test_blocks_of_rows_are_large_and_bounded(lines, tmp_path, monkeypatch):
+    monkeypatch.setattr("txpert.data._lazy._FEWEST_ROWS", 10)
+    monkeypatch.setattr("txpert.data._lazy._BLOCK", 100 * 60)
+    opened = tx.pp.open_screen(written(lines, tmp_path))
+    largest = 100 * 60 // (60 - DROPPED)
+    for matrix in (opened.X, opened.layers["counts"]):
+        assert max(matrix.chunks[0]) == largest
+        assert sparse.issparse(matrix.blocks[0].compute())
+
+
 def test_a_mark_of_a_file_stays(lines, tmp_path):
     tx.pp.mark_unmeasured(lines["first"], {"K562": ["GENE20"]})
     measured = tx.pp.open_screen(written(lines, tmp_path)).varm["txpert_measured"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 from anndata import AnnData
@@ -17,6 +20,8 @@ from ._matrix import place
 from ._values import UnusableValuesError, sampled_blocks, values_of
 
 SIGNED, COUNTS, LOG = "effects or scaled values", "raw counts", "log-normalized expression"
+_FEWEST_ROWS, _BLOCK = 1_000, 20_000_000
+"""Fewest rows, and entries with zeros, of a sparse block: 16 MB with a tenth of them."""
 _SAME = 0.01
 """Relative difference of the sums of cells up to which they count as one."""
 
@@ -29,12 +34,14 @@ def open_lazily(path: Path) -> AnnData:
     FileNotFoundError
         If there is none.
     ImportError
-        If dask and xarray are not installed.
+        If dask or xarray is not installed, or anndata is too old.
     ValueError
         If it is no such file or damaged, has no ``X``, or a gene or cell occurs twice.
     """
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
+    if not hasattr(ad.experimental, "read_lazy"):
+        raise ImportError("Opening files lazily takes anndata 0.12 or later.")
     try:
         lazy = ad.experimental.read_lazy(path)
         obs, var = lazy.obs.to_memory(), pd.DataFrame(index=lazy.var_names)
@@ -57,7 +64,37 @@ def open_lazily(path: Path) -> AnnData:
                 f"{path}: the {what} name {names[names.duplicated()][0]!r} occurs more than once. "
                 f"Run adata.{what}_names_make_unique() before writing it."
             )
-    return AnnData(lazy.X, obs, var, layers=dict(lazy.layers), varm=varm)
+    matrices = {"X": lazy.X, **{f"layers/{name}": m for name, m in lazy.layers.items()}}
+    matrices = _in_large_blocks(path, matrices)
+    layers = {name.removeprefix("layers/"): m for name, m in matrices.items() if name != "X"}
+    return AnnData(matrices["X"], obs, var, layers=layers, varm=varm)
+
+
+def _in_large_blocks(path: Path, matrices: dict[str, Any]) -> dict[str, Any]:
+    """Cut CSR matrices into larger blocks of rows than anndata does.
+
+    The pass over the cells opens the file for every block, and sends the sums of its conditions:
+    with more cells in it there are fewer of both.
+    """
+    found = dict(matrices)
+    with _root(path) as root:
+        for name, matrix in matrices.items():
+            if root[name].attrs.get("encoding-type") == "csr_matrix":
+                rows = max(_FEWEST_ROWS, _BLOCK // matrix.shape[1])
+                chunks = min(rows, matrix.shape[0]), matrix.shape[1]
+                found[name] = ad.experimental.read_elem_lazy(root[name], chunks=chunks)
+    return found
+
+
+@contextmanager
+def _root(path: Path) -> Iterator[Any]:
+    if path.is_dir():
+        import zarr
+
+        yield zarr.open_group(path, mode="r")
+        return
+    with h5py.File(path, "r") as file:
+        yield file
 
 
 def _frames(lazy: AnnData) -> dict[str, Any]:
