@@ -154,6 +154,26 @@ def streaming(results: Results) -> str | None:
     return "\n\n".join([table(pd.DataFrame(lines)), image])
 
 
+def atlas(results: Results) -> str | None:
+    frame = results.rows("atlas")
+    if frame is None:
+        return None
+    lines = [
+        {
+            "cells": f"{row['cells']:,}" + (" (extrapolated)" if row["extrapolated"] else ""),
+            "workers": row["workers"],
+            "seconds": number(row["seconds"]),
+            "per million cells": number(row["seconds_per_million"]),
+            "of the processors, per million": number(row["cpu_seconds_per_million"]),
+            "opening, seconds": number(row["open_seconds"]),
+            "memory of a worker, MB": number(row["worker_megabytes"]),
+            "of the process that asks, MB": number(row["client_megabytes"]),
+        }
+        for _, row in frame.iterrows()
+    ]
+    return table(pd.DataFrame(lines))
+
+
 def evaluation(results: Results) -> str | None:
     frame = results.rows("evaluation")
     if frame is None:
@@ -190,9 +210,17 @@ def process(results: Results) -> str | None:
         line |= {name: _whole(known[name]) for name in columns[2:]}
         for column, title in {"cpu_seconds": "s", "peak_gb": "GB"}.items():
             for label, row in of_label.items():
-                line[f"{title} {label}"] = "–" if row is None else number(row[column])
+                line[f"{title} {label}"] = "–" if row is None else _of_runs(row, column)
         lines.append(line)
     return table(pd.DataFrame(lines))
+
+
+def _of_runs(row: pd.Series, column: str) -> str:
+    """Return the median and, of several runs, the least and the most."""
+    values = row.get(f"{column}_of_runs")
+    if not isinstance(values, list):
+        return number(row[column])
+    return f"{number(row[column])} ({number(min(values))} to {number(max(values))})"
 
 
 def _whole(value: float) -> str:

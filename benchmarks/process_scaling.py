@@ -1,7 +1,7 @@
 """What the Gaussian process and its graphs cost, up to a whole genome and several graphs.
 
 python benchmarks/process_scaling.py --data FOLDER [--only fit screens predict model graphs]
-    [--label after] [--repeat] [--results FOLDER]
+    [--key] [--repeats N] [--label after] [--repeat] [--results FOLDER]
 
 - fit: kernels and GeneGaussianProcess.fit to simulated effects, smooth over STRING, on 5,000
   genes; 100 to 9,866 perturbations; STRING alone, with GO, and with BioGRID and IntAct too.
@@ -15,7 +15,9 @@ Every case runs in a process of its own, so that its peak memory is its own, and
 cache folder. Seconds are of the processor (and of the clock), on as many threads as
 OMP_NUM_THREADS says. Rows are kept under a label: those of an earlier version, measured with
 PYTHONPATH set to it, are its peers. What is there is not measured again, unless asked for by
---repeat.
+--repeat. With --repeats N every case runs N times: seconds and memory are medians, and those of
+each run are kept next to them. --key leaves the cases that the costs page is about, which take
+seven minutes with three repeats on two idle cores.
 """
 
 from __future__ import annotations
@@ -49,6 +51,13 @@ N_GENES = 5_000
 SIZES = {1: (100, 439, 1_000, 2_000, 4_000, 9_866), 2: (439, 2_000), 4: (439, 2_000, 9_866)}
 ASKED = {"predict": (31, 439), "model": (31, 439)}
 GENES_PREDICTED = (2_000, 7_225)
+KEY: tuple[Row, ...] = (
+    {"case": "fit", "perturbations": 2_000, "graphs": 4},
+    {"case": "screens"},
+    {"case": "predict", "perturbations": 439, "genes": 7_225},
+    {"case": "graphs"},
+)
+TIMED = ("cpu_seconds", "seconds", "peak_gb")
 
 
 def read_graphs(folder: Path, number: int) -> list[KnowledgeGraph]:
@@ -217,13 +226,29 @@ def run(folder: Path, setting: Row) -> list[Row]:
     return [{**setting, **row} for row in rows]
 
 
+def repeated(folder: Path, setting: Row, repeats: int) -> list[Row]:
+    """Run a case several times; each step has the medians, and the values of all runs."""
+    runs = [run(folder, setting) for _ in range(repeats)]
+    rows = []
+    for steps in zip(*runs, strict=False):
+        row = dict(steps[0])
+        for name in TIMED:
+            values = [step[name] for step in steps if name in step]
+            if len(values) > 1:
+                row |= {name: float(np.median(values)), f"{name}_of_runs": values}
+        rows.append(row)
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with the data")
     parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--most", type=int, default=10_000, help="most perturbations")
     parser.add_argument("--label", default="after")
-    parser.add_argument("--repeat", action="store_true")
+    parser.add_argument("--repeat", action="store_true", help="measure again what is there")
+    parser.add_argument("--repeats", type=int, default=1, help="runs of every case")
+    parser.add_argument("--key", action="store_true", help="only the cases of the costs page")
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     file = arguments.results / "process_scaling.json"
@@ -232,11 +257,14 @@ def main() -> None:
         wanted = {"label": arguments.label, **setting}
         if setting.get("perturbations", 0) > arguments.most:
             continue
+        if arguments.key and not any(key.items() <= setting.items() for key in KEY):
+            continue
         same = [row for row in rows if wanted.items() <= row.items()]
         if same and not arguments.repeat:
             continue
         rows = [row for row in rows if row not in same]
-        found = [{"label": arguments.label, **row} for row in run(arguments.data, setting)]
+        steps = repeated(arguments.data, setting, arguments.repeats)
+        found = [{"label": arguments.label, **row} for row in steps]
         print(pd.DataFrame(found).round(2).to_string(index=False, header=False), flush=True)
         rows += found
         store("process_scaling", rows, folder=arguments.results)

@@ -16,6 +16,7 @@ from _common import RESULTS
 from _report_scaling import scaling
 from _report_sections import (
     Results,
+    atlas,
     encoders,
     evaluation,
     gears,
@@ -37,6 +38,7 @@ SECTIONS: dict[str, tuple[Callable[[Results], str | None], tuple[str, ...]]] = {
     "How cost grows": (scaling, ("scaling",)),
     "A genome and several graphs": (process, ("process_scaling",)),
     "Cells on disk": (streaming, ("streaming",)),
+    "An atlas on a cluster": (atlas, ("atlas",)),
     "Evaluation and prediction": (evaluation, ("evaluation",)),
     "Encoders": (encoders, ("encoders_2000_nodes", "encoders_9854_nodes")),
     "Building graphs": (graphs, ()),

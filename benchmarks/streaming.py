@@ -48,9 +48,9 @@ def simulated_obs(n_cells: int, rng: np.random.Generator) -> pd.DataFrame:
     return pd.DataFrame(obs, index=np.arange(n_cells).astype(str))
 
 
-def write(group: Any, n_cells: int) -> None:
+def write(group: Any, n_cells: int, seed: int = 0) -> None:
     """Write counts to an open h5ad or zarr in chunks."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     rates = rng.gamma(0.3, 0.5, size=N_GENES)
     pool = sparse.csr_matrix(rng.poisson(rates, size=(N_POOL, N_GENES)), dtype=np.float32)
     obs = simulated_obs(n_cells, rng)

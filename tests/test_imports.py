@@ -16,7 +16,6 @@ ORDER = [
     {
         "_constants",
         "_compat",
-        "_refined",
         "_types",
         "_files",
         "_layers",
@@ -24,7 +23,7 @@ ORDER = [
         "_repr",
         "_transfer",
     },
-    {"_csv", "_fingerprint", "_stored", "_download", "_heat_polynomial"},
+    {"_csv", "_fingerprint", "_stored", "_download", "_heat_polynomial", "_refined"},
     {"_computed"},
     {"graph", "nn", "metrics", "_ranking"},
     {"data"},

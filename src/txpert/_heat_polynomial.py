@@ -46,8 +46,8 @@ class HeatPolynomial:
         self.n_nodes = adjacency.shape[0]
         self._coefficients = _coefficients(np.asarray(times, dtype=float), negligible)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._indices = self._tensor(adjacency.indices.astype(np.int64))
-        self._offsets = self._tensor(adjacency.indptr.astype(np.int64))
+        self._indices = self._tensor(adjacency.indices.astype(np.int32))
+        self._offsets = self._tensor(adjacency.indptr.astype(np.int32))
         self._twice = self._tensor((2 * adjacency.data).astype(np.float32))
 
     def columns(

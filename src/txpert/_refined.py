@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from scipy import sparse
+
+from txpert._types import FloatArray, IntArray
 
 _ADDED = np.float32(0.3)
 """Weight of an added edge relative to a given one."""
@@ -33,24 +37,44 @@ def refine_adjacency(given: sparse.csr_array) -> sparse.csr_array:
     rows = given + sparse.eye_array(len(n_sources), dtype=np.float32)
     length = np.sqrt(rows.power(2).sum(axis=1))
     unit = sparse.csr_array(sparse.diags_array(1 / length) @ rows)
-    blocks = []
+    found = []
     for start in range(0, len(n_sources), _BLOCK):
         block = slice(start, start + _BLOCK)
         similarity = sparse.csr_array(unit[block] @ unit.T)
-        similarity.setdiag(0, k=start)
         similarity.data = similarity.data.round(_DECIMALS)
-        blocks.append(similarity * given[block] + _ADDED * _most_similar(similarity, k))
-    return sparse.csr_array(sparse.vstack(blocks, format="csr"))
+        found += _weights(similarity, given[block], start, k)
+    column, weight = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    ends = np.cumsum([0, *(len(columns) for columns, _ in found)])
+    return sparse.csr_array((weight, column, ends), shape=given.shape)
 
 
-def _most_similar(similarity: sparse.csr_array, k: int) -> sparse.csr_array:
-    """Keep the k largest entries of each row, without those no larger than the next one."""
-    n_entries = np.diff(similarity.indptr)
-    limit = np.zeros(len(n_entries), dtype=similarity.dtype)
-    for row in np.flatnonzero(n_entries > k):
-        entries = similarity.data[similarity.indptr[row] : similarity.indptr[row + 1]]
-        limit[row] = np.partition(entries, len(entries) - k - 1)[len(entries) - k - 1]
-    kept = similarity.copy()
-    kept.data[kept.data <= np.repeat(limit, n_entries)] = 0
-    kept.eliminate_zeros()
-    return kept
+def _weights(
+    similarity: sparse.csr_array, given: sparse.csr_array, start: int, k: int
+) -> list[tuple[IntArray, FloatArray]]:
+    """Return the sources and the weights of the edges into some nodes, from the node start on.
+
+    Row by row in a dense vector: a row's similarities to most nodes need not be sorted for that.
+    """
+    found: list[tuple[IntArray, FloatArray]] = []
+    whole = np.zeros(given.shape[1], dtype=np.float32)
+    ends = zip(pairwise(similarity.indptr), pairwise(given.indptr), strict=True)
+    for node, ((a, b), (c, d)) in enumerate(ends, start):
+        column, entries, source = similarity.indices[a:b], similarity.data[a:b], given.indices[c:d]
+        whole[column] = entries
+        whole[node] = 0
+        entries[column == node] = 0
+        kept = whole[source] * given.data[c:d]
+        whole[column] = 0
+        similar = _most_similar(entries, k)
+        whole[column[similar]] = _ADDED * entries[similar]
+        whole[source] += kept
+        columns = np.flatnonzero(whole != 0)
+        found.append((columns, whole[columns]))
+        whole[columns] = 0
+    return found
+
+
+def _most_similar(entries: FloatArray, k: int) -> IntArray:
+    """Return where the k largest entries are, without those no larger than the next one."""
+    limit = 0 if len(entries) <= k else np.partition(entries, -k - 1)[-k - 1]
+    return np.flatnonzero(entries > limit)

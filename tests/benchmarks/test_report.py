@@ -111,3 +111,22 @@ def test_scaling_goes_on_where_it_stopped_and_is_reported(tmp_path):
     text = report(tmp_path)
     assert "| nodes (20 edges each) | 20 … 30 |" in text
     assert (tmp_path / "figures" / "scaling_passes.png").exists()
+
+
+def test_medians_of_repeats_stand_next_to_their_spread(tmp_path):
+    case = {"case": "fit", "what": "fit", "perturbations": 2_000, "genes": 5_000, "graphs": 4}
+    once = {"label": "before", **case, "cpu_seconds": 50.0, "seconds": 60.0, "peak_gb": 3.0}
+    often = {**once, "label": "after", "cpu_seconds": 30.0, "cpu_seconds_of_runs": [29, 30, 32]}
+    put(tmp_path, "process_scaling", [once, often])
+    assert "| 50 | 30 (29 to 32) |" in report(tmp_path)
+
+
+def test_what_was_extrapolated_is_said_to_be(tmp_path):
+    row = {"workers": 2, "seconds": 10.0, "cpu_seconds": 18.0, "open_seconds": 1.0}
+    row |= {"seconds_per_million": 10.0, "cpu_seconds_per_million": 18.0}
+    row |= {"worker_megabytes": 300.0, "client_megabytes": 200.0}
+    measured = row | {"cells": 1_000_000, "extrapolated": False}
+    put(tmp_path, "atlas", [measured, row | {"cells": 8_000_000, "extrapolated": True}])
+    text = report(tmp_path)
+    assert "| 1,000,000 | 2 |" in text
+    assert "| 8,000,000 (extrapolated) | 2 |" in text

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 
 from txpert.graph import KnowledgeGraph
+from txpert.graph._arrays import EdgeArrays
 from txpert.graph._knowledge_graph import as_graphs
 
 EDGES = pd.DataFrame(
@@ -288,3 +289,13 @@ def test_fractions_lie_between_0_and_1(method, fraction):
 def test_k_must_be_positive():
     with pytest.raises(ValueError, match="at least 1"):
         KnowledgeGraph.from_edges(EDGES, name="g").top_k(0)
+
+
+def test_edges_in_order_are_not_sorted_again():
+    edges = EdgeArrays(np.array([1, 2, 0]), np.array([0, 0, 1]), np.ones(3, dtype=np.float32))
+    assert edges.tidy() is edges
+    for source, target in (([2, 1, 0], [0, 0, 1]), ([1, 1, 0], [0, 0, 1]), ([1, 0], [0, 0])):
+        mixed = EdgeArrays(np.array(source), np.array(target), np.ones(len(source), np.float32))
+        tidied = mixed.tidy()
+        assert tidied is not mixed
+        assert tidied.tidy() is tidied

@@ -186,6 +186,8 @@ def check_anndata(data: Any, name: str = "adata") -> None:
     """Raise a TypeError if what should be cells × genes is no AnnData."""
     if not isinstance(data, AnnData):
         hint = "; read the file first: anndata.read_h5ad(path)" if isinstance(data, str) else ""
+        if isinstance(data, list | tuple) or type(data).__name__ == "AnnCollection":
+            hint = "; several files are opened as one by tx.pp.open_screen(paths)"
         raise TypeError(f"{name} is an AnnData, not {type(data).__name__}{hint}.")
 
 

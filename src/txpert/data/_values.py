@@ -246,7 +246,7 @@ def check_counts(matrix: Matrix, where: str) -> None:
     UnusableValuesError
         If sampled values are negative, NaN, infinite or not whole.
     """
-    values = _finite_values(list(_sampled_blocks(matrix)), where)
+    values = _finite_values(list(sampled_blocks(matrix)), where)
     if (values < 0).any() or (values % 1 != 0).any():
         raise UnusableValuesError(
             f"{where} does not hold raw counts: it has the value "
@@ -273,7 +273,7 @@ def check_log_normalized(matrix: Matrix, where: str, *, missing: bool = False) -
         If sampled values are raw counts, in some cells or all, negative, NaN, infinite, too large
         for a logarithm, or normalized but not logarithms.
     """
-    blocks = list(_sampled_blocks(matrix))
+    blocks = list(sampled_blocks(matrix))
     if missing:
         blocks = [_zero_filled(_plain(block)) for block in blocks]
     values = _finite_values(blocks, where)
@@ -329,7 +329,7 @@ def check_effects(matrix: Matrix, where: str) -> None:
     UnusableValuesError
         If a sampled value is infinite, or all are zero.
     """
-    blocks = [_zero_filled(_plain(block)) for block in _sampled_blocks(matrix)]
+    blocks = [_zero_filled(_plain(block)) for block in sampled_blocks(matrix)]
     if not _finite_values(blocks, where).any():
         raise UnusableValuesError(f"{where} is zero in all genes of all cells.")
 
@@ -359,7 +359,7 @@ def _finite_values(blocks: list[Matrix], where: str) -> npt.NDArray[Any]:
     return values
 
 
-def _sampled_blocks(matrix: Matrix) -> Iterator[Matrix]:
+def sampled_blocks(matrix: Matrix) -> Iterator[Matrix]:
     """Yield rows spread over the matrix: single ones, or, from disk, a few runs of them."""
     n = matrix.shape[0]
     if in_memory(matrix):

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import sparse
+from scipy import linalg, sparse
 
 from txpert._types import BoolArray, FloatArray
 from txpert.graph import KnowledgeGraph
@@ -17,6 +17,8 @@ from ._heat import HeatKernel
 TIMES = (2.0, 8.0)
 _MOST_KEPT = 100_000_000
 """Entries of a graph's diffusion that are kept in memory, 400 MB."""
+_NO_VALUE = 1e-9
+"""Eigenvalues up to this are none but for rounding."""
 
 
 class Direct:
@@ -40,14 +42,23 @@ class Direct:
         Similarity-based classification, JMLR 10).
         """
         self.anchors = anchors
-        links = self._pairs(anchors, anchors).toarray()
-        np.fill_diagonal(links, 1)
-        values, vectors = np.linalg.eigh(links.astype(np.float64))
-        kept = vectors[:, values > 0]
-        fixed = (kept * values[values > 0]) @ kept.T
-        root = np.sqrt(np.diagonal(fixed))
-        self._among = (fixed / np.outer(root, root)).astype(np.float32)
-        self._projection = (kept @ kept.T / root).astype(np.float32)
+        pairs = self._pairs(anchors, anchors)
+        linked = np.flatnonzero(np.diff(pairs.indptr))
+        among = pairs.toarray().astype(np.float64)
+        np.fill_diagonal(among, 1)
+        self._away = np.zeros((len(anchors), 0), dtype=np.float32)
+        root = np.ones(len(anchors))
+        if not _is_definite(among, linked):
+            some = np.ix_(linked, linked)
+            values, vectors = linalg.eigh(among[some], subset_by_value=(-np.inf, _NO_VALUE))
+            among[some] -= (vectors * values) @ vectors.T
+            root[linked] = np.sqrt(np.diagonal(among)[linked])
+            among /= root[:, None]
+            among /= root
+            self._away = np.zeros((len(anchors), len(values)), dtype=np.float32)
+            self._away[linked] = vectors
+        self._among = among.astype(np.float32)
+        self._root = root.astype(np.float32)
 
     def knows(self, genes: pd.Index) -> BoolArray:
         return np.asarray(genes.isin(self.nodes) | genes.isin(self.anchors))
@@ -56,7 +67,9 @@ class Direct:
         row, column = self.anchors.get_indexer(left), self.anchors.get_indexer(right)
         known = row >= 0
         found[0, known] = self._among[np.ix_(row[known], column)]
-        found[0, ~known] = self._pairs(left[~known], self.anchors) @ self._projection[:, column]
+        links = self._pairs(left[~known], self.anchors)
+        away = (links @ self._away) @ self._away[column].T
+        found[0, ~known] = (links[:, column].toarray() - away) / self._root[column]
 
     def _pairs(self, left: pd.Index, right: pd.Index) -> sparse.csr_array:
         row, column = self.nodes.get_indexer(left), self.nodes.get_indexer(right)
@@ -105,6 +118,17 @@ class Diffusion:
             columns /= root[column[to], None]
             columns /= root[row[at]]
             kernel[np.ix_(at, to)] = columns.T
+
+
+def _is_definite(matrix: FloatArray, some: npt.NDArray[np.integer]) -> bool:
+    """Say whether all eigenvalues of some rows and columns are positive."""
+    lifted = matrix[np.ix_(some, some)]
+    lifted[np.diag_indices(len(some))] -= _NO_VALUE
+    try:
+        linalg.cholesky(lifted, overwrite_a=True, check_finite=False)
+    except linalg.LinAlgError:
+        return False
+    return True
 
 
 class Features:

@@ -1,4 +1,4 @@
-"""Preparing a screen: normalization, filters, genes, splits, pseudobulk and effects."""
+"""Preparing a screen: files, normalization, filters, genes, splits, pseudobulk and effects."""
 
 from ._check_split import check_split
 from ._filter_perturbations import filter_perturbations
@@ -7,6 +7,7 @@ from ._harmonize_labels import harmonize_labels
 from ._highly_variable import highly_variable_genes
 from ._mark_unmeasured import mark_unmeasured
 from ._normalize import normalize
+from ._open_screen import open_screen
 from ._pseudobulk import pseudobulk
 from ._split import split, split_fold
 
@@ -18,6 +19,7 @@ __all__ = [
     "highly_variable_genes",
     "mark_unmeasured",
     "normalize",
+    "open_screen",
     "pseudobulk",
     "split",
     "split_fold",
