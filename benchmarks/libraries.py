@@ -9,6 +9,7 @@ are the numbers that docstrings name where the package keeps code of its own.
 from __future__ import annotations
 
 import argparse
+import itertools
 import multiprocessing
 import resource
 import time
@@ -30,8 +31,11 @@ from txpert.effects._heat import HeatKernel
 from txpert.effects._smoother import Smoother, penalties, rotated
 from txpert.graph import KnowledgeGraph, to_scipy
 from txpert.metrics import de_auroc
-from txpert.nn._edges import TargetSortedEdges
+from txpert.nn._edges import GraphTensors, TargetSortedEdges
+from txpert.nn._gat_mlg import supra_edges
 from txpert.nn._gatv2 import GATv2Layer
+from txpert.nn._gcn import SGCEncoder
+from txpert.nn._nodes import Nodes
 
 N_NODES, N_EDGES = 9_854, 20 * 9_854
 Work = Callable[[], Any]
@@ -96,6 +100,63 @@ def gatv2() -> tuple[Work, Work]:
     return ours, theirs
 
 
+def hops() -> tuple[Work, Work]:
+    """Nodes that two layers need for 64 of 9,854 genes, and the edges between, relabeled."""
+    from torch_geometric.utils import k_hop_subgraph
+
+    among, wanted = edges(), torch.arange(0, N_NODES, N_NODES // 64)[:64]
+    ours = TargetSortedEdges(among, N_NODES)
+
+    def theirs() -> np.ndarray:
+        return k_hop_subgraph(wanted, 2, among, relabel_nodes=True, num_nodes=N_NODES)[0].numpy()
+
+    def needed() -> np.ndarray:
+        return ours.hops(wanted, 2)[0].needed.numpy()
+
+    return needed, theirs
+
+
+def supra() -> tuple[Work, Work]:
+    """Edges of the multilayer graph of four graphs over 9,854 genes, in order."""
+    from torch_geometric.data import HeteroData
+
+    layers = [edges().roll(g, dims=1) for g in range(4)]
+    graphs = [GraphTensors(layer, torch.ones(layer.shape[1])) for layer in layers]
+
+    def ordered(pairs: torch.Tensor) -> np.ndarray:
+        return coalesce(pairs).numpy()
+
+    def theirs() -> np.ndarray:
+        data, copies = HeteroData(), torch.arange(N_NODES).expand(2, -1)
+        for g, layer in enumerate(layers):
+            data[f"{g}"].num_nodes = N_NODES
+            data[f"{g}", "edge", f"{g}"].edge_index = layer
+        for a, b in itertools.permutations(range(4), 2):
+            data[f"{a}", "copy", f"{b}"].edge_index = copies
+        return ordered(data.to_homogeneous(add_node_type=False, add_edge_type=False).edge_index)
+
+    return lambda: ordered(supra_edges(graphs, N_NODES)), theirs
+
+
+def convolution() -> tuple[Work, Work]:
+    """Two steps of propagation and a linear layer, forward and backward: 9,854 genes × 64."""
+    from torch_geometric.nn import SGConv
+
+    torch.manual_seed(0)
+    among = edges()
+    weight = torch.rand(among.shape[1])
+    ours = SGCEncoder([GraphTensors(among, weight)], Nodes(N_NODES), 64, n_hops=2)
+    conv = SGConv(64, 64, K=2)
+    conv.lin.load_state_dict(ours.project.state_dict())
+    h = ours.nodes().detach().requires_grad_()
+
+    def finished(out: torch.Tensor) -> np.ndarray:
+        out.square().mean().backward()
+        return out.detach().numpy()
+
+    return lambda: finished(ours()), lambda: finished(conv(h, among, weight))
+
+
 def diffusion() -> tuple[Work, Work]:
     """500 columns of the heat kernel at times 2 and 8 on 9,854 genes."""
     from scipy.sparse.linalg import expm_multiply
@@ -150,6 +211,9 @@ def auroc() -> tuple[Work, Work]:
 CASES: dict[str, tuple[str, Case]] = {
     "ridge": ("scikit-learn RidgeCV", ridge),
     "gatv2": ("torch_geometric GATv2Conv", gatv2),
+    "hops": ("torch_geometric k_hop_subgraph", hops),
+    "supra": ("torch_geometric HeteroData.to_homogeneous", supra),
+    "convolution": ("torch_geometric SGConv", convolution),
     "diffusion": ("scipy expm_multiply", diffusion),
     "means": ("scanpy aggregate", means),
     "auroc": ("scikit-learn roc_auc_score", auroc),
