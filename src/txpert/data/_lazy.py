@@ -14,6 +14,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
+from txpert._layers import named_layers
 from txpert._types import Matrix
 
 from ._matrix import place
@@ -34,14 +35,12 @@ def open_lazily(path: Path) -> AnnData:
     FileNotFoundError
         If there is none.
     ImportError
-        If dask or xarray is not installed, or anndata is too old.
+        If dask or xarray is not installed.
     ValueError
         If it is no such file or damaged, has no ``X``, or a gene or cell occurs twice.
     """
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
-    if not hasattr(ad.experimental, "read_lazy"):
-        raise ImportError("Opening files lazily takes anndata 0.12 or later.")
     try:
         lazy = ad.experimental.read_lazy(path)
         obs, var = lazy.obs.to_memory(), pd.DataFrame(index=lazy.var_names)
@@ -64,7 +63,7 @@ def open_lazily(path: Path) -> AnnData:
                 f"{path}: the {what} name {names[names.duplicated()][0]!r} occurs more than once. "
                 f"Run adata.{what}_names_make_unique() before writing it."
             )
-    matrices = {"X": lazy.X, **{f"layers/{name}": m for name, m in lazy.layers.items()}}
+    matrices = {"X": lazy.X, **{f"layers/{name}": m for name, m in named_layers(lazy).items()}}
     matrices = _in_large_blocks(path, matrices)
     layers = {name.removeprefix("layers/"): m for name, m in matrices.items() if name != "X"}
     return AnnData(matrices["X"], obs, var, layers=layers, varm=varm)
