@@ -1,6 +1,6 @@
 """The heat kernel of a sparse matrix times many columns, by Chebyshev polynomials.
 
-``scipy.sparse.linalg.expm_multiply`` takes 45.7 times as long (``benchmarks/libraries.py``).
+``scipy.sparse.linalg.expm_multiply`` takes 38.3 times as long (``benchmarks/libraries.py``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Ridge regression of many genes at once, with its leave-one-out error, in closed form.
 
-``sklearn.linear_model.RidgeCV`` takes 2.6 times as long, and knows no trend that is not penalized
+``sklearn.linear_model.RidgeCV`` takes 2.4 times as long, and knows no trend that is not penalized
 but an intercept (``benchmarks/libraries.py``).
 """
 

@@ -1,4 +1,8 @@
-"""Edges of graphs over the nodes, as tensors."""
+"""Edges of graphs over the nodes, as tensors.
+
+``torch_geometric.utils.k_hop_subgraph`` takes 2.5 times as long (``benchmarks/libraries.py``), and
+gives one subgraph for all layers instead of what each of them needs.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""GAT-MLG: graph attention over a multilayer graph."""
+"""GAT-MLG: graph attention over a multilayer graph.
+
+``torch_geometric.data.HeteroData.to_homogeneous`` takes 1.0 times as long for the supra-graph
+(``benchmarks/libraries.py``), in more lines.
+"""
 
 from __future__ import annotations
 

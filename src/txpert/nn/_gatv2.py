@@ -1,6 +1,6 @@
 """The GATv2 layer, computed block by block.
 
-``torch_geometric.nn.GATv2Conv`` takes 3.8 times as long, and features of all edges in memory
+``torch_geometric.nn.GATv2Conv`` takes 3.3 times as long, and features of all edges in memory
 (``benchmarks/libraries.py``).
 """
 
