@@ -103,8 +103,8 @@ def graph_overlap(
     >>> import txpert as tx
     >>> graph = tx.datasets.toy_graph()
     >>> half = tx.graph.KnowledgeGraph.from_edges(graph.edges[::2], name="half")
-    >>> tx.pl.graph_overlap([graph, half]).get_title()
-    'shared edges\n(Jaccard)'
+    >>> [cell.get_text() for cell in tx.pl.graph_overlap([graph, half]).texts]
+    ['1', '0.5', '0.5', '1']
     """
     table = overlap(graphs)
     shares = table.to_numpy(dtype=float)
