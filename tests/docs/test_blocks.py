@@ -94,10 +94,15 @@ def test_large_data(folder, graph):
     del screen.uns["truth"]
     screen.write_h5ad("screen.h5ad")
     screen.write_zarr("screen.zarr")
+    tx.pp.normalize(screen)
+    for name, write in (("k562.h5ad", screen.write_h5ad), ("rpe1.zarr", screen.write_zarr)):
+        screen.obs["cell_line"] = name[:4].upper()
+        write(name)
     lazy = [("adata = ad.AnnData(", "unused = ad.AnnData(")]
     names = {"graph": graph}
     assert run("large_data.md", names, without=["LocalCluster"], instead=lazy) == 1
     assert names["model"].is_trained
+    assert names["adata"].obs["file"].unique().tolist() == ["k562", "rpe1"]
 
 
 def test_models_on_the_hub(folder, adata, make_model):
