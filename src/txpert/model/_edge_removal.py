@@ -104,7 +104,7 @@ class EdgeRemoval:
             n_left_out += len(of_graph[_MOST:])
         return found, n_left_out
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def _changes(
         self,
         links: Sequence[Link],
