@@ -100,6 +100,9 @@ def test_numbers_of_decisions(script):
     assert f"change by {named:.0%} of their norm" in page
     assert f"by {drawn:.1%} without five random ones" in page
     assert removed["larger without the named"] == 1
+    summary = " ".join((ROOT / "docs" / "results.md").read_text().split())
+    assert f"by {named:.0%} of their norm without the five" in summary
+    assert f"by {drawn:.1%} without five random ones" in summary
     ranking = found["screen"]
     pairs = ranking["order 2, dot"]
     assert f"all {pairs['ranked']:,} pairs {pairs['seconds']:.0f} s by dot product" in page
@@ -109,6 +112,8 @@ def test_numbers_of_decisions(script):
         [matches[f"{line}, among predicted"][x] for line in ("K562", "RPE1")]
         for x in ("among ten", "first")
     )
+    assert f"first ten predictions in {ten[0]:.0%} and {ten[1]:.0%} of" in summary
+    assert f"{pairs['ranked']:,} pairs of genes are ranked in {pairs['seconds']:.0f} s" in summary
     said = f"it is {ten[0]:.0%} and {ten[1]:.0%}, and {first[0]:.0%} and {first[1]:.0%} the first"
     assert said in page
     ten, first = (
