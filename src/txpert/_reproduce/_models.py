@@ -12,6 +12,7 @@ import txpert as tx
 from txpert._constants import CONTROL, PERTURBATION
 from txpert.data._tokens import parse_targets
 from txpert.graph import KnowledgeGraph
+from txpert.tl._fit import graphs_for_benchmark
 
 from ._experiments import Experiment
 
@@ -53,17 +54,11 @@ def fit_paper(
     architecture: str,
     train: Mapping[str, Any],
 ) -> tx.TxPertModel:
-    """Fit the network as published; a target that no graph has is a node without edges."""
+    """Fit the network as published; a target that no graph knows is a node without edges."""
     import scvi
 
     scvi.settings.seed = seed
     tx.TxPertModel.setup_anndata(adata)
-    asked = adata.uns["txpert_benchmark"]["test_perturbations"]
-    labels = {*asked, *adata.obs[PERTURBATION].astype(str)}
-    targets = {gene for label in labels for gene in parse_targets(label)}
-    nodes = {gene for graph in graphs for gene in graph.nodes}
-    model = tx.TxPertModel.paper(
-        adata, list(graphs), architecture, extra_nodes=sorted(targets - nodes)
-    )
+    model = tx.TxPertModel.paper(adata, graphs_for_benchmark(adata, graphs), architecture)
     model.train(**model.paper_training(), **train)
     return model

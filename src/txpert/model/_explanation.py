@@ -9,14 +9,13 @@ from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
-from torch import nn
 
 from txpert._constants import ALL, BATCH, CELL_LINE, MODALITY, N_CELLS, PERTURBATION
 from txpert._types import IntArray
 from txpert.data._controls import ControlProfiles, Matching
 from txpert.data._tokens import encode_targets, parse_targets
 from txpert.graph import KnowledgeGraph
-from txpert.nn import EncoderConfig, GraphTensors
+from txpert.nn import EncoderConfig
 from txpert.nn._registry import make_encoder
 
 from ._additive import Asked
@@ -158,16 +157,16 @@ class ExplanationMixin:
             raise ValueError(f"The network has no part in the prediction of {label!r}: weight 0.")
         delta = Asked(ensemble, profiles, obs).delta([label])[0]
         norm = float(np.linalg.norm(delta))
-        removal = EdgeRemoval(Network(self.module, self.nodes), self.graphs, self._encoder_on)
+        config = EncoderConfig.of(self.init_params_["non_kwargs"]["encoder"])
+        nodes, n_latent = make_nodes(self._node_inputs, self.nodes), self.module.n_latent
+        removal = EdgeRemoval(
+            Network(self.module, self.nodes),
+            self.graphs,
+            lambda graphs: make_encoder(config, graphs, nodes, n_latent),
+        )
         frame = removal.table(obs, profiles, context, delta / (norm or 1.0), factor)
         frame.attrs |= {PERTURBATION: label, CELL_LINE: line, "norm": norm}
         return frame
-
-    def _encoder_on(self, graphs: Sequence[GraphTensors]) -> nn.Module:
-        """Return the encoder on other graphs over the same nodes, with new parameters."""
-        config = EncoderConfig.of(self.init_params_["non_kwargs"]["encoder"])
-        nodes = make_nodes(self._node_inputs, self.nodes)
-        return make_encoder(config, graphs, nodes, self.module.n_latent)
 
     def _one_context(
         self, perturbation: str, cell_line: str | None, modality: str | None

@@ -24,7 +24,7 @@ _ONE_CIRCLE, _INNER = 6, 0.62
 _NARROW = 4.5
 """Inches up to which there is room for one circle only."""
 _LABEL = 0.5, 0.45
-"""Inches that a label needs beside and above its node."""
+"""Inches that a label needs next to and above its node."""
 
 
 def explain(

@@ -20,11 +20,10 @@ from ._canvas import Colors, axes_of, finish, titled
 from ._labels import shown
 from ._predictions import Predicted
 from ._results import one_of
+from ._room import NAME_ROOM
 
 _MOST_NAMES = 60
 """Rows or columns up to which there is room for names."""
-_NAME = 0.085
-"""Inches that a name needs."""
 
 
 def heatmap(
@@ -130,7 +129,7 @@ def _draw(
     box = ax.get_position()  # of new axes, wider and higher by what layout adds
     across = 1.05 * box.width * ax.figure.figure.get_figwidth() / n_columns
     down = box.height * ax.figure.figure.get_figheight() / n_rows
-    named = named[0] and down > _NAME, named[1] and across > _NAME
+    named = named[0] and down > NAME_ROOM, named[1] and across > NAME_ROOM
     limit = float(np.nanquantile(np.abs(values), 0.99)) or 1.0
     cmap = plt.get_cmap("RdBu_r").with_extremes(bad=colors.missing)
     image = ax.imshow(

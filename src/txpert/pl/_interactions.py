@@ -18,12 +18,10 @@ from txpert.data._tokens import parse_targets
 from ._canvas import Colors, axes_of, dots, finish, plain, titled
 from ._labels import label_points, shown
 from ._results import one_of
-from ._room import height_of, width_of
+from ._room import NAME_ROOM, height_of, width_of
 
 _SIGNED = ("synergy", "suppression")
 _MOST_NAMES = 70
-_NAME = 0.085
-"""Inches that a name needs."""
 
 
 def interactions(
@@ -107,7 +105,7 @@ def _map(rows: pd.DataFrame, score: str, line: str, ax: Axes | None) -> Axes:
     named = len(genes) <= _MOST_NAMES
     side = float(np.clip(2.0 + 0.16 * len(genes), 3.2, 9)) if named else 6.0
     ax = axes_of(ax, side + 0.6, side)
-    named = named and 0.8 * min(width_of(ax) - 1.0, height_of(ax)) / len(genes) > _NAME
+    named = named and 0.8 * min(width_of(ax) - 1.0, height_of(ax)) / len(genes) > NAME_ROOM
     colors = Colors.of(ax)
     known = values[np.isfinite(values)]
     limit = float(np.quantile(np.abs(known), 0.98)) if len(known) else 1.0

@@ -9,6 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.text import Text
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
+NAME_ROOM = 0.085
+"""Inches that each of several names in a row or column needs."""
 _WIDE = 4.5
 """Inches of a column from which a legend may stand at its right."""
 _SURE = 0.96

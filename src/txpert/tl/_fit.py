@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anndata import AnnData
@@ -108,17 +108,32 @@ def _made_and_trained(
     adata: AnnData, given: list[KnowledgeGraph], train: Mapping[str, Any], options: dict[str, Any]
 ) -> TxPertModel:
     """Return a trained model that knows what a benchmark is going to ask for."""
-    asked = adata.uns.get(BENCHMARK_KEY, {}).get(TEST_PERTURBATIONS, ())
-    targets = {target for label in asked for target in parse_targets(label)}
     if given:
-        given, otherwise = named_for(given, sorted(targets | _targets(adata)))
-        warn_of_meant(otherwise, stacklevel=4)
-        given[0] = _with_nodes(given[0], _unknown(given, targets))
-    elif targets:
+        given = graphs_for_benchmark(adata, given)
+    elif targets := _asked(adata):
         options.setdefault("extra_nodes", sorted(targets | _targets(adata)))
     model = TxPertModel(adata, given, **options)
     model.train(**train)
     return model
+
+
+def graphs_for_benchmark(adata: AnnData, graphs: Sequence[KnowledgeGraph]) -> list[KnowledgeGraph]:
+    """Return graphs that have a node, as the screen names it, for whatever will be asked for.
+
+    A target that no graph knows, by another symbol either, becomes a node without edges of the
+    first graph, with a warning.
+    """
+    targets = _asked(adata)
+    found, otherwise = named_for(graphs, sorted(targets | _targets(adata)))
+    warn_of_meant(otherwise, stacklevel=5)
+    found[0] = _with_nodes(found[0], _unknown(found, targets))
+    return found
+
+
+def _asked(adata: AnnData) -> set[str]:
+    """Return the targets that a benchmark is going to ask for."""
+    labels = adata.uns.get(BENCHMARK_KEY, {}).get(TEST_PERTURBATIONS, ())
+    return {target for label in labels for target in parse_targets(label)}
 
 
 def _unknown(graphs: list[KnowledgeGraph], targets: set[str]) -> list[str]:
@@ -131,7 +146,7 @@ def _unknown(graphs: list[KnowledgeGraph], targets: set[str]) -> list[str]:
             "They become nodes without edges; unless trained on in another condition, their "
             "predictions fall back to the mean effect.",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     return unknown
 
