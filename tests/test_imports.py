@@ -23,6 +23,7 @@ ORDER = [
         "_repr",
         "_transfer",
     },
+    {"_accelerator"},
     {"_csv", "_fingerprint", "_stored", "_download", "_heat_polynomial", "_refined"},
     {"_computed"},
     {"graph", "nn", "metrics", "_ranking"},

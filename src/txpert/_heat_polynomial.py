@@ -12,6 +12,7 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.special import ive
 
+from txpert._accelerator import accelerator
 from txpert._types import FloatArray
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = 32
 """Columns diffused at a time: with a few thousand nodes they stay in the cache of a core."""
+_COLUMNS_ON_GPU = 1_024
 
 
 class HeatPolynomial:
@@ -41,11 +43,10 @@ class HeatPolynomial:
     def __init__(
         self, adjacency: sparse.csr_array, times: npt.ArrayLike, negligible: float
     ) -> None:
-        import torch
-
         self.n_nodes = adjacency.shape[0]
         self._coefficients = _coefficients(np.asarray(times, dtype=float), negligible)
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._device = accelerator()
+        self._at_once = _COLUMNS if self._device.type == "cpu" else _COLUMNS_ON_GPU
         self._indices = self._tensor(adjacency.indices.astype(np.int32))
         self._offsets = self._tensor(adjacency.indptr.astype(np.int32))
         self._twice = self._tensor((2 * adjacency.data).astype(np.float32))
@@ -70,19 +71,19 @@ class HeatPolynomial:
         """
         n_rows = self.n_nodes if rows is None else len(rows)
         found = np.empty((len(self._coefficients.T), n_rows, len(start)), dtype=np.float32)
-        for first in range(0, len(start), _COLUMNS):
-            some = start[first : first + _COLUMNS]
+        for first in range(0, len(start), self._at_once):
+            some = start[first : first + self._at_once]
             ones = np.zeros((self.n_nodes, len(some)), dtype=np.float32)
             ones[some, np.arange(len(some))] = 1
             ended = self._diffused(ones)
-            found[:, :, first : first + _COLUMNS] = ended if rows is None else ended[:, rows]
+            found[:, :, first : first + self._at_once] = ended if rows is None else ended[:, rows]
         return found
 
     def apply(self, start: FloatArray) -> FloatArray:
         """Return the kernels times columns, ``(n_times, n_nodes, n_columns)``."""
         parts = [
-            self._diffused(np.ascontiguousarray(start[:, first : first + _COLUMNS]))
-            for first in range(0, start.shape[1], _COLUMNS)
+            self._diffused(np.ascontiguousarray(start[:, first : first + self._at_once]))
+            for first in range(0, start.shape[1], self._at_once)
         ]
         return np.concatenate(parts, axis=2)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, pairwise
 
 import numpy as np
 from scipy import sparse
 
+from txpert._accelerator import n_threads
 from txpert._types import FloatArray, IntArray
 
 _ADDED = np.float32(0.3)
@@ -15,6 +17,8 @@ _DECIMALS = 5
 """Similarities are rounded to as many, so that the order of summation does not count."""
 _BLOCK = 1_024
 """Nodes compared with all others at a time, which bounds the memory."""
+_MOST_THREADS = 4
+"""So many blocks at once: up to 150 MB each."""
 
 
 def refine_adjacency(given: sparse.csr_array) -> sparse.csr_array:
@@ -28,7 +32,7 @@ def refine_adjacency(given: sparse.csr_array) -> sparse.csr_array:
 
     Returns
     -------
-    w, target × source.
+    w, target × source, made in as many threads as PyTorch has, up to four.
     """
     n_sources = np.diff(given.indptr)
     if not n_sources.any():
@@ -37,12 +41,17 @@ def refine_adjacency(given: sparse.csr_array) -> sparse.csr_array:
     rows = given + sparse.eye_array(len(n_sources), dtype=np.float32)
     length = np.sqrt(rows.power(2).sum(axis=1))
     unit = sparse.csr_array(sparse.diags_array(1 / length) @ rows)
-    found = []
-    for start in range(0, len(n_sources), _BLOCK):
+    others = sparse.csr_array(unit.T)
+
+    def edges_into(start: int) -> list[tuple[IntArray, FloatArray]]:
         block = slice(start, start + _BLOCK)
-        similarity = sparse.csr_array(unit[block] @ unit.T)
+        similarity = sparse.csr_array(unit[block] @ others)
         similarity.data = similarity.data.round(_DECIMALS)
-        found += _weights(similarity, given[block], start, k)
+        return _weights(similarity, given[block], start, k)
+
+    with ThreadPoolExecutor(min(_MOST_THREADS, n_threads())) as pool:
+        blocks = pool.map(edges_into, range(0, len(n_sources), _BLOCK))
+        found = list(chain.from_iterable(blocks))
     column, weight = (np.concatenate(parts) for parts in zip(*found, strict=True))
     ends = np.cumsum([0, *(len(columns) for columns, _ in found)])
     return sparse.csr_array((weight, column, ends), shape=given.shape)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm.auto import tqdm
 
+from txpert._accelerator import product
 from txpert._types import BoolArray, FloatArray, IntArray
 
 from ._kept import Kept
@@ -164,7 +165,7 @@ def _probe(prepared: FloatArray, along: FloatArray, left_out: BoolArray | None) 
 
 def _pair_norms(prepared: FloatArray, squares: FloatArray, rows: slice) -> FloatArray:
     """Return the norms of sums of some effects with themselves and all later ones."""
-    norms = prepared[rows] @ prepared[rows.start :].T
+    norms = product(prepared[rows], prepared[rows.start :].T)
     norms *= 2
     norms += squares[rows, None]
     norms += squares[None, rows.start :]

@@ -7,9 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
+from txpert._accelerator import GpuFactor, worth_moving
 from txpert._types import FloatArray
 
 _AT_ONCE = 1_024
+
+
+def factorized(covariance: FloatArray) -> Factor | GpuFactor:
+    """Factorize a covariance, which is overwritten; a large one on the GPU, where there is one.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If it is not positive definite.
+    """
+    return GpuFactor.of(covariance) if worth_moving(covariance) else Factor.of(covariance)
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
+from txpert._accelerator import n_threads
 from txpert._types import FloatArray
 
 from ._covariance import Rows
@@ -25,6 +29,11 @@ def thinned(n: int) -> npt.NDArray[np.integer]:
     return np.linspace(0, n - 1, min(n, _MOST_ROWS)).astype(int)
 
 
+_one_thread = threadpool_limits.wrap(limits=1, user_api="blas")
+"""Factors of so few rows take longer on several threads than on one: blocks share the threads."""
+
+
+@_one_thread
 def fit_blocks(
     rows: Rows,
     kernels: Sequence[FloatArray],
@@ -33,6 +42,9 @@ def fit_blocks(
     n_components: Sequence[int],
 ) -> FloatArray:
     """Fit log variances, first to all directions, then to each block, starting from the former.
+
+    Blocks are fitted at the same time, in as many threads as PyTorch has; each is computed by one,
+    so that variances do not depend on their number.
 
     Parameters
     ----------
@@ -63,15 +75,19 @@ def fit_blocks(
         covariance, trend, np.sum(squares, axis=0), evidence, prior, prior.center
     )
     start = np.clip(pooled, *prior.bounds.T)
-    found: list[FloatArray] = []
-    for square, number in zip(squares, n_components, strict=True):
+
+    def of_block(square: FloatArray, number: int) -> FloatArray | None:
         if not number:
-            found.append(found[-1] if found else pooled)
-            continue
-        found.append(fit_log_variances(covariance, trend, square, float(number), prior, start))
-    return np.array(found)
+            return None
+        return fit_log_variances(covariance, trend, square, float(number), prior, start)
+
+    with ThreadPoolExecutor(n_threads()) as pool:
+        fitted = pool.map(of_block, squares, n_components)
+        found = accumulate(fitted, lambda last, own: last if own is None else own, initial=pooled)
+        return np.array([*found][1:])
 
 
+@_one_thread
 def loo_variance(
     rows: Rows,
     kernels: Sequence[FloatArray],

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from txpert._types import FloatArray
 
-from ._cholesky import Factor
+from ._cholesky import factorized
 from ._contexts import Context
 from ._covariance import Rows
 from ._directions import Directions
@@ -168,7 +168,7 @@ class GeneGaussianProcess(Predicting):
     def _solve(self, y: FloatArray, covariance: FloatArray) -> None:
         """Add the mean and the weights of a block; the inverse is kept where it is small."""
         order = self.rows.order.astype(covariance.dtype)
-        factor = Factor.of(covariance)
+        factor = factorized(covariance)
         along = factor.solve(order.copy())
         mean = along @ y / (along @ order)
         weights = factor.solve(y - np.outer(order, mean))

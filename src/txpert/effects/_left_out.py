@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from txpert._accelerator import product
 from txpert._types import FloatArray
 
 from ._contributions import deviations, row_scale, training_effects
@@ -76,7 +77,7 @@ class LeftOut:
         for block, (v, inverse, y) in enumerate(blocks):
             along = inverse @ order
             projector = inverse - np.outer(along, along) / (order @ along)
-            error, spread = _errors(projector, projector @ y, groups)
+            error, spread = _errors(projector, product(projector, y), groups)
             errors.append(error)
             variance += np.outer(spread, process.noise[block])
             size = float(process.noise[block].sum())

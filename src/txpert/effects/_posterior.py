@@ -12,11 +12,12 @@ import pandas as pd
 from scipy.linalg import blas
 from tqdm.auto import tqdm
 
+from txpert._accelerator import product
 from txpert._constants import ALL
 from txpert._types import FloatArray
 
 from ._asked import Asked
-from ._cholesky import Factor
+from ._cholesky import factorized
 from ._contexts import Context, paired
 from ._covariance import Rows
 from ._directions import Directions
@@ -146,9 +147,9 @@ class Predicting:
             of_context = mean + asked.general(v) @ weights
             shared.append(of_context)
             if len(shared) < len(self.weights):
-                part = covariance @ weights
+                part = product(covariance, weights)
                 coordinates.append(part + asked.order[:, None] * of_context[asked.context])
-        np.matmul(specific[-1], self.weights[-1], out=found)
+        product(specific[-1], self.weights[-1], out=found)
         in_context = np.zeros((len(found), len(asked.contexts)), dtype=np.float32)
         in_context[np.arange(len(found)), asked.context] = asked.order
         _add_product(found, in_context, shared[-1])
@@ -170,7 +171,7 @@ class Predicting:
         for block, (v, covariance, inverse) in enumerate(
             zip(self.variances, specific, inverses, strict=True)
         ):
-            solved = covariance @ inverse
+            solved = product(covariance, inverse)
             explained = np.einsum("ij,ij->i", solved, covariance)
             known += sizes[block] * explained
             prior += sizes[block] * asked.prior(v)
@@ -206,7 +207,7 @@ class Predicting:
     def _inverse_blocks(self, kernels: GeneKernels) -> Iterator[FloatArray]:
         """Yield inverses of covariances by block, in single precision; small ones are kept."""
         inverses = (
-            Factor.of(covariance).inverse().astype(np.float32, copy=False)
+            factorized(covariance).inverse().astype(np.float32, copy=False)
             for covariance in self._covariances(kernels)
         )
         if not self.knows_spread:

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 
 from txpert._types import FloatArray
 
-from ._cholesky import Factor
+from ._cholesky import factorized
 
 _TOLERANCE = 1e-5
 """Relative change of the cost at which to stop."""
@@ -97,7 +97,7 @@ def inverse_and_projector(
 
     The covariance is overwritten.
     """
-    factor = Factor.of(covariance)
+    factor = factorized(covariance)
     log_determinant = factor.log_determinant
     inverse = factor.inverse()
     along = inverse @ trend
