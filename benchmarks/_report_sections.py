@@ -215,6 +215,31 @@ def process(results: Results) -> str | None:
     return table(pd.DataFrame(lines))
 
 
+def gpu(results: Results) -> str | None:
+    frame = results.rows("gpu")
+    if frame is None:
+        return None
+    name = results.content("gpu")["gpu"]
+    fits, screens = frame[frame["fit"].notna()], frame[frame["fit"].isna()]
+    steps = ["fit", "predict, first", "predict, second", "predict with std"]
+    lines = [
+        {"perturbations": _whole(row["perturbations"]), "predicted": _whole(row["asked"])}
+        | {"with": name if row["gpu"] else "cores alone"}
+        | {step: number(row[step]) for step in steps}
+        | {"difference": "" if row["gpu"] else f"{row['difference']:.0e}"}
+        for _, row in fits.iterrows()
+    ]
+    of_screens = [
+        {"with": name if row["gpu"] else "cores alone"}
+        | {
+            step: number(row[step]["seconds"])
+            for step in ("order 1, cosine", "order 2, dot", "order 2, cosine", "order 2, pearson")
+        }
+        for _, row in screens.iterrows()
+    ]
+    return "\n\n".join([table(pd.DataFrame(lines)), table(pd.DataFrame(of_screens))])
+
+
 def _of_runs(row: pd.Series, column: str) -> str:
     """Return the median and, of several runs, the least and the most."""
     values = row.get(f"{column}_of_runs")
