@@ -17,7 +17,7 @@ def _close():
 
 @pytest.fixture
 def make_prediction():
-    """A prediction of n perturbations, the first of a long name, in some lines; std = 0.5."""
+    """A prediction of n perturbations, the first of a long name, in some lines; std = 0.5; controls are 1."""
 
     def make(n=20, n_lines=1, n_genes=40, seed=0):
         rng = np.random.default_rng(seed)
@@ -30,7 +30,7 @@ def make_prediction():
         obs["specific"] = rng.random(len(obs))
         delta = rng.normal(size=(len(obs), n_genes)).astype(np.float32)
         return ad.AnnData(
-            delta.copy(),
+            delta + 1,
             obs=obs.set_axis([f"c{i}" for i in range(len(obs))]),
             var=pd.DataFrame(index=[*(f"G{i}" for i in range(n_genes - 1)), LONG]),
             layers={"delta": delta, "std": np.full_like(delta, 0.5)},

@@ -123,3 +123,34 @@ def test_what_is_no_prediction_is_refused(adata):
         tx.pl.ranking(prediction, ["NOPE"])
     with pytest.raises(ValueError, match="excluded"):
         tx.pl.ranking(prediction, exclude=["GENE3"])
+
+
+@pytest.mark.parametrize(("control", "unit"), [(0, ""), (1, " (log1p)")])
+def test_the_unit_of_an_effect_table_is_not_that_of_expression(control, unit, make_prediction):
+    prediction = make_prediction()
+    prediction.X = prediction.layers["delta"] + np.float32(control)
+    assert tx.pl.profile(prediction, "G3").get_xlabel() == f"predicted Δ{unit}"
+    assert tx.pl.volcano(prediction, "G3").get_xlabel() == f"predicted Δ{unit}"
+    figure = tx.pl.heatmap(prediction).figure
+    assert f"Δ{unit}" in [ax.get_ylabel() for ax in figure.axes]
+
+
+def test_an_evaluation_of_effects_is_drawn_in_their_unit():
+    rng = np.random.default_rng(0)
+    genes = [f"G{i}" for i in range(12)]
+    effects = pd.DataFrame(rng.normal(size=(12, 20)), index=genes)
+    effects.columns = [f"M{i}" for i in range(20)]
+    adata = tx.pp.from_effects(effects)
+    adata.obs["split"] = ["train"] * 8 + ["test"] * 4 + [None] * (adata.n_obs - 12)
+    tx.TxPertModel.setup_anndata(adata)
+    model = tx.TxPertModel(adata, _chain(genes), components=["mean"])
+    model.train(enable_progress_bar=False)
+    tx.tl.evaluate(adata, model)
+    assert tx.pl.delta(adata, "G8").get_xlabel() == "observed Δ"
+    tx.tl.trust(adata)
+    assert "predicted − observed Δ" in [ax.get_ylabel() for ax in tx.pl.trust(adata).axes]
+
+
+def _chain(genes):
+    edges = pd.DataFrame({"source": genes[:-1], "target": genes[1:]})
+    return tx.graph.KnowledgeGraph.from_edges(edges, name="chain", directed=False)

@@ -17,7 +17,7 @@ from txpert._types import BoolArray
 from txpert.data._tokens import canonical_label, parse_targets
 
 from ._canvas import Colors, axes_of, dots, finish, plain, titled
-from ._labels import check_drawing, label_points, shown
+from ._labels import check_drawing, delta_label, label_points, shown
 from ._results import OBSERVED, evaluation, one_of
 
 
@@ -116,8 +116,9 @@ def delta(
         marker="D",
     )
     ax.margins(0.08)
-    ax.set_xlabel("observed Δ (log1p)")
-    ax.set_ylabel(f"Δ predicted by {shown(model, 24)} (log1p)")
+    of_effects = bool(results["params"].get("of_effects", False))
+    ax.set_xlabel(delta_label("observed Δ", of_effects))
+    ax.set_ylabel(delta_label(f"Δ predicted by {shown(model, 24)}", of_effects))
     change = observed if name_by == "change" else predicted - observed
     where = ", ".join(shown(name, 16) for name in _named(obs, places))
     titled(ax, f"{shown(label, 32)}, {where}: Pearson Δ = {r:.2f}")

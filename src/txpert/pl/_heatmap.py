@@ -17,7 +17,7 @@ from txpert._types import FloatArray, IntArray
 from txpert.data._tokens import canonical_label
 
 from ._canvas import Colors, axes_of, finish, titled
-from ._labels import shown
+from ._labels import delta_label, shown
 from ._predictions import Predicted
 from ._results import one_of
 from ._room import NAME_ROOM
@@ -93,8 +93,8 @@ def heatmap(
         blocks.append(Predicted.of(observed).delta_like(table)[np.ix_(rows, columns)])
     gap = max(1, len(columns) // 25)
     values = _side_by_side(blocks, gap)
-    names = table.named()
-    ax = _draw(ax, values, [names[row] for row in rows], list(table.genes[columns]), gap)
+    names, unit = table.named(), delta_label("Δ", table.of_effects)
+    ax = _draw(ax, values, [names[row] for row in rows], list(table.genes[columns]), gap, unit)
     some = "predicted (left), observed (right)" if len(blocks) > 1 else "predicted Δ"
     titled(ax, some)
     return finish(ax, show, save)
@@ -118,7 +118,7 @@ def _side_by_side(blocks: list[FloatArray], gap: int) -> FloatArray:
 
 
 def _draw(
-    ax: Axes | None, values: FloatArray, rows: list[str], columns: list[str], gap: int
+    ax: Axes | None, values: FloatArray, rows: list[str], columns: list[str], gap: int, unit: str
 ) -> Axes:
     n_rows, n_columns = values.shape
     named = len(rows) <= _MOST_NAMES, len(columns) <= _MOST_NAMES
@@ -138,7 +138,7 @@ def _draw(
     for start in range(len(columns), n_columns, len(columns) + gap):
         ax.axvspan(start - 0.5, start + gap - 0.5, color=colors.paper, linewidth=0)
     bar = ax.figure.colorbar(image, ax=ax, shrink=0.6, aspect=18, pad=0.02, extend="both")
-    bar.set_label("Δ (log1p)", fontsize=8)
+    bar.set_label(unit, fontsize=8)
     bar.ax.tick_params(labelsize=7)
     place = np.arange(len(columns))
     starts = range(0, n_columns, len(columns) + gap)

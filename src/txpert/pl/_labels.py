@@ -29,6 +29,11 @@ def shown(name: object, longest: int = _LONGEST) -> str:
     return text.replace("$", r"\$")
 
 
+def delta_label(what: str, of_effects: bool) -> str:
+    """Return the label of an axis of Δ with its unit, which that of a table of effects is not."""
+    return what if of_effects else f"{what} (log1p)"
+
+
 def scientific(value: float) -> str:
     """Return a number of two digits, as a power of ten where it is small."""
     text = f"{value:.2g}"

@@ -30,12 +30,15 @@ class Predicted:
         Shape ``(n, n_genes)``; ``std`` is ``None`` where it was not asked for.
     genes
         Names of the genes.
+    of_effects
+        Whether Δ is an effect as measured (:func:`txpert.pp.from_effects`): controls are zero.
     """
 
     obs: pd.DataFrame
     delta: FloatArray
     std: FloatArray | None
     genes: pd.Index
+    of_effects: bool = False
 
     @classmethod
     def of(cls, prediction: AnnData, cell_line: str | None = None) -> Predicted:
@@ -71,7 +74,10 @@ class Predicted:
         numbers = obs.select_dtypes("number").columns.difference([N_CELLS])
         means = obs.groupby([PERTURBATION, CELL_LINE])[list(numbers)].mean().reset_index()
         frame = frame.merge(means, on=[PERTURBATION, CELL_LINE], how="left", validate="1:1")
-        return cls(frame, delta, std, prediction.var_names)
+        first = slice(int(np.flatnonzero(keep)[0]), None)
+        row = [_dense(of[first][:1]) for of in (prediction.X, prediction.layers[DELTA])]
+        of_effects = np.array_equal(*row, equal_nan=True)
+        return cls(frame, delta, std, prediction.var_names, of_effects)
 
     def row(self, perturbation: str) -> int:
         """Return the position of a perturbation, in the first cell line that has it.

@@ -15,7 +15,7 @@ from txpert._constants import DELTA
 from txpert.data._tokens import parse_targets
 
 from ._canvas import Colors, axes_of, finish, plain, titled
-from ._labels import shown
+from ._labels import delta_label, shown
 from ._predictions import Predicted
 from ._room import legend_below
 
@@ -118,7 +118,7 @@ def profile(
         if target:
             tick.set(color=colors.target, fontweight="bold")
     ax.set_ylim(-0.7, len(top) - 0.3)
-    ax.set_xlabel("predicted Δ (log1p)")
+    ax.set_xlabel(delta_label("predicted Δ", table.of_effects))
     titled(ax, f"{shown(label, 24)}, {shown(line, 16)}")
     plain(ax)
     _legend(ax, with_std=STD in top, with_observed=bool(_known(top).any()))

@@ -16,7 +16,7 @@ from txpert.evaluation._metrics import score_label
 
 from ._canvas import Colors, end, plain, small, titled
 from ._delta import delta
-from ._labels import shown
+from ._labels import delta_label, shown
 from ._room import wrap_labels
 
 _NAMES = {
@@ -92,7 +92,7 @@ def trust(
     label = score_label(params["metric"])
     _by_level(panels[0, 0], table, label)
     _correlations(panels[0, 1], found["correlations"], label)
-    _errors(panels[1, 0], table)
+    _errors(panels[1, 0], table, bool(params.get("of_effects", False)))
     line = None
     if perturbation is None:
         middle = scored.iloc[len(scored) // 2]
@@ -148,7 +148,7 @@ def _correlations(ax: Axes, table: pd.DataFrame, label: str) -> None:
     plain(ax)
 
 
-def _errors(ax: Axes, table: pd.DataFrame) -> None:
+def _errors(ax: Axes, table: pd.DataFrame, of_effects: bool) -> None:
     colors, rng = Colors.of(ax), np.random.default_rng(0)
     ax.axhline(0, color=colors.soft, linewidth=1, zorder=0)
     columns = {
@@ -165,6 +165,6 @@ def _errors(ax: Axes, table: pd.DataFrame) -> None:
         names.append(f"{name}\n(n = {len(values)})")
     ax.set_xticks(range(len(names)), names)
     ax.set_xlim(-0.6, len(names) - 0.4)
-    ax.set_ylabel("predicted − observed Δ (log1p)")
+    ax.set_ylabel(delta_label("predicted − observed Δ", of_effects))
     titled(ax, "signed error (line: mean)", size=9)
     plain(ax)

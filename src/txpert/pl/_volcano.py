@@ -13,7 +13,7 @@ from txpert._constants import DELTA
 from txpert.data._tokens import parse_targets
 
 from ._canvas import Colors, axes_of, finish, plain, titled
-from ._labels import label_points, shown
+from ._labels import delta_label, label_points, shown
 from ._predictions import Predicted
 from ._room import legend_below
 
@@ -95,7 +95,7 @@ def volcano(
     ax.axvline(0, color=colors.faint, linewidth=1, zorder=0)
     ax.margins(0.1)
     ax.set_ylim(bottom=0)
-    ax.set_xlabel("predicted Δ (log1p)")
+    ax.set_xlabel(delta_label("predicted Δ", table.of_effects))
     ax.set_ylabel("certainty of Δ ≠ 0 (−log10 P)")
     titled(ax, f"{shown(label, 24)}, {shown(line, 16)}")
     plain(ax)

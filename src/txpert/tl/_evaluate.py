@@ -125,6 +125,7 @@ def evaluate(
             "split": splits,
             "nodes": len(reader.nodes),
             "model": reader.summary_string.splitlines()[0],
+            "of_effects": held_out.controls.of_effects,
         },
         "metrics": metrics,
         "summary": summary,

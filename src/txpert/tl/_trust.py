@@ -119,7 +119,11 @@ def trust(
     adata.uns[key_added] = {
         "correlations": correlations,
         "perturbations": table,
-        "params": {"model": name, "metric": metric},
+        "params": {
+            "model": name,
+            "metric": metric,
+            "of_effects": results["params"].get("of_effects", False),
+        },
     }
     return correlations
 
