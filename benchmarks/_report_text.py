@@ -7,7 +7,8 @@ HEAD = """
 
 Written by `benchmarks/report.py` from the JSON files in `benchmarks/results/`, which the other
 scripts in `benchmarks/` make. Every section ends with the versions and the machine. Times are of
-CPU cores where it says nothing else. The machine was shared, so the clock can show more than the work takes; "of the processor" is what that took.
+CPU cores where it says nothing else. The machine was shared, so the clock can show more than the
+work takes; "of the processor" is what that took.
 """
 
 TEXT = {

@@ -17,7 +17,7 @@ def _close():
 
 @pytest.fixture
 def make_prediction():
-    """A prediction of n perturbations, the first of a long name, in some lines; std = 0.5; controls are 1."""
+    """A prediction of n perturbations, one of a long name; std = 0.5, controls are 1."""
 
     def make(n=20, n_lines=1, n_genes=40, seed=0):
         rng = np.random.default_rng(seed)
