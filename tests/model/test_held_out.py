@@ -9,6 +9,7 @@ import pytest
 import txpert as tx
 from txpert.data import ConditionTable, ObsKeys
 from txpert.data._screen import Screen
+from txpert.model._component import COMPONENTS, Component, Entry
 from txpert.model._ensemble import Ensemble
 from txpert.model._held_out import TrainingData
 
@@ -57,3 +58,47 @@ def test_each_modality_is_held_out_as_itself(graph):
     agreement = (found.predicted["gaussian_process"] * found.observed).sum(axis=1)
     assert len(agreement) == 10
     assert (agreement > 0).all()
+
+
+class TwiceMeasured(Component):
+    """Twice the effects measured; it cannot be asked for anything else."""
+
+    def __init__(self, effects):
+        self.effects = effects
+
+    @classmethod
+    def fit(cls, training, sources):
+        rows = training.measured
+        return cls({"+".join(of): 2 * d for of, d in zip(rows.targets, rows.delta, strict=True)})
+
+    def covers(self, conditions):
+        return conditions["perturbation"].isin(list(self.effects)).to_numpy()
+
+    def delta(self, conditions, profiles, context):
+        return np.stack([self.effects[label] for label in conditions["perturbation"]])
+
+    def claim(self, kind, n_held_out, explained):
+        return 1.0 if kind == "measured" else 0.0
+
+    def to_dict(self):
+        return self.effects
+
+    @classmethod
+    def from_dict(cls, state, sources):
+        return cls(dict(state))
+
+
+@pytest.mark.filterwarnings("error:The component")
+def test_a_component_is_asked_for_what_it_covers_only(adata, graph, monkeypatch):
+    monkeypatch.setitem(COMPONENTS, "twice", Entry(TwiceMeasured, "", ""))
+    tx.TxPertModel.setup_anndata(adata)
+    model = tx.TxPertModel(adata, graph, components=["mean", "gaussian_process", "twice"])
+    model.train(enable_progress_bar=False)
+    measured = adata.obs.query("split == 'train'")["perturbation"].iloc[0]
+    unseen = adata.obs.query("split == 'test'")["perturbation"].iloc[0]
+    fraction = model.predict([measured, unseen]).obs["fraction_twice"]
+    assert fraction.iloc[0] > 0.4
+    assert fraction.iloc[1] == 0
+    for label in (measured, unseen):
+        why = model.explain(label, by="part")
+        assert why["contribution"].sum() == pytest.approx(why.attrs["norm"], rel=1e-3)

@@ -28,6 +28,31 @@ class Baseline(Predictor):
     ----------
     data
         What to fit to at once, as by :meth:`fit`; ``None`` leaves that for later.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import txpert as tx
+    >>> class ScaledMeanBaseline(tx.baselines.Baseline):
+    ...     def __init__(self, data=None, *, factor=0.5):
+    ...         self.factor = factor
+    ...         super().__init__(data)
+    ...
+    ...     def _fit(self, table):
+    ...         rows = table.training()
+    ...         self.effect_ = np.average(rows.delta, axis=0, weights=rows.obs["n_cells"])
+    ...
+    ...     def _delta(self, obs, profiles, context):
+    ...         return np.tile(self.factor * self.effect_, (len(obs), 1))
+    >>> adata = tx.datasets.toy()
+    >>> tx.pp.split(adata)
+    >>> baseline = ScaledMeanBaseline(adata, factor=0.8)
+    >>> prediction = baseline.predict(["GENE3", "control"])
+    >>> bool(np.allclose(prediction.layers["delta"][0], 0.8 * baseline.effect_))
+    True
+    >>> baseline.unfitted()
+    ScaledMeanBaseline(factor=0.8), not fitted
+    >>> tx.testing.check_predictor(baseline)
     """
 
     _learns = True

@@ -53,6 +53,25 @@ def register_baseline(name: str, *, needs: str = "", reference: str = "") -> Cal
     ------
     ValueError
         If the name is taken.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> @tx.baselines.register_baseline("half_mean")
+    ... class HalfMeanBaseline(tx.baselines.Baseline):
+    ...     def _fit(self, table):
+    ...         self.effect_ = table.training().delta.mean(axis=0) / 2
+    ...
+    ...     def _delta(self, obs, profiles, context):
+    ...         return self.effect_ + 0 * profiles.mean[context]
+    >>> adata = tx.datasets.toy()
+    >>> tx.pp.split(adata)
+    >>> tx.tl.fit_baseline(adata, kind="half_mean").predict("GENE3").shape
+    (1, 60)
+    >>> models = {"half": "half_mean", "mean": "mean"}
+    >>> result = tx.benchmark(adata, models, baseline="mean", ceiling_repeats=0)
+    >>> result.models
+    ['half', 'mean']
     """
 
     def register(cls: B) -> B:

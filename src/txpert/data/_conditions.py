@@ -68,6 +68,21 @@ class ConditionTable:
         Mean control profile of each context.
     context
         Position of each condition's context in ``controls``, shape ``(n_conditions,)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import txpert as tx
+    >>> adata = tx.datasets.toy()
+    >>> tx.pp.split(adata)
+    >>> table = tx.data.ConditionTable.of(adata)
+    >>> table.mean.shape, table.over_batches().mean.shape  # two batches, and over both of them
+    ((26, 60), (13, 60))
+    >>> training = table.training()
+    >>> training.obs["perturbation"].nunique()
+    7
+    >>> np.average(training.delta, axis=0, weights=training.obs["n_cells"]).shape
+    (60,)
     """
 
     obs: pd.DataFrame

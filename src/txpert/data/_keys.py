@@ -57,6 +57,20 @@ class ObsKeys:
         Column of the kind of perturbation (CRISPRi, CRISPRa, knockout), as ``batch``.
     control_label
         Labels of unperturbed cells, which then take the place of the column ``control``.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> adata = tx.datasets.toy()
+    >>> adata.obs = adata.obs.rename(columns={"perturbation": "gene", "batch": "lane"})
+    >>> keys = tx.data.ObsKeys.of(
+    ...     adata, perturbation="gene", batch="lane", control_label="control"
+    ... )
+    >>> columns = keys.columns(adata.obs)
+    >>> {name: column.nunique() for name, column in columns.items()}
+    {'perturbation': 13, 'batch': 2, 'control': 2}
+    >>> int(columns["control"].sum())
+    60
     """
 
     perturbation: str = PERTURBATION_KEY

@@ -28,6 +28,27 @@ class Predictor(ABC):
     A subclass has ``control_profiles``, the mean control profile of each context that it can
     predict from, and implements :meth:`_delta`. Everything else (reading labels, contexts and the
     user's own controls, Δ = 0 of controls, the AnnData that comes back) is here.
+
+    Examples
+    --------
+    Effects that came from elsewhere, here the truth of a simulated screen, as a predictor:
+
+    >>> import txpert as tx
+    >>> class FromTable(tx.data.Predictor):
+    ...     def __init__(self, effects, control_profiles):
+    ...         self.effects, self.control_profiles = effects, control_profiles
+    ...
+    ...     def _delta(self, obs, profiles, context):
+    ...         return self.effects.loc[obs["perturbation"], profiles.genes].to_numpy()
+    >>> adata = tx.datasets.toy()
+    >>> effects = tx.datasets.truth(adata).to_df("delta")
+    >>> table = tx.data.ConditionTable.of(adata)
+    >>> predictor = FromTable(effects, table.controls)
+    >>> prediction = predictor.predict(["GENE11", "control"], batch="batch_1")
+    >>> prediction.obs["perturbation"].to_list()
+    ['GENE11', 'control']
+    >>> prediction.layers["delta"].any(axis=1).tolist()
+    [True, False]
     """
 
     control_profiles: ControlProfiles

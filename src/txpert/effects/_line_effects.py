@@ -36,6 +36,25 @@ class LineEffects:
     ----------
     of_context
         Effects by cell line and modality.
+
+    Examples
+    --------
+    B was measured in K562 only, where its effect is 1 above the mean in both genes:
+
+    >>> import anndata as ad
+    >>> import pandas as pd
+    >>> import txpert as tx
+    >>> k562 = pd.DataFrame([[1.0, 0.0], [3.0, 2.0]], index=["A", "B"], columns=["X", "Y"])
+    >>> rpe1 = pd.DataFrame([[2.0, 0.0]], index=["A"], columns=["X", "Y"])
+    >>> tables = [tx.pp.from_effects(k562, cell_line="K562")]
+    >>> tables += [tx.pp.from_effects(rpe1, cell_line="RPE1")]
+    >>> table = tx.data.ConditionTable.of(ad.concat(tables))
+    >>> effects = tx.effects.LineEffects.of(table.training())
+    >>> in_k562, in_rpe1 = effects.of_context
+    >>> effects.mean(in_rpe1).tolist()
+    [2.0, 0.0]
+    >>> effects.general(["A", "B", "NEW"], in_rpe1).tolist()
+    [[2.0, 0.0], [3.0, 1.0], [2.0, 0.0]]
     """
 
     of_context: Mapping[Context, Effects]

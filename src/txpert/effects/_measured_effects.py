@@ -27,6 +27,22 @@ class MeasuredEffects:
         there are no cells.
     delta
         Δ, ``(n_rows, n_genes)``; NaN where a gene was not measured.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import txpert as tx
+    >>> effects = tx.effects.MeasuredEffects.of(
+    ...     [("KLF1",), ("BAK1", "KLF1"), ("BAK1",)],
+    ...     np.array([[0.5, -1.0], [1.0, -0.5], [0.25, np.nan]]),
+    ...     cell_line=["K562", "K562", "RPE1"],
+    ...     n_cells=[120, 40, 80],
+    ... )
+    >>> effects.modality.tolist()  # what is given once, or not at all, holds for all rows
+    ['all', 'all', 'all']
+    >>> k562 = effects.subset(effects.cell_line == "K562")
+    >>> np.average(k562.delta, axis=0, weights=k562.n_cells).tolist()
+    [0.625, -0.875]
     """
 
     targets: list[tuple[str, ...]]

@@ -33,6 +33,22 @@ class Rows:
     reference, reference_genes
         Observed Δ of the line's other perturbations and the genes that count there,
         ``(n_reference, n_genes)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import txpert as tx
+    >>> rows = tx.evaluation.Rows(
+    ...     predicted=np.array([[1.0, -0.5, 0.0, 0.2]]),
+    ...     observed=np.array([[0.5, -1.0, 0.5, np.nan]]),
+    ...     genes=np.array([[True, True, True, False]]),  # the last was not measured
+    ...     reference=np.array([[-1.0, 0.5, 0.2, 0.0], [0.0, 1.0, -0.5, 0.0]]),
+    ...     reference_genes=np.ones((2, 4), dtype=bool),
+    ... )
+    >>> np.abs(rows.predicted - rows.observed).mean(axis=1, where=rows.genes)
+    array([0.5])
+    >>> rows.retrievals["retrieval"]
+    array([1.])
     """
 
     predicted: FloatArray
@@ -79,6 +95,25 @@ class Metric:
         What it compares with besides the perturbation's own Δ.
     description
         One line.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import txpert as tx
+    >>> def rmse(rows):
+    ...     return tx.metrics.rmse(rows.predicted, rows.observed, genes=rows.genes)
+    >>> metric = tx.evaluation.Metric(
+    ...     rmse,
+    ...     label="root mean squared error",
+    ...     higher_is_better=False,
+    ...     full_size=lambda halves: halves / np.sqrt(2),  # half of the variance
+    ...     noise_free=lambda halves: halves / 2,
+    ... )
+    >>> observed, measured = np.array([[0.0, 1.0, -1.0]]), np.ones((1, 3), dtype=bool)
+    >>> metric.function(tx.evaluation.Rows(observed + 0.5, observed, measured, observed, measured))
+    array([0.5])
+    >>> metric.noise_free(np.array([0.5]))  # the truth against what was observed
+    array([0.25])
     """
 
     function: Function
@@ -110,6 +145,23 @@ def register_metric(
     The decorated function takes :class:`Rows` and returns one score per row, NaN where it is
     undefined; its docstring is the description. The other arguments are those of
     :class:`Metric`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import txpert as tx
+    >>> @tx.evaluation.register_metric(
+    ...     "mae", label="mean absolute error", higher_is_better=False, main=True
+    ... )
+    ... def mean_absolute_error(rows):
+    ...     return np.abs(rows.predicted - rows.observed).mean(axis=1, where=rows.genes)
+    >>> adata = tx.datasets.toy()
+    >>> tx.pp.split(adata)
+    >>> tx.TxPertModel.setup_anndata(adata)
+    >>> model = tx.TxPertModel(adata, tx.datasets.toy_graph(), components=["mean"])
+    >>> model.train(enable_progress_bar=False)
+    >>> tx.tl.evaluate(adata, model).filter(like="mae").columns.to_list()
+    ['mae', 'mae_without_targets']
     """
 
     def register(function: F) -> F:

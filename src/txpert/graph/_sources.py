@@ -84,7 +84,29 @@ def register_source(
     reference: str,
     files: Mapping[str, SourceFile] | None = None,
 ) -> Callable[[Builder], Builder]:
-    """List a function among the graph sources; see :class:`Source` for the parameters."""
+    """List a function among the graph sources; see :class:`Source` for the parameters.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import txpert as tx
+    >>> @tx.graph.register_source(
+    ...     what="Subunits of one complex",
+    ...     license="CC0",
+    ...     download="by hand",
+    ...     reference="none",
+    ... )
+    ... def complexes(table, *, name="complexes"):
+    ...     pairs = table.merge(table, on="complex", suffixes=("_source", "_target"))
+    ...     return tx.graph.KnowledgeGraph.from_edges(
+    ...         pairs, name=name, source="gene_source", target="gene_target"
+    ...     )
+    >>> tx.graph.show().loc["complexes", "what"]
+    'Subunits of one complex'
+    >>> genes = ["MED1", "MED12", "MED13", "CCNC", "CDK8"]
+    >>> complexes(pd.DataFrame({"complex": ["core", *["kinase"] * 4], "gene": genes}))
+    KnowledgeGraph 'complexes': 5 nodes, 12 edges
+    """
 
     def register(builder: Builder) -> Builder:
         SOURCES[builder.__name__] = Source(

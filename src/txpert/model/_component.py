@@ -89,6 +89,48 @@ class Component(ABC):
     ----------
     trained_by_minibatches
         Whether :meth:`fit` only hands on what :meth:`txpert.TxPertModel.train` trains.
+
+    Examples
+    --------
+    A component that knows only what was measured, and claims half of its prediction:
+
+    >>> import numpy as np
+    >>> import txpert as tx
+    >>> class Shrunken(tx.model.Component):
+    ...     def __init__(self, effects):
+    ...         self.effects = effects
+    ...
+    ...     @classmethod
+    ...     def fit(cls, training, sources):
+    ...         rows = training.measured
+    ...         factor = rows.n_cells / (rows.n_cells + 50)
+    ...         shrunken = zip(rows.targets, factor[:, None] * rows.delta, strict=True)
+    ...         return cls({"+".join(targets): delta for targets, delta in shrunken})
+    ...
+    ...     def covers(self, conditions):
+    ...         return conditions["perturbation"].isin(list(self.effects)).to_numpy()
+    ...
+    ...     def delta(self, conditions, profiles, context):
+    ...         return np.stack([self.effects[label] for label in conditions["perturbation"]])
+    ...
+    ...     def claim(self, kind, n_held_out, explained):
+    ...         return 0.5 if kind == "measured" else 0.0
+    ...
+    ...     def to_dict(self):
+    ...         return self.effects
+    ...
+    ...     @classmethod
+    ...     def from_dict(cls, state, sources):
+    ...         return cls(dict(state))
+    >>> register = tx.model.register_component("shrunken", description="Shrunken effects")
+    >>> shrunken = register(Shrunken)
+    >>> adata = tx.datasets.toy()
+    >>> tx.pp.split(adata)
+    >>> tx.TxPertModel.setup_anndata(adata)
+    >>> model = tx.TxPertModel(adata, tx.datasets.toy_graph(), components=["mean", "shrunken"])
+    >>> model.train(enable_progress_bar=False)
+    >>> (model.predict(["GENE1", "GENE60"]).obs["fraction_shrunken"] > 0).to_list()
+    [True, False]
     """
 
     trained_by_minibatches: ClassVar[bool] = False
@@ -187,6 +229,36 @@ def register_component(
         What it is, in one line.
     reference
         Publication, as a DOI or an arXiv number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import txpert as tx
+    >>> @tx.model.register_component("median", description="Median effect of all perturbations")
+    ... class MedianEffect(tx.model.Component):
+    ...     def __init__(self, effect):
+    ...         self.effect = effect
+    ...
+    ...     @classmethod
+    ...     def fit(cls, training, sources):
+    ...         return cls(np.nanmedian(training.measured.delta, axis=0))
+    ...
+    ...     def delta(self, conditions, profiles, context):
+    ...         return np.tile(self.effect, (len(conditions), 1))
+    ...
+    ...     def to_dict(self):
+    ...         return {"effect": self.effect}
+    ...
+    ...     @classmethod
+    ...     def from_dict(cls, state, sources):
+    ...         return cls(state["effect"])
+    >>> adata = tx.datasets.toy()
+    >>> tx.pp.split(adata)
+    >>> tx.TxPertModel.setup_anndata(adata)
+    >>> model = tx.TxPertModel(adata, tx.datasets.toy_graph(), components=["mean", "median"])
+    >>> model.train(enable_progress_bar=False)
+    >>> model.predict("GENE60").obs.filter(like="fraction").columns.to_list()
+    ['fraction_mean', 'fraction_median', 'fraction_target']
     """
 
     def register(component: ComponentClass) -> ComponentClass:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -183,6 +183,32 @@ class Ensemble:
             of = dict.fromkeys(expected.of, 0.0) | dict(found.of)
             weights[str(kind)] = Weights(of, found.scale)
         return replace(self, weights=weights)
+
+    def deltas(
+        self,
+        conditions: pd.DataFrame,
+        profiles: ControlProfiles,
+        context: IntArray,
+        names: Collection[str] | None = None,
+    ) -> dict[str, FloatArray]:
+        """Return Δ by each component, ``(n_conditions, n_genes)``; the first is among them.
+
+        Where one does not cover a condition, Δ is that of the first, as in :meth:`delta`.
+        """
+        first = self.components[self.first].delta(conditions, profiles, context)
+        found = {self.first: first}
+        for name, component in self.components.items():
+            if name == self.first or (names is not None and name not in names):
+                continue
+            covered = component.covers(conditions)
+            if covered.all():
+                found[name] = component.delta(conditions, profiles, context)
+                continue
+            found[name] = first.copy()
+            if covered.any():
+                some = component.delta(conditions[covered], profiles, context[covered])
+                found[name][covered] = some
+        return found
 
     def delta(
         self, conditions: pd.DataFrame, profiles: ControlProfiles, context: IntArray

@@ -142,10 +142,8 @@ class TrainingData:
         rows = table.subset((table.obs[SPLIT] == VALIDATION).to_numpy())
         profiles = rows.controls.pooled(matching)
         conditions, context = profiles.conditions(rows.obs[_asked(rows.obs)])
-        predicted = {}
-        for name, component in ensemble.components.items():
-            delta = component.delta(conditions, profiles, context)
-            predicted[name], obs = average_over_batches(delta, rows.obs)
+        found = ensemble.deltas(conditions, profiles, context)
+        predicted = {name: average_over_batches(d, rows.obs)[0] for name, d in found.items()}
         observed, obs = average_over_batches(ensemble.target.removed_from(rows).delta, rows.obs)
         held_out = HeldOut(
             ensemble.kinds(obs), obs[CELL_LINE].to_numpy(dtype=str), predicted, observed
@@ -202,10 +200,7 @@ def across_lines(
         asked = obs[known].assign(**{BATCH: rows.obs[BATCH].iloc[0]})
         asked = asked[_asked(asked)]
         conditions, context = rows.controls.conditions(asked)
-        found = {
-            name: component.delta(conditions, rows.controls, context)
-            for name, component in ensemble.components.items()
-        }
+        found = ensemble.deltas(conditions, rows.controls, context)
         predicted = {name: found.get(name, found[ensemble.first]) for name in names}
         held = np.repeat(line, known.sum())
         parts.append(HeldOut(kinds[known], held, predicted, observed[known]).over_measured())

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ._progress import without_advertising
+
 if TYPE_CHECKING:
     from scvi.hub import HubModel
 
@@ -57,6 +59,26 @@ class HubMixin:
             If huggingface_hub is not installed.
         ValueError
             If the folder exists and ``overwrite`` is not set.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import txpert as tx
+        >>> adata = tx.datasets.toy()
+        >>> tx.pp.split(adata)
+        >>> tx.TxPertModel.setup_anndata(adata)
+        >>> model = tx.TxPertModel(adata, tx.datasets.toy_graph(), components=["mean"])
+        >>> model.train(enable_progress_bar=False)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     hub_model = model.to_hub(
+        ...         f"{folder}/model", license="cc-by-4.0", description="K562, CRISPRi"
+        ...     )
+        ...     written = sorted(path.name for path in Path(hub_model.local_dir).iterdir())
+        >>> written
+        ['README.md', '_scvi_required_metadata.json', 'adata.h5ad', 'model.pt']
+        >>> hub_model.model_card.data.license
+        'cc-by-4.0'
         """
         try:
             from huggingface_hub import ModelCard
@@ -67,11 +89,12 @@ class HubMixin:
             ) from error
         self.save(dir_path, overwrite=overwrite, save_anndata=save_anndata)
         folder = str(dir_path)
-        metadata = HubMetadata.from_dir(
-            folder,
-            anndata_version=importlib.metadata.version("anndata"),
-            model_parent_module="txpert",
-        )
+        with without_advertising():
+            metadata = HubMetadata.from_dir(
+                folder,
+                anndata_version=importlib.metadata.version("anndata"),
+                model_parent_module="txpert",
+            )
         card = ModelCard(_card(self.record(), self.summary_stats, license, description))
         hub_model = HubModel(folder, metadata=metadata, model_card=card)
         hub_model.save(overwrite=overwrite)

@@ -307,6 +307,20 @@ class TxPertModel(
         ------
         ValueError
             If the genes are not the model's, or annotation or values are unusable.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> adata = tx.datasets.toy()
+        >>> tx.pp.split(adata)
+        >>> tx.TxPertModel.setup_anndata(adata)
+        >>> model = tx.TxPertModel(adata, tx.datasets.toy_graph(), components=["mean"])
+        >>> later = adata[adata.obs["batch"] == "batch_2"].copy()
+        >>> screen, table = model.read(later)
+        >>> int(screen.control.sum())
+        30
+        >>> table.delta.shape  # of 12 perturbations and the controls
+        (13, 60)
         """
         if adata is self.adata and self._data is not None:
             return self._current_split()

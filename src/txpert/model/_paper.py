@@ -90,6 +90,20 @@ class PaperMixin:
         controls
             ``"sampled"`` gives each perturbed cell a control of its batch, ``"averaged"`` the mean
             of its batch's controls.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> options = tx.TxPertModel.paper_training("averaged")
+        >>> options
+        {'unit': 'cell', 'controls': 'averaged', 'batch_size': 64, 'lr': 0.001, 'refit': False}
+        >>> adata = tx.datasets.toy()
+        >>> tx.pp.split(adata)
+        >>> tx.TxPertModel.setup_anndata(adata)
+        >>> model = tx.TxPertModel.paper(adata, tx.datasets.toy_graph())
+        >>> model.train(max_epochs=1, enable_progress_bar=False, **options | {"batch_size": 128})
+        >>> model.record()["training"]["batch_size"]
+        128
         """
         return {
             "unit": "cell",

@@ -75,6 +75,26 @@ class SavingMixin:
         ValueError
             If the folder holds no model, or one that holds other objects; or the genes of the
             data are not the model's; or ``datamodule`` is given.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import txpert as tx
+        >>> adata = tx.datasets.toy()
+        >>> tx.pp.split(adata)
+        >>> tx.TxPertModel.setup_anndata(adata)
+        >>> model = tx.TxPertModel(adata, tx.datasets.toy_graph(), components=["mean"])
+        >>> model.train(enable_progress_bar=False)
+        >>> other = tx.datasets.toy(seed=1)  # the same genes in other batches
+        >>> other.obs["batch"] = "new_" + other.obs["batch"].astype(str)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(f"{folder}/model")
+        ...     alone = tx.TxPertModel.load(f"{folder}/model")
+        ...     elsewhere = tx.TxPertModel.load(f"{folder}/model", other)
+        >>> alone.predict("GENE3", by_batch=True).obs["batch"].to_list()
+        ['batch_1', 'batch_2']
+        >>> elsewhere.predict("GENE3", by_batch=True).obs["batch"].to_list()
+        ['new_batch_1', 'new_batch_2']
         """
         if datamodule is not None:
             raise ValueError(refusal("datamodule"))

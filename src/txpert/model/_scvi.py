@@ -114,6 +114,21 @@ class ScviMixin:
             If a target is no node of the model.
         ValueError
             If the model has no network among its components.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> adata = tx.datasets.toy()
+        >>> tx.pp.split(adata)
+        >>> tx.TxPertModel.setup_anndata(adata)
+        >>> model = tx.TxPertModel(adata, tx.datasets.toy_graph(), encoder="free")
+        >>> model.train(max_epochs=1, enable_progress_bar=False)
+        >>> adata.obsm["X_txpert"] = model.get_latent_representation()  # for scanpy
+        >>> adata.obsm["X_txpert"].shape
+        (360, 64)
+        >>> controls = adata.obs["control"].to_numpy().nonzero()[0]
+        >>> bool(model.get_latent_representation(indices=controls).any())
+        False
         """
         self._check_if_trained(warn=True)
         screen, _ = self.read(self._validate_anndata(adata))

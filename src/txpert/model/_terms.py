@@ -29,15 +29,15 @@ def component_deltas(
 ) -> dict[str, FloatArray]:
     """Return Δ by some of the components, ``(n_conditions, n_genes)`` each.
 
-    Where one has diverged (NaN), Δ is that of the first, as in :meth:`Ensemble.delta`.
+    Where one has diverged (NaN) or does not cover a condition, Δ is that of the first, as in
+    :meth:`Ensemble.delta`.
     """
-    first = ensemble.components[ensemble.first].delta(conditions, profiles, context)
-    found = {ensemble.first: first}
-    for name in names - {ensemble.first}:
-        delta = ensemble.components[name].delta(conditions, profiles, context)
-        usable = np.isfinite(delta).all(axis=1, keepdims=True)
-        found[name] = np.where(usable, delta, first)
-    return found
+    found = ensemble.deltas(conditions, profiles, context, names)
+    first = found[ensemble.first]
+    return {
+        name: np.where(np.isfinite(delta).all(axis=1, keepdims=True), delta, first)
+        for name, delta in found.items()
+    }
 
 
 def add_up(

@@ -32,6 +32,35 @@ class Decoder(Protocol):
         If true, the output is an expression profile, which the decoder reads from the basal state
         of the controls, so a basal encoder is needed. If false, the output is the change Δ, which
         the model adds to the control profile.
+
+    Examples
+    --------
+    >>> import torch
+    >>> class HiddenLayerDecoder(torch.nn.Module):
+    ...     reads_controls = False  # the output is Δ
+    ...
+    ...     def __init__(self, n_latent, n_genes, *, n_hidden, dropout):
+    ...         super().__init__()
+    ...         self.hidden = torch.nn.Linear(n_latent, n_hidden)
+    ...         self.dropout = torch.nn.Dropout(dropout)
+    ...         self.output = torch.nn.Linear(n_hidden, n_genes)
+    ...
+    ...     def start_at(self, mean_control): ...
+    ...
+    ...     def start_from(self, effects):
+    ...         with torch.no_grad():
+    ...             self.output.weight.zero_()
+    ...             self.output.bias.copy_(effects.mean(dim=0))
+    ...
+    ...     def forward(self, latent, order):
+    ...         return order * self.output(self.dropout(self.hidden(latent).relu()))
+
+    Training starts from the mean effect, once for each target:
+
+    >>> decoder = HiddenLayerDecoder(2, 3, n_hidden=4, dropout=0.2)
+    >>> decoder.start_from(torch.tensor([[0.0, 1.0, -2.0], [2.0, 1.0, 0.0]]))
+    >>> decoder(torch.ones(2, 2), order=torch.tensor([[1.0], [2.0]])).tolist()
+    [[1.0, 1.0, -1.0], [2.0, 2.0, -2.0]]
     """
 
     reads_controls: ClassVar[bool]
@@ -88,6 +117,31 @@ def register_decoder(
     ------
     ValueError
         If another decoder has that name.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import txpert as tx
+    >>> @tx.nn.register_decoder("linear", description="Δ by one linear map")
+    ... class LinearDecoder(torch.nn.Linear):
+    ...     reads_controls = False
+    ...
+    ...     def __init__(self, n_latent, n_genes, *, n_hidden, dropout):
+    ...         super().__init__(n_latent, n_genes)
+    ...
+    ...     def start_at(self, mean_control): ...
+    ...
+    ...     def start_from(self, effects): ...
+    ...
+    ...     def forward(self, latent, order):
+    ...         return super().forward(latent)
+    >>> tx.nn.show("decoders").loc["linear", "description"]
+    'Δ by one linear map'
+    >>> adata = tx.datasets.toy()
+    >>> tx.TxPertModel.setup_anndata(adata)
+    >>> model = tx.TxPertModel(adata, tx.datasets.toy_graph(), decoding="linear")
+    >>> model.module.decoder
+    LinearDecoder(in_features=64, out_features=60, bias=True)
     """
 
     def register(decoder: DecoderClass) -> DecoderClass:

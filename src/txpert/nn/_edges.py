@@ -33,6 +33,16 @@ class GraphTensors(NamedTuple):
         ``(2, n_edges)``.
     weight
         Weights of the edges, not negative, ``(n_edges,)``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import txpert as tx
+    >>> edges = torch.tensor([[0, 1, 2], [2, 2, 0]])  # 0 → 2, 1 → 2, 2 → 0
+    >>> graph = tx.nn.GraphTensors(edges, weight=torch.tensor([1.0, 0.5, 0.25]))
+    >>> source, target = graph.edges
+    >>> torch.zeros(3).index_add(0, target, graph.weight).tolist()  # what comes into each node
+    [0.25, 0.0, 1.5]
     """
 
     edges: Tensor
@@ -40,7 +50,19 @@ class GraphTensors(NamedTuple):
 
 
 def join_edges(graphs: Sequence[GraphTensors]) -> Tensor:
-    """Return the edges of all graphs, ``(2, n_edges)``, repeats included."""
+    """Return the edges of all graphs, ``(2, n_edges)``, repeats included.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import txpert as tx
+    >>> first = tx.nn.GraphTensors(torch.tensor([[0, 1], [1, 2]]), torch.ones(2))
+    >>> second = tx.nn.GraphTensors(torch.tensor([[0, 2], [1, 0]]), torch.ones(2))
+    >>> tx.nn.join_edges([first, second]).tolist()
+    [[0, 1, 0, 2], [1, 2, 1, 0]]
+    >>> tx.nn.join_edges([]).shape  # an encoder without graphs
+    torch.Size([2, 0])
+    """
     none = torch.empty(2, 0, dtype=torch.long)
     return torch.cat([*(graph.edges for graph in graphs), none], dim=1)
 

@@ -20,6 +20,22 @@ class Nodes:
         Whether each gene has a learned embedding.
     features
         Tables of given features, each ``(n, n_features)``, centered; zeros where a gene has none.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import txpert as tx
+    >>> features = torch.tensor([[1.0, -0.5], [-1.0, 0.5], [0.0, 0.0]])
+    >>> nodes = tx.nn.Nodes(3, features=(features,))
+    >>> nodes.has_features().tolist()
+    [True, True, False]
+    >>> nodes.embedding(8)().shape  # the input of an encoder
+    torch.Size([3, 8])
+
+    Without learned embeddings a gene that has no features has nothing:
+
+    >>> nodes.features_only().embedding(8)().any(dim=1).tolist()
+    [True, True, False]
     """
 
     n: int

@@ -35,6 +35,29 @@ class Task(ABC):
     ----------
     fractions
         Fractions of train, val and test.
+
+    Examples
+    --------
+    Hold out the genes of a family, whose name starts the same way:
+
+    >>> from dataclasses import dataclass
+    >>> import txpert as tx
+    >>> @tx.splits.register_task("gene_family", description="The genes of one family.")
+    ... @dataclass(frozen=True, kw_only=True)
+    ... class GeneFamily(tx.splits.Task):
+    ...     family: str = "RPL"
+    ...
+    ...     def assign(self, conditions, *, seed, values=None):
+    ...         of_family = conditions["perturbation"].str.startswith(self.family)
+    ...         return ["test" if held_out else "train" for held_out in of_family]
+    >>> adata = tx.datasets.toy()
+    >>> tx.pp.split(adata, GeneFamily(family="GENE3"))
+    >>> sorted(adata.obs.query("split == 'test'")["perturbation"].unique())
+    ['GENE33', 'GENE38']
+    >>> adata.uns["txpert_split"]["family"]
+    'GENE3'
+    >>> problems = tx.pp.check_split(adata)
+    No problems found in the split 'split' of 12 perturbations.
     """
 
     name: ClassVar[str]
