@@ -78,6 +78,20 @@ def test_train_takes_a_configuration_and_the_graph_as_it_is(folder):
     assert set(split["split"].dropna()) == {"train", "val", "test"}
 
 
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--perturbation-key", "gen"], "'gen'"),
+        (["--perturbation-key", "gene", "--control-label", "non-targeting"], "'non-targeting'"),
+    ],
+)
+def test_a_wrong_name_is_found_before_the_work(options, named, folder):
+    done = run("train", folder / "screen.h5ad", *options, "--out", folder / "other")
+    assert done.exit_code == 1
+    assert named in done.output
+    assert "Raw counts" not in done.output
+
+
 def test_predict_writes_h5ad_and_csv(folder):
     out = folder / "p.h5ad"
     assert run("predict", folder / "model", "GENE3", "GENE3+GENE5", "--out", out).exit_code == 0

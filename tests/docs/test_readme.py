@@ -40,13 +40,14 @@ def screen(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_the_commands_of_the_command_line(screen):
     lines = commands("txpert ")
-    assert [line[1] for line in lines] == ["train", "evaluate", "predict"]
+    assert [line[1] for line in lines] == ["train", "evaluate", "predict", "report"]
     for line in lines:
         done = CliRunner().invoke(main, line[1:])
         assert done.exit_code == 0, done.output
     genes = pd.read_csv(screen / "genes.csv")
     assert set(genes["perturbation"]) == {"KLF1", "KLF1+BAK1"}
     assert (screen / "scores.csv").exists()
+    assert "</html>" in (screen / "report.html").read_text()
 
 
 @pytest.mark.slow

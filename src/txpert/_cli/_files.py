@@ -14,6 +14,7 @@ import txpert as tx
 from txpert._constants import CONTROL, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
 from txpert._csv import csv_bytes, read_csv
 from txpert._files import replacing
+from txpert.data import ObsKeys
 from txpert.data._tokens import canonical_label, parse_targets
 from txpert.demo import has_counts, read_h5ad
 
@@ -27,15 +28,17 @@ def read_screen(path: Path, columns: dict[str, Any]) -> ad.AnnData:
     """
     adata = read_h5ad(str(path))
     click.echo(f"{path}: {adata.n_obs:,} cells × {adata.n_vars:,} genes", err=True)
-    if "layer" not in columns and has_counts(adata):
-        click.echo("Raw counts: normalizing to 4,000 per cell and taking log1p.", err=True)
-        tx.pp.normalize(adata)
     columns = dict(columns)
     key = columns.get("perturbation_key", PERTURBATION)
     flagged = columns.get("control_key", CONTROL) in adata.obs
     if "control_label" not in columns and not flagged and key in adata.obs:
         labels = adata.obs[key].astype(str).unique()
         columns["control_label"] = [x for x in labels if canonical_label(x) == CONTROL] or None
+    named = {name.removesuffix("_key"): of for name, of in columns.items() if name != "layer"}
+    ObsKeys.of(adata, **named).columns(adata.obs)  # a wrong name is found before long work
+    if "layer" not in columns and has_counts(adata):
+        click.echo("Raw counts: normalizing to 4,000 per cell and taking log1p.", err=True)
+        tx.pp.normalize(adata)
     tx.TxPertModel.setup_anndata(adata, **columns)
     return adata
 
