@@ -3,7 +3,7 @@
 python benchmarks/gallery.py docs/_static/gallery [--data FOLDER] [--looks FOLDER]
 
 On simulated screens or, with ``--data``, on real ones. ``--looks`` also draws each at half a page
-and on a dark background, to be looked at. A minute or two for each kind of screen.
+and on a dark background, to be looked at. Some five minutes for each kind of screen.
 """
 
 from __future__ import annotations

@@ -23,6 +23,11 @@ def test_training_lowers_the_loss(adata, make_model, decoding, unit):
     loss = model.history["train_loss"].iloc[:, 0].astype(float)
     assert loss.iloc[-1] < 0.9 * loss.iloc[0]
     assert set(model.history) >= {"train_loss", "validation_loss", "pearson_delta_validation"}
+    fits = model.history["fit"]
+    assert fits.index.equals(model.history["train_loss"].index)
+    assert fits["fit"].tolist() == sorted(fits["fit"])
+    n_chosen = len(model.history["validation_loss"])
+    assert (fits["fit"] == 1).sum() == n_chosen
 
 
 def test_nothing_about_test_cells_reaches_the_weights(adata, make_model):

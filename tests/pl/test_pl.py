@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -58,6 +60,15 @@ def test_history_draws_losses_and_score(evaluated):
     assert score.get_title() == f"best: {values.max():.3f}, epoch {values.idxmax()}"
     _, given = plt.subplots()
     assert tx.pl.history(model, ax=given) is given
+
+
+def test_history_parts_the_fits():
+    loss = pd.DataFrame({"train_loss": [3.0, 2, 1, 5, 4]})
+    history = {"train_loss": loss, "fit": pd.DataFrame({"fit": [1, 1, 1, 2, 2]})}
+    (ax,) = tx.pl.history(SimpleNamespace(history=history)).axes
+    border, line = ax.lines
+    assert set(border.get_xdata()) == {2.5}
+    np.testing.assert_array_equal(line.get_ydata(), [3, 2, 1, np.nan, 5, 4])
 
 
 def test_what_is_missing_is_named(evaluated, graph):

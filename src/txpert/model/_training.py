@@ -34,6 +34,8 @@ from ._scvi import scvi_options
 from ._stacking import HeldOut
 from ._torch_datasets import Controls
 
+_LOSS, _FIT = "train_loss", "fit"
+
 
 class TrainingMixin:
     """Trains the components of a model and weighs them."""
@@ -88,7 +90,7 @@ class TrainingMixin:
         fewer than 100, and the network is trained on all.
 
         ``model.history`` holds train_loss, validation_loss and pearson_delta_validation of every
-        epoch of the network; train_loss goes on with the epochs of later fits.
+        epoch of the network, and in fit which fit that was: train_loss goes on with later fits.
         ``model.trained_on_`` lists what was trained on. A training interrupted by Ctrl-C keeps
         the best weights so far; one that raises leaves a trained model as it was.
 
@@ -231,7 +233,9 @@ class TrainingMixin:
             self.is_trained_ = True
             return {}
         self.trained_on_ = data.trained_on
-        return fit_network(self, data, options)
+        scores = fit_network(self, data, options)
+        _number_fits(self.history_)
+        return scores
 
     @property
     def _pooled(self) -> bool:
@@ -305,3 +309,13 @@ class TrainingMixin:
 def _chosen_by(data: TrainingData) -> set[tuple[str, str]]:
     """Return what is held out to choose epochs and weights."""
     return set(data.pairs(VALIDATION) if data.validated else data.trained_on)
+
+
+def _number_fits(history: dict[str, pd.DataFrame] | None) -> None:
+    """Give epochs that have no number of a fit yet the next one; another logger has no history."""
+    if not history or _LOSS not in history:
+        return
+    epochs = history[_LOSS].index
+    numbers = history[_FIT][_FIT].astype(int).tolist() if _FIT in history else []
+    numbers += [max(numbers, default=0) + 1] * (len(epochs) - len(numbers))
+    history[_FIT] = pd.DataFrame({_FIT: numbers}, index=epochs)

@@ -36,6 +36,8 @@ def history(
 ) -> Figure | Axes:
     """Loss by epoch, and validation Pearson Δ below it with its best epoch marked.
 
+    A line between epochs says that another fit begins: of another fold, or of all perturbations.
+
     Parameters
     ----------
     model
@@ -78,21 +80,38 @@ def history(
         given = panels.ravel()
     else:
         given = np.atleast_1d(np.asarray(ax, dtype=object))
-    _losses(given[0], records)
+    starts = _starts(records)
+    _losses(given[0], records, starts)
     if scored and len(given) > 1:
-        _score(given[1], records[_SCORE].iloc[:, 0].astype(float))
+        _score(given[1], records[_SCORE].iloc[:, 0].astype(float), starts)
     given[-1].set_xlabel("epoch")
     wrap_labels(*given)
     end(given[0].figure, show, save)
     return ax if isinstance(ax, Axes) else given[0].figure
 
 
-def _losses(ax: Axes, records: Mapping[str, pd.DataFrame]) -> None:
+def _starts(records: Mapping[str, pd.DataFrame]) -> list[int]:
+    """Return the epochs with which fits begin, without the first."""
+    if "fit" not in records:
+        return []
+    number = records["fit"].iloc[:, 0].astype(int)
+    return [int(epoch) for epoch in number.index[number.diff() > 0]]
+
+
+def _parted(values: pd.Series, starts: list[int]) -> pd.Series:
+    """Return values by epoch with a gap before each start."""
+    gaps = pd.Series(np.nan, index=[start - 0.5 for start in starts if start in values.index])
+    return pd.concat([values, gaps]).sort_index() if len(gaps) else values
+
+
+def _losses(ax: Axes, records: Mapping[str, pd.DataFrame], starts: list[int]) -> None:
     colors = Colors.of(ax)
+    for start in starts:
+        ax.axvline(start - 0.5, color=colors.faint, linewidth=1, zorder=0)
     shades = dict(zip(_LOSSES, (colors.soft, colors.model), strict=True))
     for name, label in _LOSSES.items():
         if name in records:
-            losses = records[name].iloc[:, 0].astype(float)
+            losses = _parted(records[name].iloc[:, 0].astype(float), starts)
             marker = "o" if len(losses) == 1 else None
             ax.plot(losses.index, losses, color=shades[name], marker=marker, label=label)
     ax.set_ylabel("mean squared error")
@@ -103,10 +122,13 @@ def _losses(ax: Axes, records: Mapping[str, pd.DataFrame]) -> None:
     plain(ax)
 
 
-def _score(ax: Axes, score: pd.Series) -> None:
+def _score(ax: Axes, score: pd.Series, starts: list[int]) -> None:
     colors = Colors.of(ax)
+    for start in starts:
+        ax.axvline(start - 0.5, color=colors.faint, linewidth=1, zorder=0)
     marker = "o" if len(score) == 1 else None
-    ax.plot(score.index, score, color=colors.model, marker=marker)
+    drawn = _parted(score, starts)
+    ax.plot(drawn.index, drawn, color=colors.model, marker=marker)
     if score.notna().any():
         at = int(score.fillna(-np.inf).to_numpy().argmax())
         best = int(score.index[at])
