@@ -75,8 +75,10 @@ class Predicted:
         means = obs.groupby([PERTURBATION, CELL_LINE])[list(numbers)].mean().reset_index()
         frame = frame.merge(means, on=[PERTURBATION, CELL_LINE], how="left", validate="1:1")
         first = slice(int(np.flatnonzero(keep)[0]), None)
-        row = [_dense(of[first][:1]) for of in (prediction.X, prediction.layers[DELTA])]
-        of_effects = np.array_equal(*row, equal_nan=True)
+        expression, change = (
+            _dense(of[first][:1]) for of in (prediction.X, prediction.layers[DELTA])
+        )
+        of_effects = np.array_equal(expression, change, equal_nan=True)
         return cls(frame, delta, std, prediction.var_names, of_effects)
 
     def row(self, perturbation: str) -> int:
