@@ -1,6 +1,8 @@
 """What a GPU computes is what the CPU computes; without one, its code runs on the CPU."""
 
+import time
 from contextlib import contextmanager
+from threading import Thread
 from unittest import mock
 
 import anndata as ad
@@ -9,12 +11,13 @@ import pandas as pd
 import pytest
 import torch
 from scipy.linalg import LinAlgError
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import txpert as tx
 from txpert import _accelerator
 from txpert._accelerator import product
 from txpert._ranking import Scorer, top_pairs
-from txpert.effects import _cholesky
+from txpert.effects import _cholesky, _fit_blocks
 from txpert.effects._cholesky import factorized
 from txpert.effects._gene_kernels import GeneKernels
 from txpert.effects._gene_process import GeneGaussianProcess
@@ -149,3 +152,25 @@ def test_a_model_trained_on_a_gpu_predicts_on_the_cpu_what_it_predicts_there(tmp
     np.testing.assert_allclose(found.X, there.X, rtol=1e-4, atol=1e-5)
     explained = [each.explain(asked[0]) for each in (model, here)]
     pd.testing.assert_frame_equal(*explained, rtol=1e-3, atol=1e-5)
+
+
+def test_fits_take_one_thread_of_blas_and_leave_the_number_as_it_was():
+    def n_threads():
+        found = [each for each in threadpool_info() if each["user_api"] == "blas"]
+        return [each["num_threads"] for each in found]
+
+    def wait(seconds):
+        with _fit_blocks._one_thread():
+            time.sleep(seconds)
+
+    with threadpool_limits(2, user_api="blas"):
+        before = n_threads()
+        with _fit_blocks._one_thread():
+            assert set(n_threads()) == {1}
+        threads = [Thread(target=wait, args=(seconds,)) for seconds in (0.05, 0.15)]
+        for thread in threads:
+            thread.start()
+            time.sleep(0.01)
+        for thread in threads:
+            thread.join()
+        assert n_threads() == before

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import accumulate
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
@@ -29,11 +31,20 @@ def thinned(n: int) -> npt.NDArray[np.integer]:
     return np.linspace(0, n - 1, min(n, _MOST_ROWS)).astype(int)
 
 
-_one_thread = threadpool_limits.wrap(limits=1, user_api="blas")
-"""Factors of so few rows take longer on several threads than on one: blocks share the threads."""
+_limited = Lock()
 
 
-@_one_thread
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Give BLAS one thread: factors of so few rows take longer on several.
+
+    One call at a time, since the limits of two that overlap would not all be lifted.
+    """
+    with _limited, threadpool_limits(1, user_api="blas"):
+        yield
+
+
+@_one_thread()
 def fit_blocks(
     rows: Rows,
     kernels: Sequence[FloatArray],
@@ -87,7 +98,7 @@ def fit_blocks(
         return np.array([*found][1:])
 
 
-@_one_thread
+@_one_thread()
 def loo_variance(
     rows: Rows,
     kernels: Sequence[FloatArray],
