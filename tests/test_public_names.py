@@ -81,6 +81,15 @@ def test_every_method_of_the_model_has_an_example():
     assert not without, f"no example: {', '.join(sorted(without))}"
 
 
+@pytest.mark.parametrize("of", [txpert.graph.KnowledgeGraph, txpert.BenchmarkResult])
+def test_every_method_that_users_call_has_an_example(of):
+    methods = inspect.getmembers(of, inspect.isroutine)
+    own = {name: method for name, method in methods if not name.startswith("_")}
+    assert {"save", "load", "summary"} <= set(own)
+    without = sorted(name for name, method in own.items() if not has_example(method))
+    assert not without, f"no example: {', '.join(without)}"
+
+
 def test_every_figure_is_in_the_gallery():
     page = (Path(__file__).parents[1] / "docs" / "gallery.md").read_text()
     folder = Path(__file__).parents[1] / "docs" / "_static" / "gallery"

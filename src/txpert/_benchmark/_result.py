@@ -123,6 +123,16 @@ class BenchmarkResult:
         ------
         KeyError
             If there is no such metric or column.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> models = {"mean": "mean"}
+        >>> adata = tx.datasets.toy()
+        >>> tx.pp.split(adata)
+        >>> result = tx.benchmark(adata, models, ceiling_repeats=0, enable_progress_bar=False)
+        >>> result.summary("pearson_delta")["model"].to_list()
+        ['mean', 'general']
         """
         metrics = score_names() if metric is None else metric
         metrics = [metrics] if isinstance(metrics, str) else list(metrics)
@@ -143,6 +153,19 @@ class BenchmarkResult:
         ------
         OSError
             If a file cannot be written; an older result is unchanged.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import txpert as tx
+        >>> models = {"mean": "mean"}
+        >>> adata = tx.datasets.toy()
+        >>> tx.pp.split(adata)
+        >>> result = tx.benchmark(adata, models, ceiling_repeats=0, enable_progress_bar=False)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     result.save(folder)
+        ...     tx.BenchmarkResult.load(folder).models
+        ['mean', 'general']
         """
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
@@ -160,6 +183,20 @@ class BenchmarkResult:
             If the folder holds no result.
         ValueError
             If a file is missing, damaged, changed or of a later format; the message names it.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import txpert as tx
+        >>> models = {"mean": "mean"}
+        >>> adata = tx.datasets.toy()
+        >>> tx.pp.split(adata)
+        >>> result = tx.benchmark(adata, models, ceiling_repeats=0, enable_progress_bar=False)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     result.save(folder)
+        ...     loaded = tx.BenchmarkResult.load(folder)
+        >>> loaded.scores.equals(result.scores)
+        True
         """
         index = Path(folder) / _INDEX
         if not index.exists():

@@ -80,6 +80,14 @@ class Baseline(Predictor):
             If obs columns are missing.
         ValueError
             If no perturbation is in training, or the options do not fit the data.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> adata = tx.datasets.toy()
+        >>> tx.pp.split(adata)
+        >>> tx.baselines.MeanBaseline().fit(adata).is_fitted
+        True
         """
         table = ConditionTable.of(data)
         self._fit(table)
@@ -101,7 +109,16 @@ class Baseline(Predictor):
         return {name: getattr(self, name) for name in names}
 
     def unfitted(self) -> Self:
-        """Return a baseline with the same options that was never fitted."""
+        """Return a baseline with the same options that was never fitted.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> adata = tx.datasets.toy()
+        >>> tx.pp.split(adata)
+        >>> tx.baselines.MeanBaseline(adata).unfitted().is_fitted
+        False
+        """
         return type(self)(**self.options)
 
     def __repr__(self) -> str:

@@ -100,6 +100,18 @@ class Predictor(ABC):
             If a context has no controls, or a perturbation cannot be predicted.
         ValueError
             If a label is malformed or the control cells lack genes.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> adata = tx.datasets.toy()
+        >>> tx.pp.split(adata)
+        >>> baseline = tx.baselines.GeneralBaseline(adata)
+        >>> prediction = baseline.predict(["GENE3", "GENE3+GENE5"], batch="batch_1")
+        >>> prediction.obs["perturbation"].to_list()
+        ['GENE3', 'GENE3+GENE5']
+        >>> prediction.layers["delta"].shape
+        (2, 60)
         """
         return self._predict(
             perturbations,

@@ -118,6 +118,12 @@ class SimulationParameters:
         ----------
         n_genes
             Number of genes measured, on which the depth depends: one count per gene.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> tx.datasets.SimulationParameters.k562_like(n_genes=2_000).depth
+        2000.0
         """
         return cls(
             n_programs=30,

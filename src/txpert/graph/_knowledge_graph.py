@@ -156,6 +156,17 @@ class KnowledgeGraph:
         ValueError
             If a symbol is missing (text such as "nan" counts), a weight is not a finite,
             non-negative number, or none of ``genes`` is there.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import txpert as tx
+        >>> table = pd.DataFrame({"a": ["JAK2"] * 2, "b": ["STAT1", "STAT3"], "score": [900, 400]})
+        >>> graph = tx.graph.KnowledgeGraph.from_edges(
+        ...     table, name="mine", source="a", target="b", weight="score", directed=False
+        ... )
+        >>> graph
+        KnowledgeGraph 'mine': 3 nodes, 4 edges
         """
         check_whole("k", k, least=1, optional=True)
         check_number("min_weight", min_weight, optional=True)
@@ -205,6 +216,13 @@ class KnowledgeGraph:
         """Keep the ``k`` heaviest incoming edges of every target (paper: ``k = 20``).
 
         Of edges that weigh the same, those whose source stands first in ``nodes`` are kept.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> graph = tx.datasets.toy_graph()
+        >>> graph.n_edges, graph.top_k(2).n_edges
+        (287, 120)
         """
         return self.derive(self.arrays.top_k(k), f"top_k(k={k})")
 
@@ -212,17 +230,40 @@ class KnowledgeGraph:
         """Keep this fraction of all edges, the heaviest; the number is rounded.
 
         Of edges that weigh the same, those first in ``edges`` are kept.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> graph = tx.datasets.toy_graph()
+        >>> graph.n_edges, graph.top_fraction(0.1).n_edges
+        (287, 29)
         """
         return self.derive(heaviest(self.arrays, fraction), f"top_fraction(fraction={fraction})")
 
     def threshold(self, minimum: float) -> KnowledgeGraph:
-        """Keep the edges that weigh at least ``minimum``."""
+        """Keep the edges that weigh at least ``minimum``.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> graph = tx.datasets.toy_graph()
+        >>> bool(graph.threshold(0.5).weight.min() >= 0.5)
+        True
+        """
         check_number("minimum", minimum)
         heavy = self.weight >= np.float32(minimum)
         return self.derive(self.arrays.take(heavy), f"threshold(minimum={minimum})")
 
     def restrict(self, genes: Iterable[str]) -> KnowledgeGraph:
-        """Keep the nodes that are among ``genes``, by exact name, and the edges between them."""
+        """Keep the nodes that are among ``genes``, by exact name, and the edges between them.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> graph = tx.datasets.toy_graph()
+        >>> graph.restrict(["GENE1", "GENE2", "GENE3"]).nodes.to_list()
+        ['GENE1', 'GENE2', 'GENE3']
+        """
         wanted = check_names("genes", genes)
         keep = self.nodes.isin(wanted)
         edges = self.arrays.renumber(np.where(keep, np.cumsum(keep) - 1, -1))
@@ -238,6 +279,13 @@ class KnowledgeGraph:
         ------
         ValueError
             If none of the genes is in the graph.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> graph = tx.graph.go(["JAK2", "STAT1"], k=1)
+        >>> graph.match(["ENSG00000096968", "ENSG00000115415"]).nodes.to_list()
+        ['ENSG00000096968', 'ENSG00000115415']
         """
         found = match_names(self.nodes, genes)
         position = np.full(self.n_nodes, -1)
@@ -257,12 +305,29 @@ class KnowledgeGraph:
         ------
         ValueError
             If two nodes would have one name.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> graph = tx.graph.go(["RARS1", "DARS1"], k=1)
+        >>> graph.rename({"RARS1": "RARS"}).nodes.to_list()
+        ['RARS', 'DARS1']
         """
         nodes = [names.get(node, node) for node in self.nodes]
         return self.derive(self.arrays, f"rename({len(names)} genes)", nodes=nodes)
 
     def reverse(self) -> KnowledgeGraph:
-        """Reverse the direction of every edge."""
+        """Reverse the direction of every edge.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import txpert as tx
+        >>> table = pd.DataFrame({"source": ["JAK2"], "target": ["STAT1"]})
+        >>> graph = tx.graph.KnowledgeGraph.from_edges(table, name="mine")
+        >>> graph.reverse().edges["target"].to_list()
+        ['JAK2']
+        """
         return self.derive(self.arrays.reverse(), "reverse()")
 
     def normalize(self, how: Literal["max", "target", "symmetric"] = "max") -> KnowledgeGraph:
@@ -274,6 +339,13 @@ class KnowledgeGraph:
             "max": the heaviest edge weighs 1. "target": the edges into each target sum to 1.
             "symmetric": wᵢⱼ / √(outᵢ · inⱼ), with the summed weights out of the source and into
             the target, as in a graph convolution. Edges that weigh nothing stay so.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> graph = tx.datasets.toy_graph()
+        >>> graph.normalize("target").edges.groupby("target")["weight"].sum().round(3).unique()
+        array([1.], dtype=float32)
         """
         edges = normalized(self.arrays, self.n_nodes, how)
         return self.derive(edges, f"normalize(how={how!r})")
@@ -293,11 +365,26 @@ class KnowledgeGraph:
         in common, those of a wrong one by chance only (Goldberg and Roth 2003,
         doi 10.1073/pnas.0735871100), and pairs with many in common are often missing edges (Lü and
         Zhou 2011, doi 10.1016/j.physa.2010.11.027).
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> graph = tx.datasets.toy_graph()
+        >>> graph.n_edges, graph.refine().n_edges
+        (287, 419)
         """
         return self.derive(refined(self.arrays, self.n_nodes), "refine()")
 
     def drop(self, fraction: float, *, seed: int = 0) -> KnowledgeGraph:
-        """Remove exactly ``round(fraction * n_edges)`` edges, drawn at random; all nodes stay."""
+        """Remove exactly ``round(fraction * n_edges)`` edges, drawn at random; all nodes stay.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> graph = tx.datasets.toy_graph()
+        >>> graph.n_edges, graph.drop(0.5).n_edges
+        (287, 143)
+        """
         step = f"drop(fraction={fraction}, seed={seed})"
         return self.derive(dropped(self.arrays, fraction, seed), step)
 
@@ -327,6 +414,14 @@ class KnowledgeGraph:
         ------
         ValueError
             If the graph is so dense that there are no such edges.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> graph = tx.datasets.toy_graph()
+        >>> random = graph.rewire(1.0, seed=1)
+        >>> random.n_edges == graph.n_edges, random == graph
+        (True, False)
         """
         step = f"rewire(fraction={fraction}, which={which!r}, seed={seed})"
         edges = rewired(self.arrays, self.nodes, fraction, which=which, seed=seed, name=self.name)
@@ -339,6 +434,13 @@ class KnowledgeGraph:
         -------
         One row per gene, in the order given: ``in_graph`` (bool), ``n_incoming`` and
         ``n_outgoing`` edges. A gene with no incoming edge learns nothing from the graph.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> graph = tx.datasets.toy_graph()
+        >>> graph.coverage(["GENE1", "TP53"])["in_graph"].to_dict()
+        {'GENE1': True, 'TP53': False}
         """
         wanted = pd.Index(dict.fromkeys(genes), name="gene")
         incoming, outgoing = self.arrays.degrees(self.n_nodes)
@@ -356,6 +458,13 @@ class KnowledgeGraph:
         ``reciprocity`` (fraction of edges whose reverse is one too), then mean, median and
         maximum of the ``in_degree`` and ``out_degree`` over nodes and of the ``weight`` over
         edges.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> graph = tx.datasets.toy_graph()
+        >>> graph.summary()[["n_nodes", "n_edges"]].to_dict()
+        {'n_nodes': 60.0, 'n_edges': 287.0}
         """
         return pd.Series(summarize(self.arrays, self.n_nodes), name=self.name)
 
@@ -363,6 +472,16 @@ class KnowledgeGraph:
         """Write the graph, its name and history to one compressed NumPy file, ``.npz`` by custom.
 
         The file holds no pickles. An older file of that name stays whole if writing fails.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import txpert as tx
+        >>> graph = tx.datasets.toy_graph()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     graph.save(f"{folder}/toy.npz")
+        ...     tx.graph.KnowledgeGraph.load(f"{folder}/toy.npz") == graph
+        True
         """
         save_fields(self.to_dict(), path)
 
@@ -376,19 +495,46 @@ class KnowledgeGraph:
             If there is no such file.
         ValueError
             If the file is damaged or holds something else.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import txpert as tx
+        >>> graph = tx.datasets.toy_graph()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     graph.save(f"{folder}/toy.npz")
+        ...     loaded = tx.graph.KnowledgeGraph.load(f"{folder}/toy.npz")
+        >>> loaded.name
+        'toy'
         """
         return load_fields(path, cls.from_dict)
 
     def derive(
         self, edges: EdgeArrays, step: str, *, nodes: Iterable[str] | None = None
     ) -> KnowledgeGraph:
-        """Return a graph of the same name with other edges, and ``step`` added to its history."""
+        """Return a graph of the same name with other edges, and ``step`` added to its history.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> graph = tx.datasets.toy_graph()
+        >>> graph.derive(graph.arrays.top_k(1), "one edge into each gene").provenance[-1]
+        'one edge into each gene'
+        """
         nodes = self.nodes if nodes is None else nodes
         history = (*self.provenance, step)
         return KnowledgeGraph(self.name, nodes, *edges, history, self.learned_from)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the graph as a dictionary of a string and plain arrays."""
+        """Return the graph as a dictionary of a string and plain arrays.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> graph = tx.datasets.toy_graph()
+        >>> sorted(graph.to_dict())
+        ['learned_from', 'name', 'nodes', 'provenance', 'source', 'target', 'weight']
+        """
         return {
             "name": self.name,
             "nodes": self.nodes.to_numpy(dtype=str),
@@ -401,7 +547,15 @@ class KnowledgeGraph:
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> KnowledgeGraph:
-        """Rebuild a graph from what :meth:`to_dict` returned."""
+        """Rebuild a graph from what :meth:`to_dict` returned.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> graph = tx.datasets.toy_graph()
+        >>> tx.graph.KnowledgeGraph.from_dict(graph.to_dict()) == graph
+        True
+        """
         nodes = (str(node) for node in state["nodes"])
         edges = (state["source"], state["target"], state["weight"])
         origin = (state.get("provenance", ()), state.get("learned_from", ()))

@@ -134,7 +134,7 @@ class TxPertModel(
         Add a learned embedding to the latent state of every cell, as the published network does.
     extra_nodes
         Genes that are nodes besides the graphs' own; by default the screen's targets and those
-        with features.
+        with features. With them graphs keep their names: symbols of another year are not found.
     registry
         Stands in for ``adata`` when a model is loaded without data.
 
