@@ -67,9 +67,9 @@ def test_repeats_end_with_the_budget(bounds):
 
 
 @pytest.mark.slow
-def test_without_results_the_report_says_what_is_missing(tmp_path):
+def test_without_results_the_report_is_its_head(tmp_path):
     text = report(tmp_path)
-    assert "no GPU" in text
+    assert text.startswith("# Runtime and memory")
     assert "## " not in text
 
 
