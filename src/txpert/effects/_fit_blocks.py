@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from itertools import accumulate
 from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from txpert._accelerator import n_threads
 from txpert._types import FloatArray
@@ -40,8 +41,14 @@ def _one_thread() -> Iterator[None]:
 
     One call at a time, since the limits of two that overlap would not all be lifted.
     """
-    with _limited, threadpool_limits(1, user_api="blas"):
+    with _limited, _libraries().limit(limits=1, user_api="blas"):
         yield
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """Find the libraries of linear algebra once, which takes longer than a small fit."""
+    return ThreadpoolController()
 
 
 @_one_thread()
