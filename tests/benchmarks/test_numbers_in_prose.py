@@ -29,6 +29,18 @@ def page(path):
     return " ".join((ROOT / path).read_text().split())
 
 
+def test_what_a_gpu_changes():
+    rows = rows_of("gpu")
+    fits = rows[rows["fit"].notna()].set_index(["perturbations", "gpu"])
+    text = page("docs/scaling.md")
+    assert fits["difference"].max() < 1e-4
+    assert "with and without to 1e-4 of the spread of effects" in text
+    most = int(fits.index.get_level_values("perturbations").max())
+    assert f"gains nothing by that up to {most:,} perturbations" in text
+    seconds = fits["fit"].unstack("gpu")
+    assert (seconds[True] > 0.9 * seconds[False]).all(), "a GPU pays after all"
+
+
 def test_scores_of_graphs():
     rows = rows_of("graph_accuracy")
     text = page("docs/graphs.md")
