@@ -220,7 +220,7 @@ def gpu(results: Results) -> str | None:
     if frame is None:
         return None
     name = results.content("gpu")["gpu"]
-    fits, screens = frame[frame["fit"].notna()], frame[frame["fit"].isna()]
+    fits, screens = (frame[frame[step].notna()] for step in ("fit", "order 1, cosine"))
     steps = ["fit", "predict, first", "predict, second", "predict with std"]
     lines = [
         {"perturbations": _whole(row["perturbations"]), "predicted": _whole(row["asked"])}

@@ -108,9 +108,8 @@ between both predictions, relative to the standard deviation of predicted effect
 `tl.screen` of 20,003 genes and of all 200,050,003 pairs.
 
 A GPU does not pay here. Variances are fitted to 750 rows at most, on the processor, so that they
-are the same with a GPU and without; at 2,000 perturbations a factor takes 16 cores no longer than
-the way to the GPU and back; and to predict is to gather kernels from memory. Fits of more
-perturbations were not measured on a GPU.
+are the same with a GPU and without. Fits of more perturbations were not measured on a GPU, nor
+pairs without it.
 """,
     "Cells on disk": """
 `tx.pp.pseudobulk` of raw counts that are normalized in the pass (2,000 genes, a tenth not zero,

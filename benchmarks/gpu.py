@@ -7,7 +7,7 @@ with STRING, GO, BioGRID and IntAct whole. Each is fitted; then all further gene
 predicted, twice without and once with a standard deviation. screen: single genes and all pairs of
 20,003 genes by ``tl.screen`` (as in decisions.py). Every case runs in a process of its own, first
 with the GPU, then with it hidden. Refined graphs are on disk before (the GPU has no part in them),
-walks are not. Predictions are compared with variances fitted anew and with those of the fit
+diffusion is not. Predictions are compared with variances fitted again and with those of the fit
 on the GPU; differences are relative to the standard deviation of all predicted effects.
 Written to gpu.json.
 """

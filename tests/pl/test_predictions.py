@@ -135,6 +135,13 @@ def test_the_unit_of_an_effect_table_is_not_that_of_expression(control, unit, ma
     assert f"Δ{unit}" in [ax.get_ylabel() for ax in figure.axes]
 
 
+def test_another_tool_need_not_predict_expression(make_prediction):
+    prediction = make_prediction()
+    del prediction.X
+    assert prediction.X is None
+    assert tx.pl.profile(prediction, "G3").get_xlabel() == "predicted Δ (log1p)"
+
+
 def test_an_evaluation_of_effects_is_drawn_in_their_unit():
     rng = np.random.default_rng(0)
     genes = [f"G{i}" for i in range(12)]

@@ -9,7 +9,7 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import CELL_LINE, CONTROL, DELTA, N_CELLS, PERTURBATION
-from txpert._types import FloatArray, IntArray
+from txpert._types import BoolArray, FloatArray, IntArray
 from txpert.data._batches import average_over_batches
 from txpert.data._tokens import canonical_label
 
@@ -74,12 +74,7 @@ class Predicted:
         numbers = obs.select_dtypes("number").columns.difference([N_CELLS])
         means = obs.groupby([PERTURBATION, CELL_LINE])[list(numbers)].mean().reset_index()
         frame = frame.merge(means, on=[PERTURBATION, CELL_LINE], how="left", validate="1:1")
-        first = slice(int(np.flatnonzero(keep)[0]), None)
-        expression, change = (
-            _dense(of[first][:1]) for of in (prediction.X, prediction.layers[DELTA])
-        )
-        of_effects = np.array_equal(expression, change, equal_nan=True)
-        return cls(frame, delta, std, prediction.var_names, of_effects)
+        return cls(frame, delta, std, prediction.var_names, _is_of_effects(prediction, keep))
 
     def row(self, perturbation: str) -> int:
         """Return the position of a perturbation, in the first cell line that has it.
@@ -129,6 +124,16 @@ class Predicted:
         values[row == -1] = np.nan
         values[:, column == -1] = np.nan
         return values
+
+
+def _is_of_effects(prediction: AnnData, perturbed: BoolArray) -> bool:
+    """Say whether expression is Δ, as where controls are zero; another tool may have none."""
+    if prediction.X is None:
+        return False
+    at = int(np.flatnonzero(perturbed)[0])
+    row = slice(at, at + 1)
+    expression, change = _dense(prediction.X[row]), _dense(prediction.layers[DELTA][row])
+    return bool(np.array_equal(expression, change, equal_nan=True))
 
 
 def _dense(matrix: object) -> FloatArray:
