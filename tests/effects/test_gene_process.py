@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from txpert.effects import _variances
 from txpert.effects._contexts import Context
 from txpert.effects._covariance import Rows
 from txpert.effects._gene_kernels import GeneKernels
@@ -140,6 +141,16 @@ def test_five_rows_of_a_line_give_its_mean(truth, kernels):
     observed = truth["R"][[GENES.index(g) for g in TEST]]
     error = ((ask(process, TEST, kernels, "R").mean - observed) ** 2).mean()
     assert error < 0.3 * ((few.delta.mean(axis=0) - observed) ** 2).mean()
+
+
+def test_effects_and_their_squares_have_the_same_likelihood():
+    rng = np.random.default_rng(0)
+    effects, root = rng.normal(size=(40, 7)), rng.normal(size=(40, 40))
+    (narrow, by_narrow), (wide, by_wide) = (
+        project(effects)(root @ root.T) for project in (_variances._narrow, _variances._wide)
+    )
+    assert narrow == pytest.approx(wide)
+    np.testing.assert_allclose(by_narrow, by_wide, atol=1e-4 * np.abs(by_narrow).max())
 
 
 def test_an_unseen_line_gets_what_lines_share(truth, kernels):

@@ -165,6 +165,13 @@ def test_top_k_keeps_the_heaviest_into_each_target_and_first_of_ties(graph, k):
         }
 
 
+@given(graphs(), st.integers(1, 4), st.integers(0, 10))
+def test_the_heaviest_edges_are_the_same_in_any_order(graph, k, seed):
+    order = np.random.default_rng(seed).permutation(graph.n_edges)
+    edges = EdgeArrays(graph.source, graph.target, graph.weight)
+    np.testing.assert_array_equal(edges.take(order).top_k(k).tidy(), edges.top_k(k))
+
+
 @given(graphs(), st.floats(0, 1))
 def test_top_fraction_is_exact_and_keeps_the_heaviest(graph, fraction):
     kept = graph.top_fraction(fraction)

@@ -84,23 +84,21 @@ def fit_blocks(
     layout = Layout(len(kernels), len(rows.factors), len(rows.contexts.contexts))
     prior = layout.prior(weights, rows.contexts)
     covariance = rows.parametrized(layout, kernels)
-    squares = [block.astype(np.float64) @ block.T for block in blocks]
-    trend = rows.order
+    effects, trend = [block.astype(np.float64) for block in blocks], rows.order
     if len(rows) < 3 or not sum(n_components):
         return np.tile(prior.center, (len(blocks), 1))
     evidence = min(_POOLED_EVIDENCE, float(sum(n_components)))
-    pooled = fit_log_variances(
-        covariance, trend, np.sum(squares, axis=0), evidence, prior, prior.center
-    )
+    whole = np.concatenate(effects, axis=1)
+    pooled = fit_log_variances(covariance, trend, whole, evidence, prior, prior.center)
     start = np.clip(pooled, *prior.bounds.T)
 
-    def of_block(square: FloatArray, number: int) -> FloatArray | None:
+    def of_block(block: FloatArray, number: int) -> FloatArray | None:
         if not number:
             return None
-        return fit_log_variances(covariance, trend, square, float(number), prior, start)
+        return fit_log_variances(covariance, trend, block, float(number), prior, start)
 
     with ThreadPoolExecutor(n_threads()) as pool:
-        fitted = pool.map(of_block, squares, n_components)
+        fitted = pool.map(of_block, effects, n_components)
         found = accumulate(fitted, lambda last, own: last if own is None else own, initial=pooled)
         return np.array([*found][1:])
 

@@ -15,6 +15,8 @@ from ._cholesky import factorized
 _TOLERANCE = 1e-5
 """Relative change of the cost at which to stop."""
 _MOST_STEPS = 60
+_NARROW = 1 / 4
+"""Columns per row up to which effects are faster to work with than their squares."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class LogPrior:
 def fit_log_variances(
     covariance: Callable[[FloatArray], tuple[FloatArray, Callable[[FloatArray], FloatArray]]],
     trend: FloatArray,
-    squares: FloatArray,
+    effects: FloatArray,
     evidence: float,
     prior: LogPrior,
     start: FloatArray,
@@ -62,8 +64,8 @@ def fit_log_variances(
         C for x, ``(n, n)``, and what turns the derivative by C into that by x.
     trend
         u, ``(n,)``.
-    squares
-        Y Yᵀ, ``(n, n)``.
+    effects
+        Y, ``(n, n_columns)``.
     evidence
         Number of independent columns that Y is taken for.
     prior
@@ -75,10 +77,12 @@ def fit_log_variances(
     -------
     The best x.
     """
+    narrow = effects.shape[1] <= _NARROW * len(effects)
+    project = _narrow(effects) if narrow else _wide(effects)
 
     def cost(x: FloatArray) -> tuple[float, FloatArray]:
         matrix, by_parameter = covariance(x)
-        deviance, by_covariance = _deviance(matrix, trend, squares)
+        deviance, by_covariance = _deviance(matrix, trend, project)
         against, slope = prior.cost(x)
         gradient = evidence / 2 * by_parameter(by_covariance) + slope
         return evidence / 2 * deviance + against, gradient
@@ -106,13 +110,34 @@ def inverse_and_projector(
     return inverse, projector, log_determinant + float(np.log(precision))
 
 
+Projected = tuple[float, FloatArray]
+"""tr(P Y Yᵀ) and P Y Yᵀ P."""
+
+
+def _narrow(effects: FloatArray) -> Callable[[FloatArray], Projected]:
+    def project(projector: FloatArray) -> Projected:
+        projected = projector @ effects
+        return float(np.vdot(effects, projected)), projected @ projected.T
+
+    return project
+
+
+def _wide(effects: FloatArray) -> Callable[[FloatArray], Projected]:
+    squares = effects @ effects.T
+    of_single = squares.astype(np.float32)
+
+    def project(projector: FloatArray) -> Projected:
+        single = projector.astype(np.float32)
+        return float(np.vdot(projector, squares)), single @ of_single @ single
+
+    return project
+
+
 def _deviance(
-    covariance: FloatArray, trend: FloatArray, squares: FloatArray
+    covariance: FloatArray, trend: FloatArray, project: Callable[[FloatArray], Projected]
 ) -> tuple[float, FloatArray]:
     """Return −2 × the restricted log-likelihood per column, and its gradient by C."""
     _, projector, log_determinant = inverse_and_projector(covariance, trend)
     free = len(trend) - 1
-    residual = float(np.vdot(projector, squares))
-    single = projector.astype(np.float32)
-    gradient = projector - free / residual * (single @ squares.astype(np.float32) @ single)
-    return free * np.log(residual) + log_determinant, gradient
+    residual, squares = project(projector)
+    return free * np.log(residual) + log_determinant, projector - free / residual * squares

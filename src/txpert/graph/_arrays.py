@@ -51,11 +51,21 @@ class EdgeArrays(NamedTuple):
         check_whole("k", k, least=1)
         kept = np.bincount(self.target)[self.target] <= k
         many = np.flatnonzero(~kept)
+        if not len(many):
+            return self
         some = self.take(many)
-        order = np.lexsort((some.source, -some.weight, some.target))
-        target = some.target[order]
-        rank = np.arange(len(target)) - np.searchsorted(target, target)
-        kept[many[order[rank < k]]] = True
+        if not some._is_tidy():
+            order = np.lexsort((some.source, some.target))
+            many, some = many[order], some.take(order)
+        first = np.flatnonzero(np.diff(some.target, prepend=-1))
+        number = np.diff(first, append=len(many))
+        least = [np.partition(w, -k)[-k] for w in np.split(some.weight, first[1:])]
+        lightest = np.repeat(np.array(least), number)
+        above, tied = some.weight > lightest, some.weight == lightest
+        room = k - np.add.reduceat(above, first, dtype=np.int64)
+        before = np.cumsum(tied) - tied
+        rank = before - np.repeat(before[first], number)
+        kept[many[above | (tied & (rank < np.repeat(room, number)))]] = True
         return self.take(kept)
 
     def reverse(self) -> EdgeArrays:
