@@ -134,6 +134,15 @@ def _unseen(table: Means) -> str:
     return _table(["graphs", *lines], [*rows, ["none: the mean effect", *means_only]])
 
 
+def _together(table: Means) -> str:
+    trained = {"unseen": "on the line alone", "together": "on both lines"}
+    rows = [
+        [label, *(_three(table[f"{task}/{line}/{BEST}"]["process"]) for line in ("K562", "RPE1"))]
+        for task, label in trained.items()
+    ]
+    return _table(["trained", "K562", "RPE1"], rows)
+
+
 def _few_shot(table: Means) -> str:
     models = ("both lines", "line alone", "mean of line")
     rows = []
@@ -186,6 +195,12 @@ SECTIONS: dict[str, tuple[str, str, Callable[[Means], str]]] = {
         "Unseen genes, by graph",
         "The *Gaussian process alone*, means over {n} held-out sets (five folds per seed).",
         _unseen,
+    ),
+    "together/": (
+        "Unseen genes, with another cell line",
+        "The same {n} held-out sets; no line has the held-out perturbations. STRING, top 20, and "
+        "GO, the *Gaussian process alone*.",
+        _together,
     ),
     "few_shot/": (
         "A cell line measured in part",

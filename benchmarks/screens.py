@@ -1,12 +1,13 @@
 """Real screens: unseen perturbations, a line measured in part, modalities, the network's part.
 
-python benchmarks/screens.py --data FOLDER [--only unseen few_shot yeast components]
+python benchmarks/screens.py --data FOLDER [--only unseen together few_shot yeast components]
     [--seeds 0 1 2] [--results FOLDER]
 
-unseen: K562 and RPE1 (Replogle 2022), 5 folds per seed, for several sets of graphs. few_shot: K562
+unseen: K562 and RPE1 (Replogle 2022), 5 folds per seed, for several sets of graphs. together: the
+same folds by a fit to both lines, of which neither has the held-out perturbations. few_shot: K562
 whole and 0, 10, 50 or 75% of RPE1; a quarter of RPE1 is predicted. yeast: deletion and induction
 of yeast transcription factors (Kemmeren 2014, Hackett 2020), alone and both together, 5 folds.
-These three fit the Gaussian process alone. components: the folds of "unseen" by a trained model,
+These four fit the Gaussian process alone. components: the folds of "unseen" by a trained model,
 whole and by component. Whatever is fitted is fitted to training perturbations. Finished cases are
 kept in screens.json, their tables in screens.md; a second call goes on where the first stopped.
 """
@@ -176,6 +177,22 @@ def unseen(screen: Screen, seed: int) -> Iterator[Case]:
                 yield f"unseen/{line}/{label}/{seed}.{k}", case
 
 
+def together(screen: Screen, seed: int) -> Iterator[Case]:
+    graphs = GRAPHS[screen_tables.BEST]
+    for line in ("K562", "RPE1"):
+        rows = np.flatnonzero(screen.line == line)
+        fold = folds(screen.name[rows], seed)
+        for k in range(5):
+            test = rows[fold == k]
+            train = np.flatnonzero(~np.isin(screen.name, screen.name[test]))
+
+            def case(train=train, test=test) -> dict[str, Scores]:
+                predicted = screen.predict(train, test, graphs)
+                return {"process": score(predicted, screen.delta[test])}
+
+            yield f"together/{line}/{screen_tables.BEST}/{seed}.{k}", case
+
+
 def few_shot(screen: Screen, seed: int) -> Iterator[Case]:
     whole, rows = (np.flatnonzero(screen.line == line) for line in ("K562", "RPE1"))
     order = np.random.default_rng(seed).permutation(rows)
@@ -233,6 +250,7 @@ def components(screen: Screen, seed: int) -> Iterator[Case]:
 
 TASKS = {
     "unseen": (human, unseen),
+    "together": (human, together),
     "few_shot": (human, few_shot),
     "yeast": (yeast, modalities),
     "components": (human, components),

@@ -1,12 +1,13 @@
 """The Gaussian process against dense algebra, and what it makes of lines and missing genes."""
 
+from dataclasses import replace
 from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from txpert.effects import _variances
+from txpert.effects import _gene_kernels, _variances
 from txpert.effects._contexts import Context
 from txpert.effects._covariance import Rows
 from txpert.effects._gene_kernels import GeneKernels
@@ -110,7 +111,9 @@ def test_leaving_one_out_equals_fitting_without_it(truth, kernels):
 
 
 def test_leaving_a_perturbation_out_of_all_lines(truth, kernels):
-    effects = joined(measured(truth, TRAIN), measured(truth, TRAIN, "R", seed=2))
+    own = np.random.default_rng(4).normal(size=(len(TRAIN), 40))
+    parts = measured(truth, TRAIN), measured(truth, TRAIN, "R", seed=2)
+    effects = joined(*(replace(part, delta=part.delta + own) for part in parts))
     process = GeneGaussianProcess.fit(effects, kernels)
     row = LeftOut.of(process, kernels).predicted
     all_rows = LeftOut.of(process, kernels, "perturbation").predicted
@@ -122,6 +125,32 @@ def test_cliques_are_found(truth, kernels):
     process = GeneGaussianProcess.fit(measured(truth, TRAIN), kernels)
     observed = truth["K"][[GENES.index(g) for g in TEST]]
     assert relative_error(ask(process, TEST, kernels).mean, observed) < 0.15
+
+
+def test_refined_edges_are_tried_beside_the_given_ones(graph):
+    genes = pd.Index(GENES, dtype=object)
+    walked = ["cliques, diffusion 2", "cliques, diffusion 8"]
+    refined = ["cliques, refined, diffusion 2", "cliques, refined, diffusion 8"]
+    assert GeneKernels([graph], {}, genes).names == ["cliques, direct", *walked, *refined]
+    assert GeneKernels([graph.refine()], {}, genes).names == ["cliques, direct", *walked]
+
+
+def test_refined_edges_help_against_wrong_ones(truth, graph, monkeypatch):
+    pairs = np.random.default_rng(5).integers(0, 30, (60, 2))
+    wrong = pd.DataFrame(pairs, columns=["source", "target"]).map(GENES.__getitem__)
+    edges = pd.concat([graph.edges[["source", "target"]], wrong[wrong.source != wrong.target]])
+    noisy = KnowledgeGraph.from_edges(edges.drop_duplicates(), name="noisy", directed=False)
+    genes = pd.Index(GENES, dtype=object)
+    observed = truth["K"][[GENES.index(g) for g in TEST]]
+
+    def error():
+        kernels = GeneKernels([noisy], {}, genes)
+        process = GeneGaussianProcess.fit(measured(truth, TRAIN), kernels)
+        return relative_error(ask(process, TEST, kernels).mean, observed)
+
+    with_refined = error()
+    monkeypatch.setattr(_gene_kernels, "_walked", lambda graph: [(graph.name, graph)])
+    assert with_refined < 0.8 * error()
 
 
 def test_order_of_rows_and_genes_does_not_matter(truth, kernels):

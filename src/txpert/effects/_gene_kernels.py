@@ -52,9 +52,12 @@ class GeneKernels:
       of genes only, so that it is the same however wide the graph is.
     - *diffusion* kernels :math:`K_{pq} / \sqrt{d_p d_q}` with :math:`d_p \approx K_{pp}`
       (:class:`HeatKernel`) at times 2 and 8, on the 20 strongest edges into each gene.
+    - the same on these edges after refining (:meth:`txpert.graph.KnowledgeGraph.refine`), which
+      tells wrong edges from right ones where these have neighbors in common. How far it does is
+      learned like the variance of every kernel.
 
-    A graph with more edges than that which all weigh the same is refined first
-    (:meth:`txpert.graph.KnowledgeGraph.refine`), since nothing else tells which edges are strong.
+    A graph with more edges than that which all weigh the same is only used refined, since nothing
+    else tells which edges are strong.
     Features have their inner product after centering, relative to its mean diagonal among the
     anchors. A gene without edges or features is similar to itself only, by 1.
 
@@ -83,7 +86,9 @@ class GeneKernels:
         anchors: pd.Index,
     ) -> None:
         self._graphs = [_weighted(graph) for graph in graphs if graph.n_edges]
-        self._diffusions = [Diffusion(graph.top_k(_WIDTH), anchors) for graph in self._graphs]
+        walked = [pair for graph in self._graphs for pair in _walked(graph)]
+        self._walked = [name for name, _ in walked]
+        self._diffusions = [Diffusion(graph, anchors) for _, graph in walked]
         self._tables = dict(features)
         self._compare_with(anchors)
 
@@ -95,7 +100,7 @@ class GeneKernels:
         self._features = [Features(frame, anchors) for frame in self._tables.values()]
         self.names = [
             *(f"{graph.name}, direct" for graph in self._graphs if direct),
-            *(f"{graph.name}, diffusion {time:g}" for graph in self._graphs for time in TIMES),
+            *(f"{name}, diffusion {time:g}" for name in self._walked for time in TIMES),
             *self._tables,
         ]
         self.prior = self._prior()
@@ -109,7 +114,7 @@ class GeneKernels:
         of_time = (1 - direct) / len(TIMES)
         return np.array(
             [direct] * len(self._direct)
-            + [of_time] * (len(TIMES) * len(self._graphs))
+            + [of_time] * (len(TIMES) * len(self._diffusions))
             + [0.5] * len(self._tables)
         )
 
@@ -193,3 +198,11 @@ def _weighted(graph: KnowledgeGraph) -> KnowledgeGraph:
     """Refine a wide graph whose edges weigh the same."""
     wide = graph.n_edges > _WIDTH * graph.n_nodes
     return graph.refine() if wide and np.ptp(graph.weight) == 0 else graph
+
+
+def _walked(graph: KnowledgeGraph) -> Iterator[tuple[str, KnowledgeGraph]]:
+    """Yield the strongest edges, and these refined unless they are already, with their names."""
+    strongest = graph.top_k(_WIDTH)
+    yield graph.name, strongest
+    if "refine()" not in graph.provenance:
+        yield f"{graph.name}, refined", strongest.refine().top_k(_WIDTH)
