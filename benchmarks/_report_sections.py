@@ -171,7 +171,11 @@ def atlas(results: Results) -> str | None:
         }
         for _, row in frame.iterrows()
     ]
-    return table(pd.DataFrame(lines))
+    note = (
+        "Extrapolated rows were not measured: they are a straight line through those that were."
+    )
+    notes = [note] if frame["extrapolated"].any() else []
+    return "\n\n".join([table(pd.DataFrame(lines)), *notes])
 
 
 def evaluation(results: Results) -> str | None:
