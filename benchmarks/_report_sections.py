@@ -171,9 +171,7 @@ def atlas(results: Results) -> str | None:
         }
         for _, row in frame.iterrows()
     ]
-    note = (
-        "Extrapolated rows were not measured: they are a straight line through those that were."
-    )
+    note = "Extrapolated rows were not measured: they are a straight line through those that were."
     notes = [note] if frame["extrapolated"].any() else []
     return "\n\n".join([table(pd.DataFrame(lines)), *notes])
 
