@@ -135,12 +135,14 @@ def _unseen(table: Means) -> str:
 
 
 def _together(table: Means) -> str:
+    lines = ("K562", "RPE1")
     trained = {"unseen": "on the line alone", "together": "on both lines"}
     rows = [
-        [label, *(_three(table[f"{task}/{line}/{BEST}"]["process"]) for line in ("K562", "RPE1"))]
+        [label, *(_three(table[f"{task}/{line}/{BEST}"]["process"]) for line in lines)]
         for task, label in trained.items()
+        if all(f"{task}/{line}/{BEST}" in table for line in lines)
     ]
-    return _table(["trained", "K562", "RPE1"], rows)
+    return _table(["trained", *lines], rows)
 
 
 def _few_shot(table: Means) -> str:

@@ -135,19 +135,20 @@ def test_what_wrong_edges_and_few_perturbations_cost():
     for wrong, low, high in ((0.3, 0.01, 0.02), (0.6, 0.06, 0.08)):
         cost = [round(score[n, 0.0] - score[n, wrong], 2) for n in (20, 100)]
         assert sorted(cost) == [low, high]
-    assert "loses a quarter of Pearson Δ and almost a third of retrieval" in text
+    assert "loses over a quarter of Pearson Δ and almost a third of retrieval" in text
     lost = 1 - table.loc[(100, 1.0)][["pearson_delta", "retrieval"]].astype(float) / table.loc[
         (100, 0.0)
     ][["pearson_delta", "retrieval"]].astype(float)
-    assert lost["pearson_delta"] == pytest.approx(0.25, abs=0.02)
+    assert 0.25 < lost["pearson_delta"] < 0.3
     assert 0.28 < lost["retrieval"] < 1 / 3
-    assert "with 20, squared error falls by 4% to 20%" in text
+    assert "with 20, squared error falls by 8% to 25%" in text
     error = table.loc[20, "relative_mse"]
-    assert f"{1 - error.max():.0%} to {1 - error.min():.0%}" == "4% to 20%"
-    assert "the lead over the baselines is there from 20 perturbations on" in text
+    assert f"{1 - error.max():.0%} to {1 - error.min():.0%}" == "8% to 25%"
+    assert "in Pearson Δ the lead over the baselines is there from 10 perturbations on" in text
     lead = score - table["best pearson_delta"]
     at_medium = (lead / table["sd pearson_delta"]).xs(0.3, level="wrong")
-    assert (at_medium > 1).eq(at_medium.index >= 20).all()
+    assert at_medium.index.min() == 10
+    assert (at_medium > 1).all()
 
 
 def test_what_the_network_adds_on_real_screens():
