@@ -56,10 +56,10 @@ class GeneKernels:
       tells wrong edges from right ones where these have neighbors in common. How far it does is
       learned like the variance of every kernel.
 
-    A graph with more edges than that which all weigh the same is only used refined, since nothing
-    else tells which edges are strong.
-    Features have their inner product after centering, relative to its mean diagonal among the
-    anchors. A gene without edges or features is similar to itself only, by 1.
+    A graph of more than 20 edges per gene that all weigh the same is only used refined, since
+    nothing else tells which edges are strong. Features have their inner product after centering,
+    relative to its mean diagonal among the anchors. A gene without edges or features is similar to
+    itself only, by 1.
 
     Parameters
     ----------
