@@ -127,8 +127,8 @@ Zarr shards of 250,000 cells × 2,000 genes, opened as one screen by `tx.pp.open
 averaged by `tx.pp.pseudobulk` on a `LocalCluster`, one thread per worker (`atlas.py`). Seconds are
 of the clock unless they are said to be of the processors; the workers share the machine's cores
 with the process that asks. Opening reads the annotation and looks at some cells of each shard.
-Memory is the peak beyond what a process had before. While the atlas grows 16-fold the memory of a
-worker grows by half; the process that asks holds the annotation of every cell.
+Memory is the peak beyond what a process had before; the process that asks holds the annotation of
+every cell.
 """,
     "Evaluation and prediction": """
 Scores: 500 perturbations × 100 cells × 5,000 genes, from cells in memory to Pearson Δ, MSE and
