@@ -50,6 +50,23 @@ def test_early_stopping_watches_pearson_delta(adata, make_model, capsys):
     assert capsys.readouterr().out == ""  # scvi-tools prints why it stopped, for every fit
 
 
+@pytest.mark.parametrize(
+    ("epochs", "options", "apart"),
+    [(60, {}, 3), (120, {}, 5), (30, {}, 1), (60, {"check_val_every_n_epoch": 2}, 2)],
+)
+def test_epochs_of_one_step_are_not_each_validated(adata, make_model, epochs, options, apart):
+    model = make_model(adata, epochs=epochs, train={"early_stopping": False, **options})
+    validated = model.history["pearson_delta_validation"].index
+    assert (np.diff(validated) == apart).all()
+    assert len(validated) == epochs // apart
+
+
+def test_patience_is_in_epochs_however_seldom_the_network_is_validated(adata, make_model):
+    train = {"lr": 0.02, "early_stopping_patience": 20, "early_stopping_min_delta": 10.0}
+    model = make_model(adata, epochs=400, train=train)
+    assert np.diff(model.history["validation_loss"].index).tolist() == [4] * 5
+
+
 class StopAfter(pl.Callback):
     def __init__(self, epoch):
         self.epoch = epoch

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning.pytorch
 import numpy as np
@@ -26,6 +27,9 @@ from ._torch_datasets import Controls
 
 _NOT_DECISIVE = ("callbacks", "logger", "plugins", "accelerator", "devices", "strategy")
 """Options of the trainer that change where and with what messages a training runs."""
+
+_APART = 5
+"""Epochs between two validations, if they are short and many."""
 
 _OWN = ("max_epochs", "lr", "batch_size", "unit", "controls", "refit", "checkpoint")
 
@@ -105,13 +109,27 @@ class TrainingOptions:
         wanted = ("enable_progress_bar", "simple_progress_bar", "progress_bar_refresh_rate")
         return all(self.trainer_kwargs.get(name, True) for name in wanted)
 
-    def lengths(self, n_train: int) -> tuple[int, int]:
-        """Return the epochs to train and to wait for a better score."""
+    def lengths(self, n_train: int) -> Lengths:
+        """Return how long to train on so many rows, and how often to validate."""
         steps = max(1, n_train // self.batch_size)
         max_epochs, patience = self.max_epochs, self.early_stopping_patience
         if max_epochs is None:
             max_epochs = int(np.clip(3_000 // steps, 20, 500))
-        return max_epochs, max(100 // steps, 10) if patience is None else patience
+        if patience is None:
+            patience = max(100 // steps, 10)
+        apart = self.trainer_kwargs.get("check_val_every_n_epoch") or 1
+        chosen = {"check_val_every_n_epoch", "val_check_interval"} & set(self.trainer_kwargs)
+        if steps == 1 and not chosen:
+            apart = max(1, min(_APART, max_epochs // 20, patience // 5))
+        return Lengths(max_epochs, apart, math.ceil(patience / apart))
+
+
+class Lengths(NamedTuple):
+    """Epochs to train, epochs between validations, and validations to wait for a better score."""
+
+    max_epochs: int
+    apart: int
+    patience: int
 
 
 def fit_network(
@@ -157,7 +175,7 @@ def fit_network(
         max_epochs=max_epochs,
         callbacks=callbacks,
         use_distributed_sampler=False,  # the splitter divides the rows
-        **{"check_val_every_n_epoch": 1, "log_every_n_steps": 1, **trainer_kwargs},
+        **{"log_every_n_steps": 1, **trainer_kwargs},
     )
     refuse_subprocesses(runner.trainer)
     if fit is not None and fit.outcome:
@@ -225,15 +243,15 @@ def _around(
     splitter: PerturbationSplitter, best: BestWeights, options: TrainingOptions
 ) -> tuple[int, list[Any], dict[str, Any]]:
     """Return the number of epochs, the callbacks and the other options of the trainer."""
-    max_epochs, patience = options.lengths(splitter.n_train)
-    trainer_kwargs = dict(options.trainer_kwargs)
+    lengths = options.lengths(splitter.n_train)
+    trainer_kwargs = {"check_val_every_n_epoch": lengths.apart, **options.trainer_kwargs}
     callbacks = list(trainer_kwargs.pop("callbacks", ()))
     validated = splitter.n_val > 0
     if validated:
         callbacks.append(best)
     if validated and options.early_stopping:
-        callbacks.append(early_stopping(patience, trainer_kwargs))
+        callbacks.append(early_stopping(lengths.patience, trainer_kwargs))
     else:
         for name in ("early_stopping_min_delta", "early_stopping_warmup_epochs"):
             trainer_kwargs.pop(name, None)
-    return max_epochs, callbacks, trainer_kwargs
+    return lengths.max_epochs, callbacks, trainer_kwargs

@@ -89,8 +89,9 @@ class TrainingMixin:
         validation perturbations, a fifth of them is held out to choose, in turn if they are
         fewer than 100, and the network is trained on all.
 
-        ``model.history`` holds train_loss, validation_loss and pearson_delta_validation of every
-        epoch of the network, and in fit which fit that was: train_loss goes on with later fits.
+        ``model.history`` holds train_loss of every epoch of the network, validation_loss and
+        pearson_delta_validation of those after which it was validated, and in fit which fit that
+        was: train_loss goes on with later fits.
         ``model.trained_on_`` lists what was trained on. A training interrupted by Ctrl-C keeps
         the best weights so far; one that raises leaves a trained model as it was.
 
@@ -119,7 +120,9 @@ class TrainingMixin:
             validation perturbations all epochs are run and the last weights kept.
         early_stopping_patience
             Epochs to wait for a better score; by default as many as make 100 steps, but 10 at
-            least.
+            least. The network is validated after each epoch; where it has fewer rows than two
+            minibatches, after every fifth, unless ``max_epochs`` is below 100, the patience below
+            25 or ``check_val_every_n_epoch`` given.
         refit
             Train on training and validation perturbations once epochs and weights are chosen;
             ``False`` keeps what was trained on the training perturbations alone.

@@ -100,7 +100,8 @@ def _starts(records: Mapping[str, pd.DataFrame]) -> list[int]:
 
 def _parted(values: pd.Series, starts: list[int]) -> pd.Series:
     """Return values by epoch with a gap before each start."""
-    gaps = pd.Series(np.nan, index=[start - 0.5 for start in starts if start in values.index])
+    within = [start - 0.5 for start in starts if values.index[0] < start <= values.index[-1]]
+    gaps = pd.Series(np.nan, index=within)
     return pd.concat([values, gaps]).sort_index() if len(gaps) else values
 
 
