@@ -51,20 +51,45 @@ def small(graph, effects):
 
 
 @pytest.mark.parametrize(
-    ("module", "name", "value"),
+    "limits",
     [
-        (_posterior, "_CHUNK", 7),
-        (_gene_kernels, "_ENTRIES", 100),
-        (_kernel_sources, "_MOST_KEPT", 0),
+        [(_posterior, "_CHUNK", 7)],
+        [(_gene_kernels, "_ENTRIES", 100)],
+        [(_kernel_sources, "_LITTLE", 1_000)],
+        [(_kernel_sources, "_LITTLE", 0), (_kernel_sources, "_MOST_KEPT", 0)],
     ],
+    ids=["rows of a posterior", "entries of kernels", "genes walked later", "all walked anew"],
 )
-def test_parts_give_what_the_whole_gives(graph, small, monkeypatch, module, name, value):
-    monkeypatch.setattr(module, name, value)
+def test_parts_give_what_the_whole_gives(graph, small, monkeypatch, limits):
+    for module, name, value in limits:
+        monkeypatch.setattr(module, name, value)
     monkeypatch.setattr("txpert._heat_polynomial._COLUMNS", 3)
     process, _, expected = small
     found = asked_of(process, GeneKernels([graph], {}, GENES[:20]))
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_a_fit_diffuses_between_anchors_and_a_prediction_of_all_genes_once(graph, monkeypatch):
+    monkeypatch.setattr(_kernel_sources, "_LITTLE", 2 * 8**2)
+    walked = []
+    walk = HeatPolynomial.columns
+
+    def counted(self, start, rows=None):
+        walked.append((len(start), self.n_nodes if rows is None else len(rows)))
+        return walk(self, start, rows)
+
+    monkeypatch.setattr(HeatPolynomial, "columns", counted)
+    kernels, anchors = GeneKernels([graph], {}, GENES[:8]), GENES[:8]
+    n_walks, weights = len(kernels._diffusions), np.ones((1, len(kernels.names)))
+    kernels.mixtures(anchors, anchors, weights)
+    kernels.mixtures(anchors[:3], anchors[2:], weights)
+    assert walked == [(8, 8)] * n_walks
+    kernels.mixtures(GENES[8:14], anchors, weights)  # few: walks start from these
+    assert walked[n_walks:] == [(6, 8)] * n_walks
+    for others in (GENES[14:], GENES):
+        kernels.mixtures(others, anchors, weights)
+    assert walked[2 * n_walks :] == [(8, len(GENES))] * n_walks
 
 
 def test_matrices_on_disk_give_the_same_fit_and_spread(graph, effects, small, monkeypatch):

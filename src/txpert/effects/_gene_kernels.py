@@ -183,6 +183,8 @@ class GeneKernels:
         self, left: pd.Index, right: pd.Index, weights: FloatArray
     ) -> Iterator[tuple[slice, FloatArray]]:
         """Yield sums of the kernels for some rows at a time, each row of weights a sum."""
+        for diffusion in self._diffusions:
+            diffusion.expect(left)
         single = weights.astype(np.float32)
         width = max(1, len(self.names) * len(right))
         step = int(np.clip(_ENTRIES // width, 1, max(1, len(left))))

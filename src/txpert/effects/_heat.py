@@ -64,13 +64,15 @@ class HeatKernel:
         """Return columns of :math:`K_t`, ``(n_times, n_rows, n_genes)``, all rows by default."""
         return self._polynomial.columns(genes, rows)
 
-    def stored_columns(self, genes: npt.NDArray[np.integer]) -> FloatArray:
+    def stored_columns(
+        self, genes: npt.NDArray[np.integer], rows: npt.NDArray[np.integer] | None = None
+    ) -> FloatArray:
         """Return columns like :meth:`columns`, from disk if they were computed before."""
-        size, least, most = len(self.times) * len(self.nodes) * len(genes), *_STORED
-        if not least <= size <= most:
-            return self.columns(genes)
-        key = fingerprint(self._key, genes)
-        return computed("heat", key, lambda: {"columns": self.columns(genes)})["columns"]
+        n_rows, (least, most) = len(self.nodes if rows is None else rows), _STORED
+        if not least <= len(self.times) * n_rows * len(genes) <= most:
+            return self.columns(genes, rows)
+        key = fingerprint(self._key, genes, *([] if rows is None else [rows]))
+        return computed("heat", key, lambda: {"columns": self.columns(genes, rows)})["columns"]
 
     def diagonal(self) -> FloatArray:
         r"""Estimate the diagonals of :math:`K_t`, ``(n_times, n_nodes)``.

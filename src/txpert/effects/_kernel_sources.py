@@ -9,14 +9,16 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import linalg, sparse
 
-from txpert._types import BoolArray, FloatArray
+from txpert._types import BoolArray, FloatArray, IntArray
 from txpert.graph import KnowledgeGraph
 
 from ._heat import HeatKernel
 
 TIMES = (2.0, 8.0)
 _MOST_KEPT = 100_000_000
-"""Entries of a graph's diffusion that are kept in memory, 400 MB."""
+"""Entries of a graph's diffusion that are kept in memory where all genes are asked for, 400 MB."""
+_LITTLE = 25_000_000
+"""Entries that are kept at once, 100 MB."""
 _NO_VALUE = 1e-9
 """Eigenvalues up to this are none but for rounding."""
 
@@ -80,44 +82,71 @@ class Direct:
 
 
 class Diffusion:
-    """Diffusion between genes and anchors, from the anchors as far as they are few."""
+    """Diffusion between genes and anchors.
+
+    A fit compares anchors alone. Where all genes of the graph take more than a little memory, they
+    are diffused to once more of them are expected than there are anchors.
+    """
 
     number = len(TIMES)
 
     def __init__(self, graph: KnowledgeGraph, anchors: pd.Index) -> None:
         self._heat = HeatKernel(graph, TIMES)
         self.nodes = self._heat.nodes
-        self._anchors = anchors[anchors.isin(self.nodes)]
+        self._anchors = self.nodes.get_indexer(anchors[anchors.isin(self.nodes)])
+        self._place = np.full(len(self.nodes), -1)
+        self._place[self._anchors] = np.arange(len(self._anchors))
+        self._n_expected = 0
 
     @cached_property
     def _root(self) -> FloatArray:
         return np.sqrt(self._heat.diagonal())
 
     @cached_property
-    def _kept(self) -> FloatArray:
+    def _from_all(self) -> FloatArray:
         """Kernel between all nodes and the anchors, ``(n_times, n_nodes, n_anchors)``."""
-        anchors = self.nodes.get_indexer(self._anchors)
-        columns = self._heat.stored_columns(anchors)
+        columns = self._heat.stored_columns(self._anchors)
         columns /= self._root[:, :, None]
-        columns /= self._root[:, None, anchors]
+        columns /= self._root[:, None, self._anchors]
+        return columns
+
+    @cached_property
+    def _among(self) -> FloatArray:
+        """Kernel between the anchors, ``(n_times, n_anchors, n_anchors)``."""
+        columns = self._heat.stored_columns(self._anchors, self._anchors)
+        columns /= self._root[:, self._anchors, None]
+        columns /= self._root[:, None, self._anchors]
         return columns
 
     def knows(self, genes: pd.Index) -> npt.NDArray[np.bool_]:
         return np.asarray(genes.isin(self.nodes))
 
+    def expect(self, genes: pd.Index) -> None:
+        """Count genes that will be compared, so that many are prepared for at once."""
+        row = self.nodes.get_indexer(genes)
+        self._n_expected += np.count_nonzero(self._place[row[row >= 0]] < 0)
+
     def compare(self, left: pd.Index, right: pd.Index, found: FloatArray) -> None:
         row, column = self.nodes.get_indexer(left), self.nodes.get_indexer(right)
         at, to = np.flatnonzero(row >= 0), np.flatnonzero(column >= 0)
-        if self.number * len(self.nodes) * len(self._anchors) <= _MOST_KEPT:
-            anchor = self._anchors.get_indexer(right[to])
-            for kernel, kept in zip(found, self._kept, strict=True):
-                kernel[np.ix_(at, to)] = kept[row[at, None], anchor]
-            return
-        walked = self._heat.columns(row[at], column[to])
-        for root, kernel, columns in zip(self._root, found, walked, strict=True):
-            columns /= root[column[to], None]
-            columns /= root[row[at]]
-            kernel[np.ix_(at, to)] = columns.T
+        found[:, at[:, None], to] = self._between(row[at], column[to])
+
+    def _between(self, rows: IntArray, columns: IntArray) -> FloatArray:
+        """Return the kernels between nodes and anchors, by their positions among the nodes."""
+        place, anchor = self._place[rows], self._place[columns]
+        if self._keeps_all:
+            return self._from_all[:, rows[:, None], anchor]
+        if (place >= 0).all() and self.number * len(self._anchors) ** 2 <= _LITTLE:
+            return self._among[:, place[:, None], anchor]
+        walked = self._heat.columns(rows, columns)
+        walked /= self._root[:, columns, None]
+        walked /= self._root[:, None, rows]
+        return walked.transpose(0, 2, 1)
+
+    @property
+    def _keeps_all(self) -> bool:
+        size = self.number * len(self.nodes) * len(self._anchors)
+        return size <= _LITTLE or (size <= _MOST_KEPT and self._n_expected > len(self._anchors))
 
 
 def _is_definite(matrix: FloatArray, some: npt.NDArray[np.integer]) -> bool:
