@@ -15,6 +15,7 @@ from txpert.datasets._graph_oracle import GraphOracle
 
 PAPERS = {"hybrid_bmp": "the paper's Hybrid-BMP", "gat": "the paper's GAT"}
 """Models of the paper by encoder."""
+ORACLES = ("oracle of the graph given", "graph oracle", "truth")
 
 
 def known(adata: ad.AnnData, seed: int, *, predictor: Any) -> Any:

@@ -109,7 +109,13 @@ def gears(results: Results) -> str | None:
     frame = results.rows("gears_time")
     if frame is None:
         return None
+    size = {
+        "n_perturbations": "perturbations",
+        "n_genes": "genes",
+        "cells_per_perturbation": "cells each",
+    }
     shown = {
+        "seconds_per_epoch": "seconds an epoch",
         "seconds_to_best": "seconds to best",
         "cpu_seconds_to_best": "of the processor",
         "best_epoch": "best epoch",
@@ -117,14 +123,16 @@ def gears(results: Results) -> str | None:
         "seconds": "seconds in all",
         "test_pearson_delta": "test Pearson Δ",
     }
+    here = [name for name in size if name in frame]
     lines = [
-        {"tool": tool, "fits": len(part)}
+        {title: part[name].iloc[0] for name, title in size.items() if name in part}
+        | {"tool": part["tool"].iloc[0], "fits": len(part)}
         | {
             title: spread(part[name].astype(float))
             for name, title in shown.items()
             if name in part
         }
-        for tool, part in frame.groupby("tool", sort=False)
+        for _, part in frame.groupby([*here, "tool"])
     ]
     return table(pd.DataFrame(lines))
 

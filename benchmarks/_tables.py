@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -116,14 +117,24 @@ def markdown(rows: Iterable[dict[str, Any]], by: list[str]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def joined(folders: Iterable[Path]) -> tx.BenchmarkResult:
-    """Return results that were saved seed by seed as one."""
-    parts = [tx.BenchmarkResult.load(folder) for folder in folders]
-    tables = (
-        pd.concat([getattr(part, name) for part in parts], ignore_index=True)
-        for name in ("scores", "runs", "ceiling")
+def with_stored(rows: Iterable[dict[str, Any]], file: Path) -> list[dict[str, Any]]:
+    """Return rows, and those of a file of models or seeds that were not measured now."""
+    new = {(row["group"], row["model"], row["seed"]): row for row in rows}
+    stored = json.loads(file.read_text())["rows"] if file.exists() else []
+    kept = [new.pop((row["group"], row["model"], row["seed"]), row) for row in stored]
+    return [*kept, *new.values()]
+
+
+def to_draw(rows: Iterable[dict[str, Any]], baseline: str) -> tx.BenchmarkResult:
+    """Return the rows of all perturbations as a result with one score per model and seed."""
+    kinds = {label: kind for kind, label in CEILINGS.items()}
+    frame = pd.DataFrame(rows)
+    frame = frame[frame["group"] == ALL].assign(
+        fold="", perturbation=ALL, cell_line=ALL, undefined=""
     )
-    return tx.BenchmarkResult(*tables, parts[0].task, parts[0].baseline)
+    kind = frame["model"].map(kinds)
+    scores, ceiling = frame[kind.isna()], frame.assign(kind=kind)[kind.notna()]
+    return tx.BenchmarkResult(scores, scores[["model", "seed"]], ceiling, None, baseline)
 
 
 def _note(part: pd.DataFrame) -> str:

@@ -67,7 +67,8 @@ class Clock(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Note the time and the score."""
         score = float(trainer.callback_metrics["pearson_delta_validation"])
-        self.seen.append(self.passed() | {"validation": score})
+        epoch = trainer.current_epoch + 1
+        self.seen.append(self.passed() | {"epoch": epoch, "validation": score})
 
 
 def screen(sizes: dict[str, int], seed: int) -> tuple[ad.AnnData, tx.graph.KnowledgeGraph]:
@@ -85,17 +86,19 @@ def screen(sizes: dict[str, int], seed: int) -> tuple[ad.AnnData, tx.graph.Knowl
 def to_best(tool: str, curve: pd.DataFrame) -> dict[str, float]:
     """Return the tool's best epoch, counted from 1, its validation score and the times to it.
 
-    The curve has a row per epoch with validation, seconds and cpu_seconds, the times from the
-    start of training to the end of the epoch. Of equal epochs the first is the best; undefined
-    scores are none.
+    The curve has a row per validation with epoch (by default one each), validation, seconds and
+    cpu_seconds, the times from the start of training to the end of the validation. Of equal epochs
+    the first is the best; undefined scores are none.
     """
-    epoch = int(BEST[tool](curve["validation"]))
-    best = curve.iloc[epoch]
+    place = int(BEST[tool](curve["validation"]))
+    best = curve.iloc[place]
+    epoch = curve["epoch"] if "epoch" in curve else pd.Series(range(1, len(curve) + 1))
+    n_epochs = int(epoch.iloc[-1])
     return {
-        "n_epochs": len(curve),
-        "best_epoch": epoch + 1,
+        "n_epochs": n_epochs,
+        "best_epoch": int(epoch.iloc[place]),
         "best_validation": float(best["validation"]),
-        "seconds_per_epoch": float(curve["seconds"].iloc[-1]) / len(curve),
+        "seconds_per_epoch": float(curve["seconds"].iloc[-1]) / n_epochs,
         "seconds_to_best": float(best["seconds"]),
         "cpu_seconds_to_best": float(best["cpu_seconds"]),
     }

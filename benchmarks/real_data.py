@@ -1,16 +1,18 @@
 """All models on small real screens, by tx.benchmark (seeds 0-2).
 
-python benchmarks/real_data.py --data FOLDER [--only papalexi singles doubles lines]
-    [--seeds 0 1 2] [--paper hybrid_bmp gat] [--jobs 1] [--results FOLDER]
+python benchmarks/real_data.py --data FOLDER [--only papalexi folds singles doubles lines]
+    [--seeds 0 1 2] [--paper hybrid_bmp gat] [--gears PYTHON] [--jobs 1] [--results FOLDER]
 
-papalexi: each of the 20 knocked-out genes left out in turn. singles: the same for the single genes
-of Norman's K562 cells. doubles: its doubles whose two parts are both measured singly. lines: each
-glioblastoma line left out in turn, its controls kept. FOLDER holds papalexi.h5ad,
-norman_mcfaline.h5ad and string_links.tsv.gz. papalexi, with a median of 188 counts over its 299
-genes, is scaled to the median; the others come normalized. All models see the 20 strongest STRING
-links of each gene, those called "among the targets" only the links between the screen's targets.
---paper adds models of the paper. Finished runs are kept in results/real_data/; a second call goes
-on where the first stopped.
+papalexi: each of the 20 knocked-out genes left out in turn. folds: the same genes in five folds,
+two of the others for validation, with GEARS on all cells and for its own 20 epochs if PYTHON is the
+interpreter of an environment with cell-gears (README.md says how to make one). singles: each of the
+single genes of Norman's K562 cells left out in turn. doubles: its doubles whose two parts are both
+measured singly. lines: each glioblastoma line left out in turn, its controls kept. FOLDER holds
+papalexi.h5ad, norman_mcfaline.h5ad and string_links.tsv.gz. papalexi, with a median of 188 counts
+over its 299 genes, is scaled to the median; the others come normalized. All models see the 20
+strongest STRING links of each gene, those called "among the targets" only the links between the
+screen's targets, GEARS those between these and the measured genes. --paper adds models of the paper.
+Finished runs are kept in results/real_data/; a second call goes on where the first stopped.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ import numpy as np
 import pandas as pd
 from _common import RESULTS, quiet, store
 from _models import PAPERS, baselines, networks
-from _tables import markdown, rows_of, summary
+from _peers import Peer, with_reports
+from _tables import markdown, rows_of, summary, with_stored
 
 import txpert as tx
 
@@ -61,6 +64,11 @@ def papalexi(folder: Path) -> Case:
     return left_out_in_turn(read(folder, "papalexi"))
 
 
+def folds(folder: Path) -> Case:
+    options = {"n_folds": 5, "split_options": {"val_fraction": 0.125}}
+    return read(folder, "papalexi"), {"task": "unseen_perturbation", **options}
+
+
 def singles(folder: Path) -> Case:
     adata, labels = norman(folder)
     return left_out_in_turn(adata[~labels.str.contains("+", regex=False)].copy())
@@ -79,7 +87,13 @@ def lines(folder: Path) -> Case:
     return adata[adata.obs["cell_line"] != "K562"].copy(), {"task": "unseen_cell_line"}
 
 
-SCREENS = {"papalexi": papalexi, "singles": singles, "doubles": doubles, "lines": lines}
+SCREENS = {
+    "papalexi": papalexi,
+    "folds": folds,
+    "singles": singles,
+    "doubles": doubles,
+    "lines": lines,
+}
 
 
 def string(folder: Path) -> tx.graph.KnowledgeGraph:
@@ -89,11 +103,26 @@ def string(folder: Path) -> tx.graph.KnowledgeGraph:
     )
 
 
+def peers(
+    adata: ad.AnnData, screen: str, whole: tx.graph.KnowledgeGraph, arguments: argparse.Namespace
+) -> dict[str, Peer]:
+    if not arguments.gears or screen != "folds":
+        return {}
+    genes = set(targets_of(adata)).union(adata.var_names)
+    graph = whole.restrict(sorted(genes)).top_k(20)
+    reports = arguments.results / "real_data" / "peers"
+    return {"GEARS": Peer("gears", arguments.gears, graph, reports, {"epochs": 20})}
+
+
+def targets_of(adata: ad.AnnData) -> list[str]:
+    labels = adata.obs["perturbation"].astype(str).unique()
+    return sorted({target for label in labels for target in label.split("+")} - {"control"})
+
+
 def models(
     adata: ad.AnnData, whole: tx.graph.KnowledgeGraph, paper: Sequence[str]
 ) -> dict[str, Any]:
-    labels = adata.obs["perturbation"].astype(str).unique()
-    targets = sorted({target for label in labels for target in label.split("+")} - {"control"})
+    targets = targets_of(adata)
     graph, among = whole.top_k(20), whole.restrict(targets).top_k(20)
     features = tx.graph.spectral_embedding(graph).reindex(targets).dropna()
     fit = tx.tl.fit_baseline
@@ -117,7 +146,8 @@ def named_scores(scores: pd.DataFrame, model: str, seed: int) -> dict[str, float
 def run(screen: str, whole: tx.graph.KnowledgeGraph, arguments: argparse.Namespace) -> None:
     """Compare on one screen, and store rows and means."""
     adata, options = SCREENS[screen](arguments.data)
-    chosen = models(adata, whole, arguments.paper)
+    others = peers(adata, screen, whole, arguments)
+    chosen = models(adata, whole, arguments.paper) | others
     if arguments.models:
         chosen = {name: chosen[name] for name in chosen if name in arguments.models}
     result = tx.benchmark(
@@ -130,8 +160,10 @@ def run(screen: str, whole: tx.graph.KnowledgeGraph, arguments: argparse.Namespa
     )
     rows = [
         {"screen": screen, **row, **named_scores(result.scores, row["model"], row["seed"])}
-        for row in rows_of(result)
+        for row in rows_of(result, with_reports(result.runs, others))
     ]
+    if arguments.models:
+        rows = with_stored(rows, arguments.results / f"real_data_{screen}.json")
     means = summary(rows, ["screen", "group"])
     store(f"real_data_{screen}", rows, folder=arguments.results, summary=means)
     print(markdown(means, ["screen", "group"]), flush=True)
@@ -160,8 +192,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with the data")
     parser.add_argument("--only", nargs="+", choices=SCREENS, default=list(SCREENS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--models", nargs="+", help="leave the others out; by default all")
+    parser.add_argument("--models", nargs="+", help="measure these; rows of others stay")
     parser.add_argument("--paper", nargs="+", choices=PAPERS, default=[])
+    parser.add_argument("--gears", help="interpreter with cell-gears; without it no GEARS")
     parser.add_argument("--jobs", type=int, default=1, help="fits at a time")
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()

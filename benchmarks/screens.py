@@ -1,14 +1,17 @@
 """Real screens: unseen perturbations, a line measured in part, modalities, the network's part.
 
 python benchmarks/screens.py --data FOLDER
-    [--only unseen given together few_shot yeast components] [--seeds 0 1 2] [--results FOLDER]
+    [--only unseen given together few_shot yeast components small] [--seeds 0 1 2]
+    [--results FOLDER]
 
 unseen: K562 and RPE1 (Replogle 2022), 5 folds per seed, for several sets of graphs. given: the
 same without kernels of refined edges. together: the same folds by a fit to both lines, of which
 neither has the held-out perturbations. few_shot: K562 whole and 0, 10, 50 or 75% of RPE1; a
 quarter of RPE1 is predicted. yeast: deletion and induction of yeast transcription factors
 (Kemmeren 2014, Hackett 2020), alone and both together, 5 folds. These five fit the Gaussian
-process alone. components: the folds of "unseen" by a trained model, whole and by component.
+process alone. components: the folds of "unseen" by a trained model, whole and by component. small: 20 or 60
+perturbations of a line, drawn twice per seed, train the default and the ensemble without its
+network, and 120 others are predicted.
 Whatever is fitted is fitted to training perturbations. Finished cases are kept in screens.json,
 their tables in screens.md; a second call goes on where the first stopped.
 """
@@ -20,6 +23,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import anndata as ad
@@ -98,9 +102,9 @@ class Screen:
         return process.predict(asked, kernels, **context).mean
 
     def train(
-        self, train: np.ndarray, test: np.ndarray, graphs: tuple[str, ...]
+        self, train: np.ndarray, test: np.ndarray, graphs: tuple[str, ...], **options: Any
     ) -> dict[str, np.ndarray]:
-        """Return Δ of test rows by a trained model, whole and by component."""
+        """Return Δ of test rows by a trained model with these options, whole and by component."""
         rows = np.r_[train, test]
         effects = pd.DataFrame(self.delta[rows], index=self.name[rows], columns=self.genes)
         adata = tx.pp.from_effects(effects, cell_line=self.line[test[0]])
@@ -108,7 +112,7 @@ class Screen:
         split = np.where(held_out, "test", "train").astype(object)
         adata.obs["split"] = np.where(adata.obs["control"], None, split)
         tx.TxPertModel.setup_anndata(adata)
-        model = tx.TxPertModel(adata, graphs=[self.graphs[name] for name in graphs])
+        model = tx.TxPertModel(adata, graphs=[self.graphs[name] for name in graphs], **options)
         model.train(enable_progress_bar=False)
         asked = adata.obs.loc[held_out, ["perturbation", "cell_line", "batch"]]
         asked = asked.set_index("perturbation", drop=False).loc[self.name[test]].astype(str)
@@ -277,6 +281,29 @@ def components(screen: Screen, seed: int) -> Iterator[Case]:
             yield f"components/{line}/string 20 + go/{seed}.{k}", case
 
 
+def small(screen: Screen, seed: int) -> Iterator[Case]:
+    rng = np.random.default_rng(seed)
+    for line in ("K562", "RPE1"):
+        for n in screen_tables.SIZES:
+            for draw in range(2):
+                order = rng.permutation(np.flatnonzero(screen.line == line))
+                train, test = order[:n], order[n : n + 120]
+
+                def case(train=train, test=test) -> dict[str, Scores]:
+                    observed = screen.delta[test]
+                    mean = np.tile(screen.delta[train].mean(axis=0), (len(test), 1))
+                    found = {"mean": score(mean, observed)}
+                    for name, options in screen_tables.SMALL.items():
+                        scvi.settings.seed = seed
+                        began = time.process_time()
+                        delta = screen.train(train, test, ("string 20",), **options)["ensemble"]
+                        seconds = time.process_time() - began
+                        found[name] = score(delta, observed) | {"cpu_seconds": seconds}
+                    return found
+
+                yield f"small/{line}/{n}/{seed}.{draw}", case
+
+
 TASKS = {
     "unseen": (human, unseen),
     "given": (human_as_given, given),
@@ -284,6 +311,7 @@ TASKS = {
     "few_shot": (human, few_shot),
     "yeast": (yeast, modalities),
     "components": (human, components),
+    "small": (human_string, small),
 }
 
 

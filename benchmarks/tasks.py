@@ -28,9 +28,9 @@ import anndata as ad
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from _common import RESULTS, quiet, store
-from _models import PAPERS, baselines, networks, oracles
+from _models import ORACLES, PAPERS, baselines, networks, oracles
 from _peers import Peer, with_reports
-from _tables import joined, markdown, rows_of, summary
+from _tables import markdown, rows_of, summary, to_draw, with_stored
 
 import txpert as tx
 
@@ -126,10 +126,13 @@ def collect(task: str, arguments: Arguments) -> None:
     seeds = sorted(folder_of(task, arguments).glob("seed_*/rows.json"))
     rows = [row for file in seeds for row in json.loads(file.read_text())]
     name = f"tasks_{task}" if arguments.size == "medium" else f"tasks_{arguments.size}_{task}"
+    if arguments.models:
+        rows = with_stored(rows, arguments.results / f"{name}.json")
     means = summary(rows, ["task", "group"])
     store(name, rows, folder=arguments.results, size=arguments.size, summary=means)
     figure, axes = plt.subplots(figsize=(8, 4))
-    tx.pl.benchmark_bars(joined(file.parent for file in seeds), ax=axes)
+    baseline = tx.BenchmarkResult.load(seeds[0].parent).baseline
+    tx.pl.benchmark_bars(to_draw(rows, baseline), oracles=ORACLES, ax=axes)
     arguments.figures.mkdir(parents=True, exist_ok=True)
     figure.savefig(arguments.figures / f"{name}.png", dpi=150, bbox_inches="tight")
     plt.close(figure)
@@ -159,7 +162,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=TASKS, default=list(TASKS))
     parser.add_argument("--size", choices=SCREENS, default="medium")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--models", nargs="+", help="leave the others out; by default all")
+    parser.add_argument("--models", nargs="+", help="measure these; rows of others stay")
     parser.add_argument("--paper", nargs="+", choices=PAPERS, default=[], help="where unseen")
     parser.add_argument("--gears", help="interpreter with cell-gears; without it no GEARS")
     parser.add_argument("--gears-cells", type=int, default=4, help="per perturbation")

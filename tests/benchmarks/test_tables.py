@@ -196,3 +196,28 @@ def test_docstrings_say_how_long_a_library_takes(module, what):
     assert said is not None
     assert float(said[1]) == pytest.approx(row["library's seconds"] / row["seconds"], abs=0.06)
     assert row["largest difference"] < 1e-6
+
+
+def test_rows_of_what_was_not_measured_again_stay(script, tmp_path):
+    tables = script("_tables")
+
+    def row(model, seed, score):
+        return {"group": "all", "model": model, "seed": seed, "pearson_delta": score}
+
+    file = tmp_path / "rows.json"
+    file.write_text(json.dumps({"rows": [row("TxPert", 0, 0.4), row("GEARS", 0, 0.3)]}))
+    new = [row("TxPert", 0, 0.5), row("TxPert", 1, 0.6)]
+    assert tables.with_stored(new, file) == [new[0], row("GEARS", 0, 0.3), new[1]]
+    assert tables.with_stored(new, tmp_path / "none.json") == new
+
+
+def test_what_is_drawn_has_the_scores_of_the_rows(script):
+    tables = script("_tables")
+    content = json.loads((RESULTS / "tasks_unseen_perturbation.json").read_text())
+    drawn = tables.to_draw(content["rows"], "general")
+    assert drawn.models[0] == "TxPert"
+    means = drawn.scores.groupby("model")["pearson_delta"].mean()
+    told = {r["model"]: r["pearson_delta"] for r in content["summary"] if "pearson_delta" in r}
+    assert means["GEARS"] == pytest.approx(told["GEARS"])
+    kinds = drawn.ceiling.groupby("kind")["pearson_delta"].mean()
+    assert kinds["split_half"] == pytest.approx(told["ceiling: halves of the data"])
