@@ -9,11 +9,11 @@ same without kernels of refined edges. together: the same folds by a fit to both
 neither has the held-out perturbations. few_shot: K562 whole and 0, 10, 50 or 75% of RPE1; a
 quarter of RPE1 is predicted. yeast: deletion and induction of yeast transcription factors
 (Kemmeren 2014, Hackett 2020), alone and both together, 5 folds. These five fit the Gaussian
-process alone. components: the folds of "unseen" by a trained model, whole and by component. small: 20 or 60
-perturbations of a line, drawn twice per seed, train the default and the ensemble without its
-network, and 120 others are predicted.
-Whatever is fitted is fitted to training perturbations. Finished cases are kept in screens.json,
-their tables in screens.md; a second call goes on where the first stopped.
+process alone. components: the folds of "unseen" by a trained model, whole and by component. small:
+20 or 60 perturbations of a line, drawn twice per seed, train the default and the ensemble without
+its network, and 120 others are predicted. Whatever is fitted is fitted to training perturbations.
+Finished cases are kept in screens.json, their tables in screens.md; a second call goes on where
+the first stopped.
 """
 
 from __future__ import annotations
