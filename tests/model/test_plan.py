@@ -67,6 +67,20 @@ def test_patience_is_in_epochs_however_seldom_the_network_is_validated(adata, ma
     assert np.diff(model.history["validation_loss"].index).tolist() == [4] * 5
 
 
+def test_validations_stand_at_the_epochs_of_their_fit(adata, make_model):
+    """scvi-tools would let those of a second fit follow by their number."""
+    train = {"early_stopping": False, "refit": True}
+    model = make_model(adata, epochs=100, train=train, components=["mean", "network"])
+    fit = model.history["fit"]["fit"]
+    validated = fit[model.history["validation_loss"].index]
+    n_fits = fit.max()
+    assert validated.value_counts().to_dict() == dict.fromkeys(range(1, n_fits), 20)
+    for number, epochs in validated.groupby(validated):
+        first = fit.index[fit == number][0]
+        assert ((epochs.index - first) % 5 == 4).all()
+    assert (model.history["pearson_delta_validation"].index == validated.index).all()
+
+
 class StopAfter(pl.Callback):
     def __init__(self, epoch):
         self.epoch = epoch

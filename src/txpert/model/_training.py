@@ -11,7 +11,6 @@ from typing import Any
 
 import pandas as pd
 from scvi import settings
-from scvi.train import TrainRunner
 
 from txpert._constants import CONTROL, TEST, TRAIN, VALIDATION
 from txpert._options import check_path
@@ -26,6 +25,7 @@ from ._data_splitter import PerturbationSplitter, Unit
 from ._ensemble import Ensemble
 from ._fit import TrainingOptions, fit_network
 from ._held_out import FEW, TrainingData, across_lines, best_epoch
+from ._history import NumberedTrainRunner, number_fits
 from ._module import TxPertModule
 from ._plan import TxPertTrainingPlan
 from ._progress import TrainingProgress, without_advertising
@@ -34,15 +34,13 @@ from ._scvi import scvi_options
 from ._stacking import HeldOut
 from ._torch_datasets import Controls
 
-_LOSS, _FIT = "train_loss", "fit"
-
 
 class TrainingMixin:
     """Trains the components of a model and weighs them."""
 
     _data_splitter_cls = PerturbationSplitter
     _training_plan_cls = TxPertTrainingPlan
-    _train_runner_cls = TrainRunner
+    _train_runner_cls = NumberedTrainRunner
 
     module: TxPertModule
     nodes: pd.Index
@@ -237,7 +235,7 @@ class TrainingMixin:
             return {}
         self.trained_on_ = data.trained_on
         scores = fit_network(self, data, options)
-        _number_fits(self.history_)
+        number_fits(self.history_)
         return scores
 
     @property
@@ -312,13 +310,3 @@ class TrainingMixin:
 def _chosen_by(data: TrainingData) -> set[tuple[str, str]]:
     """Return what is held out to choose epochs and weights."""
     return set(data.pairs(VALIDATION) if data.validated else data.trained_on)
-
-
-def _number_fits(history: dict[str, pd.DataFrame] | None) -> None:
-    """Give epochs that have no number of a fit yet the next one; another logger has no history."""
-    if not history or _LOSS not in history:
-        return
-    epochs = history[_LOSS].index
-    numbers = history[_FIT][_FIT].astype(int).tolist() if _FIT in history else []
-    numbers += [max(numbers, default=0) + 1] * (len(epochs) - len(numbers))
-    history[_FIT] = pd.DataFrame({_FIT: numbers}, index=epochs)

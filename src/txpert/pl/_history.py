@@ -34,7 +34,7 @@ def history(
     show: bool | None = None,
     save: str | Path | None = None,
 ) -> Figure | Axes:
-    """Loss by epoch, and validation Pearson Δ below it with its best epoch marked.
+    """Loss by epoch, and validation Pearson Δ below it with the best epoch of each fit marked.
 
     A line between epochs says that another fit begins: of another fold, or of all perturbations.
 
@@ -130,10 +130,19 @@ def _score(ax: Axes, score: pd.Series, starts: list[int]) -> None:
     marker = "o" if len(score) == 1 else None
     drawn = _parted(score, starts)
     ax.plot(drawn.index, drawn, color=colors.model, marker=marker)
-    if score.notna().any():
-        at = int(score.fillna(-np.inf).to_numpy().argmax())
-        best = int(score.index[at])
-        ax.axvline(best, color=colors.target, linestyle=":", linewidth=1)
-        titled(ax, f"best: {score.iloc[at]:.3f}, epoch {best}", size=8)
+    best = _best(score, starts)
+    for epoch in best.index:
+        ax.axvline(epoch, color=colors.target, linestyle=":", linewidth=1)
+    if len(best) == 1:
+        titled(ax, f"best: {best.iloc[0]:.3f}, epoch {best.index[0]}", size=8)
+    elif len(best):
+        titled(ax, f"best of {len(best)} fits: {best.min():.3f} to {best.max():.3f}", size=8)
     ax.set_ylabel("validation Pearson Δ")
     plain(ax)
+
+
+def _best(score: pd.Series, starts: list[int]) -> pd.Series:
+    """Return the best score of each fit that has one, by epoch."""
+    fits = np.searchsorted(starts, score.index, side="right")
+    epochs = [fit.idxmax() for _, fit in score.dropna().groupby(fits[score.notna()])]
+    return score.loc[epochs]
