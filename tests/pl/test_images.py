@@ -100,13 +100,19 @@ def interactions(adata, seed):
 
 
 def history(seed):
+    """Two fits, validated every second epoch, and one on all perturbations."""
     rng = np.random.default_rng(seed)
-    curves = {
-        "train_loss": 1 / np.arange(1, 21),
-        "validation_loss": 1 / np.arange(1, 21) + 0.1,
-        "val_pearson_delta": np.linspace(0.1, 0.5, 20),
+    epoch = np.arange(60)
+    of_fit = epoch % 20 + 1
+    loss = 1 / of_fit + 0.03 * rng.random(60)
+    validated = epoch[(epoch < 40) & (epoch % 2 == 1)]
+    score = 0.5 - (of_fit[validated] - 12) ** 2 / 400 + 0.02 * rng.random(20)
+    tables = {
+        "train_loss": pd.DataFrame(loss),
+        "validation_loss": pd.DataFrame(loss[validated] + 0.1, index=validated),
+        "pearson_delta_validation": pd.DataFrame(score, index=validated),
+        "fit": pd.DataFrame(epoch // 20 + 1),
     }
-    tables = {name: pd.DataFrame(x + 0.03 * rng.random(20)) for name, x in curves.items()}
     return tx.pl.history(SimpleNamespace(history=tables))
 
 
