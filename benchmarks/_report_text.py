@@ -29,7 +29,9 @@ on the graph and the likelihood of the variances.
 The same cells, split and graph, one thread (`gears_time.py`). What counts is the time to a tool's
 own best epoch, by its own validation score: an epoch of one is not an epoch of the other. GEARS'
 score hardly moves after its second epoch, so which is its best is partly chance; but the end of
-its first epoch, too, comes later than all of TxPert's training.
+its first epoch, too, comes later than all of TxPert's training. With twice the perturbations an
+epoch of GEARS takes twice as long, since it goes through the cells; TxPert goes through the means
+of conditions.
 """,
     "How cost grows": """
 One axis at a time around a middle setting, on synthetic data and one thread (`scaling.py` says

@@ -20,13 +20,14 @@ class NumberedTrainRunner(TrainRunner):
     def _update_history(self) -> None:
         model = self.model
         earlier = model.history_ if model.is_trained_ is True else None
-        if not isinstance(earlier, dict) or not earlier:
+        if not isinstance(earlier, dict):
             super()._update_history()
             return
         model.is_trained_ = False  # or scvi-tools would join them
         super()._update_history()
         model.is_trained_ = True
-        model.history_ = _joined(earlier, model.history_ or {})
+        if model.history_ is not earlier:  # there is one, and in this process
+            model.history_ = _joined(earlier, model.history_ or {})
 
 
 def number_fits(history: dict[str, pd.DataFrame] | None) -> None:
