@@ -4,15 +4,16 @@ python benchmarks/real_data.py --data FOLDER [--only papalexi folds singles doub
     [--seeds 0 1 2] [--paper hybrid_bmp gat] [--gears PYTHON] [--jobs 1] [--results FOLDER]
 
 papalexi: each of the 20 knocked-out genes left out in turn. folds: the same genes in five folds,
-two of the others for validation, with GEARS on all cells and for its own 20 epochs if PYTHON is
-the interpreter of an environment with cell-gears (README.md says how to make one). singles: each
-of the single genes of Norman's K562 cells left out in turn. doubles: its doubles whose two parts
-are both measured singly. lines: each glioblastoma line left out in turn, its controls kept. FOLDER
-holds papalexi.h5ad, norman_mcfaline.h5ad and string_links.tsv.gz. papalexi, with a median of 188
-counts over its 299 genes, is scaled to the median; the others come normalized. All models see the
-20 strongest STRING links of each gene, those called "among the targets" only the links between the
-screen's targets, GEARS those between these and the measured genes. --paper adds models of the
-paper. Finished runs are kept in results/real_data/; a second call goes on where the first stopped.
+two of the others for validation, with GEARS too if PYTHON is the interpreter of an environment
+with cell-gears (README.md says how to make one): on all cells, for 10 epochs, after each of which
+it halves its learning rate. singles: each of the single genes of Norman's K562 cells left out in
+turn. doubles: its doubles whose two parts are both measured singly. lines: each glioblastoma line
+left out in turn, its controls kept. FOLDER holds papalexi.h5ad, norman_mcfaline.h5ad and
+string_links.tsv.gz. papalexi, with a median of 188 counts over its 299 genes, is scaled to the
+median; the others come normalized. All models see the 20 strongest STRING links of each gene,
+those called "among the targets" only the links between the screen's targets, GEARS those between
+these and the measured genes. --paper adds models of the paper. Finished runs are kept in
+results/real_data/; a second call goes on where the first stopped.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ def peers(
     genes = set(targets_of(adata)).union(adata.var_names)
     graph = whole.restrict(sorted(genes)).top_k(20)
     reports = arguments.results / "real_data" / "peers"
-    return {"GEARS": Peer("gears", arguments.gears, graph, reports, {"epochs": 20})}
+    return {"GEARS": Peer("gears", arguments.gears, graph, reports, {"epochs": 10})}
 
 
 def targets_of(adata: ad.AnnData) -> list[str]:
