@@ -12,8 +12,8 @@ left out in turn, its controls kept. FOLDER holds papalexi.h5ad, norman_mcfaline
 string_links.tsv.gz. papalexi, with a median of 188 counts over its 299 genes, is scaled to the
 median; the others come normalized. All models see the 20 strongest STRING links of each gene,
 those called "among the targets" only the links between the screen's targets, GEARS those between
-these and the measured genes. --paper adds models of the paper. Finished runs are kept in
-results/real_data/; a second call goes on where the first stopped.
+these and the genes that the 20 strongest link to them. --paper adds models of the paper. Finished
+runs are kept in results/real_data/; a second call goes on where the first stopped.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from _peers import Peer, with_reports
 from _tables import markdown, rows_of, summary, with_stored
 
 import txpert as tx
+from txpert.graph._joint import named_for
 
 STRONG = ("JAK2", "IFNGR1")
 Case = tuple[ad.AnnData, dict[str, Any]]
@@ -109,8 +110,11 @@ def peers(
 ) -> dict[str, Peer]:
     if not arguments.gears or screen != "folds":
         return {}
-    genes = set(targets_of(adata)).union(adata.var_names)
-    graph = whole.restrict(sorted(genes)).top_k(20)
+    targets = targets_of(adata)
+    (named,), _ = named_for([whole], targets)
+    edges = named.top_k(20).edges
+    near = edges[edges["source"].isin(targets) | edges["target"].isin(targets)]
+    graph = named.restrict(sorted({*targets, *near["source"], *near["target"]})).top_k(20)
     reports = arguments.results / "real_data" / "peers"
     return {"GEARS": Peer("gears", arguments.gears, graph, reports, {"epochs": 10})}
 
