@@ -159,7 +159,7 @@ class NetworkComponent(Component):
 
     trained_by_minibatches: ClassVar[bool] = True
     most_expected: ClassVar[float] = 0.3
-    enough: ClassVar[int] = 20
+    enough: ClassVar[int] = 50
     """Expected weight for unseen perturbations, once so many of them were held out."""
 
     network: Network
