@@ -36,6 +36,7 @@ from _tables import markdown, rows_of, summary, with_stored
 import txpert as tx
 from txpert.graph._joint import named_for
 
+WITHOUT_NETWORK = ("mean", "gaussian_process")
 STRONG = ("JAK2", "IFNGR1")
 Case = tuple[ad.AnnData, dict[str, Any]]
 
@@ -131,10 +132,12 @@ def models(
     graph, among = whole.top_k(20), whole.restrict(targets).top_k(20)
     features = tx.graph.spectral_embedding(graph).reindex(targets).dropna()
     fit = tx.tl.fit_baseline
-    quiet_training = {"enable_progress_bar": False}
+    txpert = partial(tx.tl.fit_txpert, train={"enable_progress_bar": False})
     return {
         **networks(graph, paper=paper, features=[features]),
-        "TxPert, among the targets": partial(tx.tl.fit_txpert, graphs=among, train=quiet_training),
+        "TxPert, among the targets": partial(txpert, graphs=among),
+        "TxPert without its network": partial(txpert, graphs=graph, components=WITHOUT_NETWORK),
+        "the same, among the targets": partial(txpert, graphs=among, components=WITHOUT_NETWORK),
         **baselines(graph, features),
         "neighbors, among the targets": partial(fit, kind="neighbors", graphs=among),
         "kernel, among the targets": partial(fit, kind="kernel", graphs=among),
