@@ -126,7 +126,7 @@ def fit_gears(
     """Train GEARS in its own interpreter; return its prediction and its row."""
     predicted = run_peer("gears", python, adata, graph, **settings)
     report = predicted.uns["peer"]
-    curve = report["curve"]
+    curve = report["curve"][["seconds", "cpu_seconds", "validation"]]
     last = curve.iloc[-1]
     before = report["data_seconds"] + report["training_seconds"] - last["seconds"]
     row = {
@@ -136,8 +136,7 @@ def fit_gears(
         "n_cells": int(report["n_cells"]),
         "version": str(report["version"]),
     }
-    kept = curve[["seconds", "cpu_seconds", "validation"]].to_dict("records")
-    return predicted, to_best("GEARS", curve) | row | {"curve": kept}
+    return predicted, to_best("GEARS", curve) | row | {"curve": curve.to_dict("records")}
 
 
 def measure(tool: str, python: str, sizes: dict[str, int], seed: int) -> dict[str, Any]:

@@ -124,7 +124,7 @@ class Diffusion:
     def expect(self, genes: pd.Index) -> None:
         """Count genes that will be compared, so that many are prepared for at once."""
         row = self.nodes.get_indexer(genes)
-        self._n_expected += np.count_nonzero(self._place[row[row >= 0]] < 0)
+        self._n_expected += int((self._place[row[row >= 0]] < 0).sum())
 
     def compare(self, left: pd.Index, right: pd.Index, found: FloatArray) -> None:
         row, column = self.nodes.get_indexer(left), self.nodes.get_indexer(right)

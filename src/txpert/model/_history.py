@@ -47,5 +47,7 @@ def _joined(earlier: History, later: History) -> dict[str, pd.DataFrame]:
         ends = [f.index.max() for f in earlier.values() if f.index.name == frame.index.name]
         shifted = frame.set_axis(frame.index + (max(ends) + 1 if ends else 0))
         parts = [part for part in (earlier.get(name), shifted) if part is not None and len(part)]
-        joined[name] = pd.concat(parts).rename_axis(frame.index.name) if parts else frame
+        joined[name] = (
+            pd.concat(parts).rename_axis(index=str(frame.index.name)) if parts else frame
+        )
     return joined

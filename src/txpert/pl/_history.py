@@ -143,6 +143,7 @@ def _score(ax: Axes, score: pd.Series, starts: list[int]) -> None:
 
 def _best(score: pd.Series, starts: list[int]) -> pd.Series:
     """Return the best score of each fit that has one, by epoch."""
-    fits = np.searchsorted(starts, score.index, side="right")
-    epochs = [fit.idxmax() for _, fit in score.dropna().groupby(fits[score.notna()])]
-    return score.loc[epochs]
+    known = score.dropna()
+    fits = np.searchsorted(starts, known.index, side="right")
+    parts = [fit.nlargest(1) for _, fit in known.groupby(fits)]
+    return pd.concat(parts) if parts else known
