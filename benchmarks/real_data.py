@@ -36,7 +36,6 @@ from _tables import markdown, rows_of, summary, with_stored
 import txpert as tx
 from txpert.graph._joint import named_for
 
-WITHOUT_NETWORK = ("mean", "gaussian_process")
 STRONG = ("JAK2", "IFNGR1")
 Case = tuple[ad.AnnData, dict[str, Any]]
 
@@ -133,11 +132,12 @@ def models(
     features = tx.graph.spectral_embedding(graph).reindex(targets).dropna()
     fit = tx.tl.fit_baseline
     txpert = partial(tx.tl.fit_txpert, train={"enable_progress_bar": False})
+    without = partial(txpert, components=("mean", "gaussian_process"))
     return {
         **networks(graph, paper=paper, features=[features]),
         "TxPert, among the targets": partial(txpert, graphs=among),
-        "TxPert without its network": partial(txpert, graphs=graph, components=WITHOUT_NETWORK),
-        "the same, among the targets": partial(txpert, graphs=among, components=WITHOUT_NETWORK),
+        "TxPert without its network": partial(without, graphs=graph),
+        "TxPert without its network, among the targets": partial(without, graphs=among),
         **baselines(graph, features),
         "neighbors, among the targets": partial(fit, kind="neighbors", graphs=among),
         "kernel, among the targets": partial(fit, kind="kernel", graphs=among),
