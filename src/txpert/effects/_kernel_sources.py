@@ -105,18 +105,21 @@ class Diffusion:
     @cached_property
     def _from_all(self) -> FloatArray:
         """Kernel between all nodes and the anchors, ``(n_times, n_nodes, n_anchors)``."""
-        columns = self._heat.stored_columns(self._anchors)
-        columns /= self._root[:, :, None]
-        columns /= self._root[:, None, self._anchors]
-        return columns
+        return self._relative(self._heat.stored_columns(self._anchors), slice(None), self._anchors)
 
     @cached_property
     def _among(self) -> FloatArray:
         """Kernel between the anchors, ``(n_times, n_anchors, n_anchors)``."""
-        columns = self._heat.stored_columns(self._anchors, self._anchors)
-        columns /= self._root[:, self._anchors, None]
-        columns /= self._root[:, None, self._anchors]
-        return columns
+        anchors = self._anchors
+        return self._relative(self._heat.stored_columns(anchors, anchors), anchors, anchors)
+
+    def _relative(
+        self, kernels: FloatArray, rows: IntArray | slice, columns: IntArray
+    ) -> FloatArray:
+        """Divide kernels, in place, by the roots of both nodes' own values."""
+        kernels /= self._root[:, rows, None]
+        kernels /= self._root[:, None, columns]
+        return kernels
 
     def knows(self, genes: pd.Index) -> npt.NDArray[np.bool_]:
         return np.asarray(genes.isin(self.nodes))
@@ -138,9 +141,7 @@ class Diffusion:
             return self._from_all[:, rows[:, None], anchor]
         if (place >= 0).all() and self.number * len(self._anchors) ** 2 <= _LITTLE:
             return self._among[:, place[:, None], anchor]
-        walked = self._heat.columns(rows, columns)
-        walked /= self._root[:, columns, None]
-        walked /= self._root[:, None, rows]
+        walked = self._relative(self._heat.columns(rows, columns), columns, rows)
         return walked.transpose(0, 2, 1)
 
     @property

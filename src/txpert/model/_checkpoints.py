@@ -23,7 +23,8 @@ from torch import nn
 from txpert._compat import SimpleLogger
 from txpert.data import ConditionTable
 
-History = Mapping[str, pd.DataFrame]
+from ._history import History
+
 _APART = 20
 """A checkpoint is written after so many times as long as it took to write the last one."""
 
