@@ -29,9 +29,10 @@ def pairs(names, source, target):
     return KnowledgeGraph("mine", names, source, target, np.ones(len(source)))
 
 
-@pytest.mark.parametrize("block", [7, 10_000])
-def test_refined_by_hand(noisy, monkeypatch, block):
+@pytest.mark.parametrize(("block", "sampled"), [(7, 2), (10_000, 3), (10_000, 1_000)])
+def test_refined_by_hand(noisy, monkeypatch, block, sampled):
     monkeypatch.setattr("txpert._refined._BLOCK", block)
+    monkeypatch.setattr("txpert._refined._SAMPLED", sampled)
     given = dense(noisy) > 0
     likeness = cosine_similarity(given + np.eye(len(given)))
     np.fill_diagonal(likeness, 0)

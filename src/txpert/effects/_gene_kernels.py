@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 
+from txpert._accelerator import n_threads
 from txpert._types import BoolArray, FloatArray
 from txpert.graph import KnowledgeGraph
 
@@ -85,10 +88,12 @@ class GeneKernels:
         features: Mapping[str, pd.DataFrame],
         anchors: pd.Index,
     ) -> None:
-        self._graphs = [_weighted(graph) for graph in graphs if graph.n_edges]
-        walked = [pair for graph in self._graphs for pair in _walked(graph)]
+        given = [graph for graph in graphs if graph.n_edges]
+        with ThreadPoolExecutor(n_threads()) as pool:
+            self._graphs = list(pool.map(_weighted, given))
+            walked = list(chain.from_iterable(pool.map(_walked, self._graphs)))
+            self._diffusions = list(pool.map(lambda pair: Diffusion(pair[1], anchors), walked))
         self._walked = [name for name, _ in walked]
-        self._diffusions = [Diffusion(graph, anchors) for _, graph in walked]
         self._tables = dict(features)
         self._compare_with(anchors)
 
@@ -202,9 +207,10 @@ def _weighted(graph: KnowledgeGraph) -> KnowledgeGraph:
     return graph.refine() if wide and np.ptp(graph.weight) == 0 else graph
 
 
-def _walked(graph: KnowledgeGraph) -> Iterator[tuple[str, KnowledgeGraph]]:
-    """Yield the strongest edges, and these refined unless they are already, with their names."""
+def _walked(graph: KnowledgeGraph) -> list[tuple[str, KnowledgeGraph]]:
+    """Return the strongest edges, and these refined unless they are already, with their names."""
     strongest = graph.top_k(_WIDTH)
-    yield graph.name, strongest
-    if "refine()" not in graph.provenance:
-        yield f"{graph.name}, refined", strongest.refine().top_k(_WIDTH)
+    if "refine()" in graph.provenance:
+        return [(graph.name, strongest)]
+    refined = strongest.refine().top_k(_WIDTH)
+    return [(graph.name, strongest), (f"{graph.name}, refined", refined)]

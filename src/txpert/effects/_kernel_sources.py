@@ -132,15 +132,19 @@ class Diffusion:
     def compare(self, left: pd.Index, right: pd.Index, found: FloatArray) -> None:
         row, column = self.nodes.get_indexer(left), self.nodes.get_indexer(right)
         at, to = np.flatnonzero(row >= 0), np.flatnonzero(column >= 0)
-        found[:, at[:, None], to] = self._between(row[at], column[to])
+        values = self._between(row[at], column[to])
+        if len(to) < len(right):
+            known, values = values, np.zeros((self.number, len(at), len(right)), dtype=np.float32)
+            values[:, :, to] = known
+        found[:, at] = values
 
     def _between(self, rows: IntArray, columns: IntArray) -> FloatArray:
         """Return the kernels between nodes and anchors, by their positions among the nodes."""
         place, anchor = self._place[rows], self._place[columns]
         if self._keeps_all:
-            return self._from_all[:, rows[:, None], anchor]
+            return self._from_all.take(rows, axis=1).take(anchor, axis=2)
         if (place >= 0).all() and self.number * len(self._anchors) ** 2 <= _LITTLE:
-            return self._among[:, place[:, None], anchor]
+            return self._among.take(place, axis=1).take(anchor, axis=2)
         walked = self._relative(self._heat.columns(rows, columns), columns, rows)
         return walked.transpose(0, 2, 1)
 
