@@ -1,8 +1,7 @@
 """All models on small real screens, by tx.benchmark (seeds 0-2).
 
 python benchmarks/real_data.py --data FOLDER [--only papalexi folds singles doubles lines]
-    [--seeds 0 1 2] [--paper hybrid_bmp gat] [--jobs 1] [--results FOLDER]
-    [--gears PYTHON] [--gears-device cuda]
+    [--seeds 0 1 2] [--paper hybrid_bmp gat] [--gears PYTHON] [--jobs 1] [--results FOLDER]
 
 papalexi: each of the 20 knocked-out genes left out in turn. folds: the same genes in five folds,
 two of the others for validation, with GEARS too if PYTHON is the interpreter of an environment
@@ -117,8 +116,7 @@ def peers(
     near = edges[edges["source"].isin(targets) | edges["target"].isin(targets)]
     graph = named.restrict(sorted({*targets, *near["source"], *near["target"]})).top_k(20)
     reports = arguments.results / "real_data" / "peers"
-    settings = {"epochs": 10, "device": arguments.gears_device}
-    return {"GEARS": Peer("gears", arguments.gears, graph, reports, settings)}
+    return {"GEARS": Peer("gears", arguments.gears, graph, reports, {"epochs": 10})}
 
 
 def targets_of(adata: ad.AnnData) -> list[str]:
@@ -205,7 +203,6 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", help="measure these; rows of others stay")
     parser.add_argument("--paper", nargs="+", choices=PAPERS, default=[])
     parser.add_argument("--gears", help="interpreter with cell-gears; without it no GEARS")
-    parser.add_argument("--gears-device", default="cpu", help='"cuda" for a GPU')
     parser.add_argument("--jobs", type=int, default=1, help="fits at a time")
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()

@@ -48,7 +48,10 @@ SCORE = "val_de_mse"  # their validation MSE, as GEARS names it in what it logs
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What GEARS is trained with; of each perturbation and of the controls 0 means all cells."""
+    """What GEARS is trained with; of each perturbation and of the controls 0 means all cells.
+
+    Without a device it is a GPU where there is one.
+    """
 
     epochs: int = 20
     batch_size: int = 32
@@ -57,7 +60,7 @@ class Settings:
     seed: int = 0
     max_cells: int = 0
     max_controls: int = 0
-    device: str = "cpu"
+    device: str = ""
 
 
 class Epochs:
@@ -267,8 +270,12 @@ def fit_predict(
     ValueError
         If there is nothing to predict, or too little to train on.
     """
+    import torch
+
     start = time.perf_counter()
     settings = settings or Settings()
+    found = "cuda" if torch.cuda.is_available() else "cpu"
+    settings = dataclasses.replace(settings, device=settings.device or found)
     control = screen.obs["control"]
     screen.obs["condition"] = screen.obs["perturbation"].where(~control, CONTROL).map(gears_label)
     rows = conditions(screen, list(splits)) if labels is None else asked(screen, list(labels))

@@ -5,6 +5,7 @@ import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 import txpert as tx
 from txpert.model._callbacks import BestWeights
@@ -112,6 +113,18 @@ def test_ctrl_c_keeps_the_best_weights_and_goes_on(adata, make_model):
     score = model.history["pearson_delta_validation"].iloc[:, 0].astype(float)
     summary = tx.tl.evaluate(adata, model, split="val")
     assert summary.loc["TxPert", "pearson_delta"] == pytest.approx(score.max(), abs=1e-4)
+
+
+def test_a_scheduler_that_ends_the_job_is_not_taken_for_ctrl_c(adata, make_model):
+    class Terminated(pl.Callback):
+        def on_train_epoch_end(self, trainer, pl_module):
+            raise SIGTERMException
+
+    model = make_model(adata, epochs=0)
+    with pytest.raises(SystemExit) as end:
+        model.train(max_epochs=30, callbacks=[Terminated()], enable_progress_bar=False)
+    assert end.value.code == 143
+    assert not model.is_trained
 
 
 def test_a_second_training_goes_on(adata, make_model):

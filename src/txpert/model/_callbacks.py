@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import signal
 import warnings
 from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from scvi import settings
 from scvi.train import LoudEarlyStopping, TrainRunner
 from torch import Tensor
@@ -99,14 +101,22 @@ def refuse_subprocesses(trainer: pl.Trainer) -> None:
 def run(runner: TrainRunner) -> bool:
     """Train, and treat Ctrl-C as an early end: the model is then trained as far as it got.
 
-    Lightning answers Ctrl-C by ending the process, which no notebook wants.
+    Lightning answers Ctrl-C by ending the process, which no notebook wants. Schedulers that end a
+    job by SIGTERM do want it.
 
     Returns
     -------
     Whether training came to its own end.
+
+    Raises
+    ------
+    SystemExit
+        After SIGTERM, with the exit status that a shell gives for it, 143.
     """
     try:
         runner()
+    except SIGTERMException as error:
+        raise SystemExit(128 + signal.SIGTERM) from error
     except SystemExit:
         if not runner.trainer.interrupted:
             raise
