@@ -1,10 +1,11 @@
 """What each ingredient of the default prediction brings, on medium simulated screens.
 
-python benchmarks/ablation.py [--seeds 0 1 2] [--results FOLDER]
+python benchmarks/ablation.py [--seeds 0 1 2] [--quick] [--results FOLDER]
 
 The screens and splits are those of tasks.py for unseen perturbations. Rows of one fit differ in
 what its prediction is made of; others are fits of their own. Finished fits are kept in
-FOLDER/ablation.json; a second call goes on where the first stopped.
+FOLDER/ablation.json; a second call goes on where the first stopped. --quick is for tests: a tiny
+screen and two epochs.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import anndata as ad
 import pandas as pd
 import scvi
 from _common import RESULTS, mean_sd, quiet, store
+from tasks import TINY
 
 import txpert as tx
 
@@ -62,7 +64,8 @@ def edges_as_given() -> Iterator[None]:
 def made_of(model: tx.TxPertModel) -> dict[str, dict[str, Any]]:
     """Return what a trained model's prediction can be made of, as ``ensemble_``."""
     full = model.ensemble_
-    no_target, weights = full | {"target": 0.0}, full["weights"]["new"]
+    none = full["target"] | {"size": 0.0, "by_modality": {}}
+    no_target, weights = full | {"target": none}, full["weights"]["new"]
     alone = {
         f"{name} alone": no_target | {"weights": {"new": only}}
         for name, only in COMPONENTS.items()
@@ -83,9 +86,12 @@ def score(adata: ad.AnnData, model: tx.TxPertModel) -> dict[str, float]:
     return {name: float(scores[name].mean()) for name in SCORES}
 
 
-def fit(seed: int) -> list[dict[str, Any]]:
+def fit(seed: int, *, quick: bool) -> list[dict[str, Any]]:
     """Return the rows of one screen."""
-    adata = tx.datasets.simulate_k562_like("medium", seed=seed)
+    if quick:
+        adata = tx.datasets.simulate(**TINY, seed=seed)
+    else:
+        adata = tx.datasets.simulate_k562_like("medium", seed=seed)
     tx.pp.normalize(adata)
     tx.pp.split(adata, seed=seed)
     graph = tx.datasets.simulated_graph(adata, missing=WRONG, wrong=WRONG, seed=seed).top_k(20)
@@ -96,7 +102,7 @@ def fit(seed: int) -> list[dict[str, Any]]:
         start = time.perf_counter()
         with edges_as_given() if name == UNREFINED else nullcontext():
             model = tx.TxPertModel(adata, graphs=[graph], **options)
-            model.train(enable_progress_bar=False)
+            model.train(2 if quick else None, enable_progress_bar=False)
         seconds = time.perf_counter() - start
         parts = made_of(model)
         if name == UNREFINED:
@@ -121,6 +127,7 @@ def write_table(rows: list[dict[str, Any]], results: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--quick", action="store_true", help="for tests")
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     quiet()
@@ -128,7 +135,7 @@ def main() -> None:
     rows = json.loads(kept.read_text())["rows"] if kept.exists() else []
     for seed in arguments.seeds:
         if seed not in {row["seed"] for row in rows}:
-            rows += fit(seed)
+            rows += fit(seed, quick=arguments.quick)
             store("ablation", rows, folder=arguments.results)
     write_table(rows, arguments.results)
     print((arguments.results / "ablation.md").read_text())

@@ -98,3 +98,13 @@ def test_the_grid_tells_where_a_baseline_wins(tmp_path):
     assert [line["n"] for line in content["verdicts"]] == [10, 20]
     assert all(line["seconds"] > 0 for line in content["verdicts"])
     assert "| 20 | medium | 0.300 |" in (tmp_path / "grid.md").read_text()
+
+
+@pytest.mark.slow
+def test_ablation_takes_every_ingredient_out(tmp_path):
+    run("ablation.py", "--quick", "--seeds", "0", "--results", tmp_path)
+    rows = json.loads((tmp_path / "ablation.json").read_text())["rows"]
+    score = {row["model"]: row["pearson_delta"] for row in rows}
+    assert score["without the on-target effect"] < score["default"]
+    assert len(set(score.values())) > len(score) / 2
+    assert "| default |" in (tmp_path / "ablation.md").read_text()
