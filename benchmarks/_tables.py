@@ -104,10 +104,11 @@ def markdown(rows: Iterable[dict[str, Any]], by: list[str]) -> str:
     shown = [name for name in HEADERS if name in frame]
     blocks = []
     for names, part in frame.groupby(by, sort=False):
-        seeds = part["n_seeds"].max()
+        n_seeds = part["n_seeds"].max()
+        seeds = "1 seed" if n_seeds == 1 else f"{n_seeds} seeds"
         title = ", ".join(map(str, names if isinstance(names, tuple) else [names]))
         head = ["model", *(HEADERS[name] for name in shown), "note"]
-        lines = [f"## {title} ({part['n'].max()} perturbations, {seeds} seeds)", ""]
+        lines = [f"## {title} ({part['n'].max()} perturbations, {seeds})", ""]
         lines += [_line(head), _line(["---"] * len(head))]
         for _, row in part.iterrows():
             cells = [_number(row[name], row.get(f"{name}_sd"), name) for name in shown]

@@ -1,9 +1,9 @@
 """All models on small real screens, by tx.benchmark (seeds 0-2).
 
-python benchmarks/real_data.py --data FOLDER [--only papalexi folds singles doubles lines]
+python benchmarks/real_data.py --data FOLDER [--only papalexi papalexi_folds singles doubles lines]
     [--seeds 0 1 2] [--paper hybrid_bmp gat] [--gears PYTHON] [--jobs 1] [--results FOLDER]
 
-papalexi: each of the 20 knocked-out genes left out in turn. folds: the same genes in five folds,
+papalexi: each of the 20 knocked-out genes left out in turn. papalexi_folds: these in five folds,
 two of the others for validation, with GEARS too if PYTHON is the interpreter of an environment
 with cell-gears (README.md says how to make one): on all cells, for 10 epochs, after each of which
 it halves its learning rate. singles: each of the single genes of Norman's K562 cells left out in
@@ -66,7 +66,7 @@ def papalexi(folder: Path) -> Case:
     return left_out_in_turn(read(folder, "papalexi"))
 
 
-def folds(folder: Path) -> Case:
+def papalexi_folds(folder: Path) -> Case:
     options = {"n_folds": 5, "split_options": {"val_fraction": 0.125}}
     return read(folder, "papalexi"), {"task": "unseen_perturbation", **options}
 
@@ -91,7 +91,7 @@ def lines(folder: Path) -> Case:
 
 SCREENS = {
     "papalexi": papalexi,
-    "folds": folds,
+    "papalexi_folds": papalexi_folds,
     "singles": singles,
     "doubles": doubles,
     "lines": lines,
@@ -108,7 +108,7 @@ def string(folder: Path) -> tx.graph.KnowledgeGraph:
 def peers(
     adata: ad.AnnData, screen: str, whole: tx.graph.KnowledgeGraph, arguments: argparse.Namespace
 ) -> dict[str, Peer]:
-    if not arguments.gears or screen != "folds":
+    if not arguments.gears or screen != "papalexi_folds":
         return {}
     targets = targets_of(adata)
     (named,), _ = named_for([whole], targets)

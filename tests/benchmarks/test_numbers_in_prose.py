@@ -35,10 +35,11 @@ def test_what_a_gpu_changes():
     text = page("docs/scaling.md")
     assert fits["difference"].max() < 1e-4
     assert "with and without to 1e-4 of the spread of effects" in text
-    most = int(fits.index.get_level_values("perturbations").max())
-    assert f"gains nothing by that up to {most:,} perturbations" in text
+    assert "nothing by that with 439 perturbations and a sixth of its time with 2,000" in text
     seconds = fits["fit"].unstack("gpu")
-    assert (seconds[True] > 0.9 * seconds[False]).all(), "a GPU pays after all"
+    gained = 1 - seconds[True] / seconds[False]
+    assert gained[439] < 0.05
+    assert 1 / 7 < gained[2_000] < 1 / 5
 
 
 def test_scores_of_graphs():
@@ -131,19 +132,18 @@ def test_what_wrong_edges_and_few_perturbations_cost():
     table = medium.set_index(["n", "wrong"])
     score = table["pearson_delta"]
     text = page("docs/results.md")
-    assert "30% of wrong edges cost 0.01 to 0.02 of Pearson Δ, 60% cost 0.06 to 0.08" in text
-    for wrong, low, high in ((0.3, 0.01, 0.02), (0.6, 0.06, 0.08)):
-        cost = [round(score[n, 0.0] - score[n, wrong], 2) for n in (20, 100)]
-        assert sorted(cost) == [low, high]
+    assert "30% of wrong edges cost 0.01 of Pearson Δ, 60% cost 0.07" in text
+    for wrong, cost in ((0.3, 0.01), (0.6, 0.07)):
+        assert {round(score[n, 0.0] - score[n, wrong], 2) for n in (20, 100)} == {cost}
     assert "loses over a quarter of Pearson Δ and almost a third of retrieval" in text
     lost = 1 - table.loc[(100, 1.0)][["pearson_delta", "retrieval"]].astype(float) / table.loc[
         (100, 0.0)
     ][["pearson_delta", "retrieval"]].astype(float)
     assert 0.25 < lost["pearson_delta"] < 0.3
     assert 0.28 < lost["retrieval"] < 1 / 3
-    assert "with 20, squared error falls by 8% to 25%" in text
+    assert "with 20, squared error falls by 7% to 26%" in text
     error = table.loc[20, "relative_mse"]
-    assert f"{1 - error.max():.0%} to {1 - error.min():.0%}" == "8% to 25%"
+    assert f"{1 - error.max():.0%} to {1 - error.min():.0%}" == "7% to 26%"
     assert "in Pearson Δ the lead over the baselines is there from 10 perturbations on" in text
     lead = score - table["best pearson_delta"]
     at_medium = (lead / table["sd pearson_delta"]).xs(0.3, level="wrong")
