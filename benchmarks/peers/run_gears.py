@@ -50,7 +50,7 @@ SCORE = "val_de_mse"  # their validation MSE, as GEARS names it in what it logs
 class Settings:
     """What GEARS is trained with; of each perturbation and of the controls 0 means all cells.
 
-    Without a device it is a GPU where there is one.
+    An empty device means a GPU where there is one, else the processor.
     """
 
     epochs: int = 20
