@@ -111,10 +111,11 @@ graphs whole and refined before; then every other gene of STRING. "Difference" i
 between both predictions, relative to the standard deviation of predicted effects. Below it
 `tl.screen` of 20,003 genes and of all 200,050,003 pairs.
 
-A GPU hardly pays here. With 2,000 perturbations the fit and the first prediction take four fifths
-of the time, ranking pairs by cosine or Pearson three quarters to four fifths, and the rest as long
-as without it or longer. Variances are fitted to 750 rows at most, on the processor, so that they
-are the same with a GPU and without. Fits to more perturbations were not measured on a GPU.
+A GPU hardly pays here. In this one run the fit to 2,000 perturbations and the first prediction
+took four fifths of the time, ranking pairs by cosine or Pearson three quarters to four fifths, and
+the rest as long as without it or longer. Variances are fitted to 750 rows at most, on the
+processor, so that they are the same with a GPU and without. Fits to more perturbations were not
+measured on a GPU.
 """,
     "Cells on disk": """
 `tx.pp.pseudobulk` of raw counts that are normalized in the pass (2,000 genes, a tenth not zero,
