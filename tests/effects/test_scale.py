@@ -14,6 +14,7 @@ from txpert.effects import _gene_kernels, _gene_process, _heat, _kernel_sources,
 from txpert.effects._gene_kernels import GeneKernels
 from txpert.effects._gene_process import GeneGaussianProcess
 from txpert.effects._measured_effects import MeasuredEffects
+from txpert.effects._refit import refit
 from txpert.effects._scratch import Scratch
 from txpert.graph import KnowledgeGraph
 
@@ -97,7 +98,7 @@ def test_matrices_on_disk_give_the_same_fit_and_spread(graph, effects, small, mo
         monkeypatch.setattr(module, "SINGLE", 10)
     process, _, expected = small
     kernels = GeneKernels([graph], {}, GENES[:20])
-    large = GeneGaussianProcess.fit(effects, kernels, process.log_variances)
+    large = refit(process, effects, kernels)
     assert large._inverses == []
     for one, other in zip(asked_of(large, kernels), expected, strict=True):
         np.testing.assert_allclose(one, other, atol=2e-4)

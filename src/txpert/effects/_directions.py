@@ -62,6 +62,16 @@ class Directions:
             return np.asarray(blocks[0])
         return np.concatenate(blocks[:-1], axis=1) @ self.axes + blocks[-1]
 
+    def by_gene(self, variance: FloatArray, block: int) -> FloatArray:
+        """Return the variance of each gene from that of a block's columns.
+
+        Coordinates of a block share the mean of their variances.
+        """
+        if block == len(self.edges) - 1:
+            return variance
+        axes = self.axes[self.edges[block] : self.edges[block + 1]]
+        return np.asarray(variance.mean() * (axes**2).sum(axis=0))
+
 
 def _exact(centered: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return squared singular values, falling, and right singular vectors."""

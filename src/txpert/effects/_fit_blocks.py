@@ -10,27 +10,17 @@ from itertools import accumulate
 from threading import Lock
 
 import numpy as np
-import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from txpert._accelerator import n_threads
 from txpert._types import FloatArray
 
-from ._covariance import Rows
-from ._layout import Layout
+from ._directions import Directions
+from ._row_groups import RowGroup
 from ._variances import fit_log_variances, inverse_and_projector
 
-_MOST_ROWS = 750
-"""Rows that variances are fitted to; 100 of 351 predict real screens as well as all do
-(``benchmarks/variance_rows.py``)."""
 _POOLED_EVIDENCE = 20.0
 """Measured genes vary together: all together are taken for so many independent ones."""
-
-
-def thinned(n: int) -> npt.NDArray[np.integer]:
-    """Return rows to look at, evenly spaced where there are many."""
-    return np.linspace(0, n - 1, min(n, _MOST_ROWS)).astype(int)
-
 
 _limited = Lock()
 
@@ -53,81 +43,79 @@ def _libraries() -> ThreadpoolController:
 
 @_one_thread()
 def fit_blocks(
-    rows: Rows,
-    kernels: Sequence[FloatArray],
+    groups: Sequence[RowGroup],
     weights: FloatArray,
-    blocks: Sequence[FloatArray],
     n_components: Sequence[int],
+    start: FloatArray | None = None,
 ) -> FloatArray:
     """Fit log variances, first to all directions, then to each block, starting from the former.
 
-    Blocks are fitted at the same time, in as many threads as PyTorch has; each is computed by one,
-    so that variances do not depend on their number.
+    Where there are several groups of rows, this is done with the first, and from what it finds
+    with all. Blocks are fitted at the same time, in as many threads as PyTorch has; each is
+    computed by one, so that variances do not depend on their number.
 
     Parameters
     ----------
-    rows
-        The rows looked at.
-    kernels
-        Between them.
+    groups
+        Training rows.
     weights
         Expected relative variances of the kernels.
-    blocks
-        Their effects by block.
     n_components
         Number of components by block: the evidence.
+    start
+        Where to begin by block instead, ``(n_blocks, n_parameters)``.
 
     Returns
     -------
     ``(n_blocks, n_parameters)``. A block of no component takes over from the one before.
     """
-    layout = Layout(len(kernels), len(rows.factors), len(rows.contexts.contexts))
-    prior = layout.prior(weights, rows.contexts)
-    covariance = rows.parametrized(layout, kernels)
-    effects, trend = [block.astype(np.float64) for block in blocks], rows.order
-    if len(rows) < 3 or not sum(n_components):
-        return np.tile(prior.center, (len(blocks), 1))
-    evidence = min(_POOLED_EVIDENCE, float(sum(n_components)))
-    whole = np.concatenate(effects, axis=1)
-    pooled = fit_log_variances(covariance, trend, whole, evidence, prior, prior.center)
-    start = np.clip(pooled, *prior.bounds.T)
+    prior = groups[0].layout.prior(weights, groups[0].rows.contexts)
+    if sum(len(group.rows) for group in groups) < 3 or not sum(n_components):
+        return np.tile(prior.center, (len(n_components), 1))
+    stages = [groups] if start is not None or len(groups) == 1 else [groups[:1], groups]
+    if start is None:
+        evidence = min(_POOLED_EVIDENCE, float(sum(n_components)))
+        pooled = fit_log_variances([groups[0].likelihood()], evidence, prior, prior.center)
+        start = np.tile(pooled, (len(n_components), 1))
+    begin = np.clip(start, *prior.bounds.T)
 
-    def of_block(block: FloatArray, number: int) -> FloatArray | None:
-        if not number:
+    def of_block(block: int) -> FloatArray | None:
+        evidence = float(n_components[block])
+        if not evidence:
             return None
-        return fit_log_variances(covariance, trend, block, float(number), prior, start)
+        found = begin[block]
+        for stage in stages:
+            likelihoods = [group.likelihood(block) for group in stage]
+            found = fit_log_variances(likelihoods, evidence, prior, found)
+        return found
 
     with ThreadPoolExecutor(n_threads()) as pool:
-        fitted = pool.map(of_block, effects, n_components)
-        found = accumulate(fitted, lambda last, own: last if own is None else own, initial=pooled)
+        fitted = pool.map(of_block, range(len(n_components)))
+        found = accumulate(
+            fitted, lambda last, own: last if own is None else own, initial=begin[0]
+        )
         return np.array([*found][1:])
 
 
 @_one_thread()
 def loo_variance(
-    rows: Rows,
-    kernels: Sequence[FloatArray],
-    log_variances: FloatArray,
-    blocks: Sequence[FloatArray],
-    axes: FloatArray,
-    edges: Sequence[int],
+    groups: Sequence[RowGroup], log_variances: FloatArray, directions: Directions
 ) -> FloatArray:
     r"""Return σ² by block and gene from closed-form leave-one-out errors, ``(n_blocks, n_genes)``.
 
     Leaving row i out, its error is :math:`[P Y]_i / P_{ii}` with variance
     :math:`\sigma^2 / P_{ii}`.
     """
-    layout = Layout(len(kernels), len(rows.factors), len(rows.contexts.contexts))
-    covariance = rows.parametrized(layout, kernels)
     found = []
-    for block, (x, y) in enumerate(zip(log_variances, blocks, strict=True)):
-        _, projector, _ = inverse_and_projector(covariance(x)[0], rows.order)
-        errors = (projector @ y) ** 2
-        own = np.maximum(np.diagonal(projector), 1e-9)[:, None]
-        by_column = (errors / own).mean(axis=0)
-        if block < len(edges) - 1:
-            axes_of = axes[edges[block] : edges[block + 1]]
-            found.append(by_column.mean() * (axes_of**2).sum(axis=0))
-        else:
-            found.append(by_column)
+    for block, x in enumerate(log_variances):
+        by_column = np.mean([_loo_variance(group, x, block) for group in groups], axis=0)
+        found.append(directions.by_gene(by_column, block))
     return np.array(found)
+
+
+def _loo_variance(group: RowGroup, x: FloatArray, block: int) -> FloatArray:
+    """Return σ² of each column of a block."""
+    _, projector, _ = inverse_and_projector(group.covariance(x)[0], group.rows.order)
+    own = np.maximum(np.diagonal(projector), 1e-9)[:, None]
+    errors = (projector @ group.blocks[block]) ** 2
+    return np.asarray((errors / own).mean(axis=0))

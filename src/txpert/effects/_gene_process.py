@@ -15,12 +15,14 @@ from ._cholesky import factorized
 from ._contexts import Context
 from ._covariance import Rows
 from ._directions import Directions
-from ._fit_blocks import fit_blocks, loo_variance, thinned
+from ._fit_blocks import fit_blocks, loo_variance
+from ._fitted_variances import FittedVariances
 from ._gene_kernels import GeneKernels
 from ._measured_effects import MeasuredEffects
 from ._missing import context_means, first_guess
 from ._posterior import SINGLE, Predicting
 from ._process_state import fields_of, state_of
+from ._row_groups import row_groups
 
 _IMPUTATIONS = 5
 
@@ -79,7 +81,9 @@ class GeneGaussianProcess(Predicting):
         cls,
         effects: MeasuredEffects,
         kernels: GeneKernels,
-        log_variances: FloatArray | None = None,
+        earlier: FittedVariances | None = None,
+        *,
+        keep: bool = False,
     ) -> GeneGaussianProcess:
         """Fit to effects.
 
@@ -89,8 +93,10 @@ class GeneGaussianProcess(Predicting):
             Effects; missing entries are imputed from the process itself.
         kernels
             Kernels; targets must be among their anchors.
-        log_variances
-            Those of a process fitted before, to be kept.
+        earlier
+            Variances of a process fitted before, to begin from.
+        keep
+            Whether these are kept as they are.
 
         Raises
         ------
@@ -111,14 +117,14 @@ class GeneGaussianProcess(Predicting):
         delta = effects.delta / divisor
         missing = np.isnan(delta)
         if not missing.any():
-            return cls._fit_complete(rows, delta, kernels, scale, log_variances)
+            return cls._fit_complete(rows, delta, kernels, scale, earlier, keep)
         y = first_guess(delta, rows.context)
-        process = cls._fit_complete(rows, y, kernels, scale, log_variances)
+        process = cls._fit_complete(rows, y, kernels, scale, earlier, keep)
         for _ in range(_IMPUTATIONS):
             y[missing] = process._fitted(y)[missing]
-            process = cls._fit_complete(rows, y, kernels, scale, process.log_variances)
-        if log_variances is None:
-            process = cls._fit_complete(rows, y, kernels, scale, None)
+            process = cls._fit_complete(rows, y, kernels, scale, process.fitted_variances, True)
+        if not keep:
+            process = cls._fit_complete(rows, y, kernels, scale, earlier, keep)
         observed = np.maximum((~missing).mean(axis=0), 1 / len(missing))
         return replace(process, noise=process.noise / observed)
 
@@ -129,24 +135,21 @@ class GeneGaussianProcess(Predicting):
         y: FloatArray,
         kernels: GeneKernels,
         scale: dict[str, float],
-        log_variances: FloatArray | None,
+        earlier: FittedVariances | None,
+        keep: bool,
     ) -> GeneGaussianProcess:
         """Fit to effects without missing entries."""
         y = y.astype(np.float64 if len(y) <= SINGLE else np.float32, copy=False)
         directions = Directions.of(y - context_means(y, rows.context))
         blocks = directions.split(y)
-        some = thinned(len(rows))
-        looked_at, of_some = rows.subset(some), [block[some] for block in blocks]
-        targets = looked_at.targets
-        between = [looked_at.of_rows(kernel) for kernel in kernels.between(targets, targets)]
-        if log_variances is None:
-            log_variances = fit_blocks(
-                looked_at, between, kernels.prior, of_some, directions.n_components
-            )
-        noise = loo_variance(
-            looked_at, between, log_variances, of_some, directions.axes, directions.edges
-        )
-        del between
+        groups, number = row_groups(rows, kernels, blocks), directions.n_components
+        known = earlier.carried(kernels.names, rows.contexts, len(number)) if earlier else None
+        if known is not None and keep:
+            log_variances = known
+        else:
+            log_variances = fit_blocks(groups, kernels.prior, number, known)
+        noise = loo_variance(groups, log_variances, directions)
+        del groups
         process = cls(
             rows, kernels.names, log_variances, directions, [], [], noise.astype(np.float32), scale
         )
@@ -154,6 +157,11 @@ class GeneGaussianProcess(Predicting):
             process._solve(block, covariance)
         process._effects.append(y)
         return process
+
+    @property
+    def fitted_variances(self) -> FittedVariances:
+        """Variances for another fit."""
+        return FittedVariances(self.log_variances, self.kernels, self.rows.contexts)
 
     @property
     def explained(self) -> float:

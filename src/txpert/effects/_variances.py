@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,12 @@ _TOLERANCE = 1e-5
 _MOST_STEPS = 60
 _NARROW = 1 / 4
 """Columns per row up to which effects are faster to work with than their squares."""
+
+
+Covariance = Callable[[FloatArray], tuple[FloatArray, Callable[[FloatArray], FloatArray]]]
+"""The covariance for log variances, and what turns a derivative by it into that by these."""
+Projected = tuple[float, FloatArray]
+"""tr(P Y Yᵀ) and P Y Yᵀ P."""
 
 
 @dataclass(frozen=True)
@@ -44,30 +50,57 @@ class LogPrior:
         return np.stack([self.center - width, self.center + width], axis=1)
 
 
-def fit_log_variances(
-    covariance: Callable[[FloatArray], tuple[FloatArray, Callable[[FloatArray], FloatArray]]],
-    trend: FloatArray,
-    effects: FloatArray,
-    evidence: float,
-    prior: LogPrior,
-    start: FloatArray,
-) -> FloatArray:
-    r"""Maximize the restricted likelihood times the prior.
+@dataclass(frozen=True)
+class RestrictedLikelihood:
+    r"""The restricted likelihood of some rows, for any covariance.
 
     The rows of Y are :math:`y_i = u_i b + f_i + \varepsilon_i` with
     :math:`\operatorname{Cov}(f + \varepsilon) = \sigma^2 C(x)`; b, of a flat prior, is integrated
     out and σ² set to its best value.
 
-    Parameters
+    Attributes
     ----------
     covariance
         C for x, ``(n, n)``, and what turns the derivative by C into that by x.
     trend
         u, ``(n,)``.
-    effects
-        Y, ``(n, n_columns)``.
+    project
+        What a projector P makes of Y: tr(P Y Yᵀ) and P Y Yᵀ P.
+    """
+
+    covariance: Covariance
+    trend: FloatArray
+    project: Callable[[FloatArray], Projected]
+
+    @classmethod
+    def of(
+        cls, covariance: Covariance, trend: FloatArray, effects: FloatArray
+    ) -> RestrictedLikelihood:
+        """Return that of effects, ``(n, n_columns)``."""
+        narrow = effects.shape[1] <= _NARROW * len(effects)
+        return cls(covariance, trend, _narrow(effects) if narrow else _wide(effects))
+
+    def deviance(self, x: FloatArray) -> tuple[float, FloatArray]:
+        """Return −2 × its logarithm per column, up to a constant, and the gradient by x."""
+        matrix, by_parameter = self.covariance(x)
+        deviance, by_covariance = _deviance(matrix, self.trend, self.project)
+        return deviance, by_parameter(by_covariance)
+
+
+def fit_log_variances(
+    likelihoods: Sequence[RestrictedLikelihood],
+    evidence: float,
+    prior: LogPrior,
+    start: FloatArray,
+) -> FloatArray:
+    """Maximize restricted likelihoods times the prior.
+
+    Parameters
+    ----------
+    likelihoods
+        Of groups of rows; their logarithms are added.
     evidence
-        Number of independent columns that Y is taken for.
+        Number of independent columns that effects are taken for.
     prior
         Of x.
     start
@@ -77,15 +110,11 @@ def fit_log_variances(
     -------
     The best x.
     """
-    narrow = effects.shape[1] <= _NARROW * len(effects)
-    project = _narrow(effects) if narrow else _wide(effects)
 
     def cost(x: FloatArray) -> tuple[float, FloatArray]:
-        matrix, by_parameter = covariance(x)
-        deviance, by_covariance = _deviance(matrix, trend, project)
+        deviances, slopes = zip(*(of_group.deviance(x) for of_group in likelihoods), strict=True)
         against, slope = prior.cost(x)
-        gradient = evidence / 2 * by_parameter(by_covariance) + slope
-        return evidence / 2 * deviance + against, gradient
+        return evidence / 2 * sum(deviances) + against, evidence / 2 * sum(slopes) + slope
 
     options = {"ftol": _TOLERANCE, "maxiter": _MOST_STEPS}
     found = minimize(
@@ -108,10 +137,6 @@ def inverse_and_projector(
     precision = float(trend @ along)
     projector = inverse - np.outer(along, along) / precision
     return inverse, projector, log_determinant + float(np.log(precision))
-
-
-Projected = tuple[float, FloatArray]
-"""tr(P Y Yᵀ) and P Y Yᵀ P."""
 
 
 def _narrow(effects: FloatArray) -> Callable[[FloatArray], Projected]:

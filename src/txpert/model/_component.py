@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
@@ -76,10 +76,13 @@ class Sources:
         Kernels between genes.
     network
         The network, trained by minibatches and not by :meth:`Component.fit`.
+    earlier
+        Components fitted to other conditions, for a fit to begin from.
     """
 
     kernels: GeneKernels
     network: Network
+    earlier: Mapping[str, Component] = field(default_factory=dict)
 
 
 class Component(ABC):

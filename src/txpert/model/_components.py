@@ -98,7 +98,9 @@ class GaussianProcessComponent(Component):
         """Estimate variances by restricted maximum likelihood, and the posterior mean."""
         targets = {target for names in training.measured.targets for target in names}
         kernels = sources.kernels.among(pd.Index(sorted(targets), dtype=object))
-        return cls(GeneGaussianProcess.fit(training.measured, kernels), kernels)
+        earlier = sources.earlier.get(GAUSSIAN_PROCESS)
+        known = earlier.process.fitted_variances if isinstance(earlier, cls) else None
+        return cls(GeneGaussianProcess.fit(training.measured, kernels, known), kernels)
 
     @property
     def explained(self) -> float:

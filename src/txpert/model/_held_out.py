@@ -177,7 +177,7 @@ def across_lines(
         Perturbed conditions in training. Of more than five cell lines, evenly spaced ones are held
         out.
     names, sources
-        As in :meth:`Ensemble.fit`.
+        As in :meth:`Ensemble.fit`. Components fitted to all lines spare most of the time.
 
     Returns
     -------

@@ -260,7 +260,8 @@ class TrainingMixin:
             self.ensemble_ = ensemble.to_dict() | {"weights": self.ensemble_["weights"]}
             return
         if len(self.components) > 1:
-            held_out = [*held_out, *across_lines(data.training, self.components, self._sources)]
+            sources = replace(self._sources, earlier=ensemble.components)
+            held_out = [*held_out, *across_lines(data.training, self.components, sources)]
         if held_out:
             ensemble = ensemble.weigh(HeldOut.concatenate(held_out))
         self.ensemble_ = ensemble.to_dict()

@@ -1,0 +1,71 @@
+"""Variances of a fit, for another one to keep or to begin from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from txpert._types import FloatArray
+
+from ._contexts import ContextFactors
+
+_ABSENT = -30.0
+"""Log variance of a kernel that the earlier fit did not have."""
+
+
+@dataclass(frozen=True)
+class FittedVariances:
+    """Log variances by block of directions, and what they belong to.
+
+    Attributes
+    ----------
+    log_variances
+        ``(n_blocks, n_parameters)``.
+    kernels
+        Names of the kernels.
+    contexts
+        Context factors.
+    """
+
+    log_variances: FloatArray
+    kernels: list[str]
+    contexts: ContextFactors
+
+    def carried(self, kernels: list[str], contexts: ContextFactors, n_blocks: int) -> FloatArray:
+        """Return log variances for another fit, ``(n_blocks, n_parameters)``.
+
+        Blocks of directions that there were not take the variances of the last one but the rest,
+        new contexts the mean noise of the others.
+        """
+        last = len(self.log_variances) - 1
+        of_block = [min(block, max(last - 1, 0)) for block in range(n_blocks - 1)] + [last]
+        return np.array([self._translated(b, kernels, contexts) for b in of_block])
+
+    def _translated(self, block: int, kernels: list[str], contexts: ContextFactors) -> FloatArray:
+        """Return the log variances of a block in the layout of other kernels and contexts."""
+        k, extra = len(self.kernels), len(self.contexts.names) - 1
+        at = np.cumsum([1, k, extra, 1, extra, extra])
+        parts = np.split(self.log_variances[block], at)
+        total, of_kernel, context, own, own_context, mean, noise = parts
+        by_kernel = dict(zip(self.kernels, of_kernel, strict=True))
+        expected = dict(zip(contexts.names, np.log(contexts.expected), strict=True))
+
+        def of_factors(values: FloatArray, otherwise: dict[str, float]) -> FloatArray:
+            known = dict(zip(self.contexts.names[1:], values, strict=True))
+            return np.array([known.get(name, otherwise[name]) for name in contexts.names[1:]])
+
+        by_context = dict(zip(self.contexts.contexts, noise, strict=True)) if len(noise) else {}
+        usual = float(np.mean(noise)) if len(noise) else 0.0
+        several = len(contexts.contexts) > 1
+        return np.concatenate(
+            [
+                total,
+                [by_kernel.get(name, _ABSENT) for name in kernels],
+                of_factors(context, expected),
+                own,
+                of_factors(own_context, expected),
+                of_factors(mean, dict.fromkeys(contexts.names, 0.0)),
+                [by_context.get(c, usual) for c in contexts.contexts] if several else [],
+            ]
+        )

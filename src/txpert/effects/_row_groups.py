@@ -1,0 +1,85 @@
+"""Groups of training rows that variances are fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from txpert._types import FloatArray, IntArray
+
+from ._covariance import Rows
+from ._gene_kernels import GeneKernels
+from ._layout import Layout
+from ._variances import Covariance, RestrictedLikelihood
+
+_MOST_ROWS = 400
+"""Rows of a group. The cost of a likelihood grows with their cube, that of all groups with their
+number, and groups of 200 predict as well as all rows at once (``benchmarks/variance_rows.py``)."""
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """Some training rows.
+
+    Attributes
+    ----------
+    rows
+        The rows.
+    layout
+        Of log variances.
+    covariance
+        For log variances, and its derivatives.
+    blocks
+        Effects by block of directions.
+    """
+
+    rows: Rows
+    layout: Layout
+    covariance: Covariance
+    blocks: Sequence[FloatArray]
+
+    def likelihood(self, block: int | None = None) -> RestrictedLikelihood:
+        """Return the restricted likelihood of the effects of a block, or of all together."""
+        y = np.concatenate(self.blocks, axis=1) if block is None else self.blocks[block]
+        return RestrictedLikelihood.of(self.covariance, self.rows.order, y)
+
+
+def row_groups(rows: Rows, kernels: GeneKernels, blocks: Sequence[FloatArray]) -> list[RowGroup]:
+    """Lay out rows in groups.
+
+    Covariances between groups are left out, as in a block composite likelihood, whose score
+    equations are those of the whole (Eidsvik et al. 2014, Estimation and prediction in spatial
+    models with block composite likelihoods, J. Comput. Graph. Stat. 23).
+
+    Parameters
+    ----------
+    rows
+        All rows.
+    kernels
+        Kernels between their targets.
+    blocks
+        Effects of all rows by block of directions.
+    """
+    layout = Layout(len(kernels.names), len(rows.factors), len(rows.contexts.contexts))
+    groups = []
+    for at in groups_of(rows):
+        some = rows.subset(at)
+        between = [some.of_rows(kernel) for kernel in kernels.between(some.targets, some.targets)]
+        covariance = some.parametrized(layout, between)
+        effects = [block[at].astype(np.float64) for block in blocks]
+        groups.append(RowGroup(some, layout, covariance, effects))
+    return groups
+
+
+def groups_of(rows: Rows) -> list[IntArray]:
+    """Divide rows into groups of nearly one size.
+
+    Each is spread evenly over the targets. Rows of one target stand together, since they tell how
+    far effects hold in other contexts.
+    """
+    number = -(-len(rows) // _MOST_ROWS)
+    target = rows.members.indices[rows.members.indptr[:-1]]
+    spread = np.lexsort([target, target % number])
+    return [np.sort(group) for group in np.array_split(spread, number)]
