@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from itertools import product
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -28,8 +29,12 @@ GRAPHS = {
     "string among": "STRING, links among the targets",
     "go": "GO",
     "biogrid": "BioGRID",
+    "eight": "eight: STRING, its experiments, its coexpression, GO, BioGRID, IntAct, Reactome and "
+    "DepMap's co-essential modules",
 }
 BEST = "string 20 + go"
+COMPARED = {BEST: "", "eight": ", eight graphs"}
+"""Sets of graphs for several tasks, and what is added to their names."""
 WEIGHTED = (BEST, "string 20", "string all", "string among", "go")
 """Sets of graphs whose edges have weights."""
 FRACTIONS = ("0.0", "0.1", "0.5", "0.75")
@@ -46,8 +51,8 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 """Models of small screens, and their options."""
 CHOSEN = """The kernels and their priors were chosen with two folds of the human screens in view,
-the fraction of direct links and the kernels of refined edges on training perturbations, by inner
-folds: other perturbations of the same screens are the test that counts."""
+the fraction of direct links, the kernels of refined edges and the eight graphs on training
+perturbations, by inner folds: other perturbations of the same screens are the test that counts."""
 
 
 def means(done: Mapping[str, Mapping[str, object]]) -> Means:
@@ -86,13 +91,16 @@ def readme_table(done: Mapping[str, Mapping[str, object]]) -> str:
     table = means(done)
     rows = []
     process = ["lines measured in part"]
-    for line in ("K562", "RPE1"):
-        whole = table.get(f"components/{line}/{BEST}")
-        case = whole or table[f"unseen/{line}/{BEST}"]
+    for (label, more), line in product(COMPARED.items(), ("K562", "RPE1")):
+        whole = table.get(f"components/{line}/{label}")
+        case = whole or table.get(f"unseen/{line}/{label}")
+        if case is None:
+            continue
+        name = f"{line}, unseen genes{more}"
         model = case["ensemble" if whole else "process"]
         if not whole:
-            process.insert(-1, line)
-        rows.append([f"{line}, unseen genes", *_two(case["mean"]), *_two(model)])
+            process.insert(-1, name)
+        rows.append([name, *_two(case["mean"]), *_two(model)])
     for fraction in FRACTIONS[1:]:
         case = table[f"few_shot/RPE1/{fraction}"]
         what = f"RPE1, {float(fraction):.0%} measured, K562 known"
@@ -157,31 +165,36 @@ def _together(table: Means) -> str:
     lines = ("K562", "RPE1")
     trained = {"unseen": "on the line alone", "together": "on both lines"}
     rows = [
-        [label, *(_three(table[f"{task}/{line}/{BEST}"]["process"]) for line in lines)]
-        for task, label in trained.items()
-        if all(f"{task}/{line}/{BEST}" in table for line in lines)
+        [name + more, *(_three(table[f"{task}/{line}/{label}"]["process"]) for line in lines)]
+        for (label, more), (task, name) in product(COMPARED.items(), trained.items())
+        if all(f"{task}/{line}/{label}" in table for line in lines)
     ]
     return _table(["trained", *lines], rows)
 
 
 def _few_shot(table: Means) -> str:
-    models = ("both lines", "line alone", "mean of line")
+    models = ("eight graphs", "both lines", "line alone", "mean of line")
     rows = []
     for fraction in FRACTIONS:
         case = table[f"few_shot/RPE1/{fraction}"]
         measured = f"{float(fraction):.0%}" if float(fraction) else "none"
         rows.append([measured, *(_three(case[m]) if m in case else "–" for m in models)])
-    return _table(["measured in RPE1", "both lines", "RPE1 alone", "mean of RPE1"], rows)
+    names = ["both lines, eight graphs", "both lines", "RPE1 alone", "mean of RPE1"]
+    return _table(["measured in RPE1", *names], rows)
 
 
 def _components(table: Means) -> str:
-    cases = [table[f"components/{line}/{BEST}"] for line in ("K562", "RPE1")]
+    cases = {
+        line + more: table[f"components/{line}/{label}"]
+        for (label, more), line in product(COMPARED.items(), ("K562", "RPE1"))
+        if f"components/{line}/{label}" in table
+    }
     rows = [
-        [label, *(_three(case[name]) for case in cases)]
+        [label, *(_three(case[name]) for case in cases.values())]
         for name, label in COMPONENTS.items()
-        if all(name in case for case in cases)
+        if all(name in case for case in cases.values())
     ]
-    return _table(["prediction", "K562", "RPE1"], rows)
+    return _table(["prediction", *cases], rows)
 
 
 def _small(table: Means) -> str:
@@ -236,18 +249,19 @@ SECTIONS: dict[str, tuple[str, str, Callable[[Means], str]]] = {
     "together/": (
         "Unseen genes, with another cell line",
         "The same {n} held-out sets; no line has the held-out perturbations. STRING, top 20, and "
-        "GO, the *Gaussian process alone*.",
+        "GO, or the eight graphs; the *Gaussian process alone*.",
         _together,
     ),
     "few_shot/": (
         "A cell line measured in part",
         "K562 measured whole and RPE1 in part; a quarter of RPE1 is predicted (draws: {n}). "
-        "STRING, top 20, the *Gaussian process alone*.",
+        "STRING, top 20, or the eight graphs; the *Gaussian process alone*.",
         _few_shot,
     ),
     "components/": (
         "The ensemble and its components",
-        "Trained models on STRING, top 20, and GO; unseen genes, {n} held-out sets.",
+        "Trained models on STRING, top 20, and GO, or the eight graphs; unseen genes, {n} "
+        "held-out sets.",
         _components,
     ),
     "small/": (

@@ -12,6 +12,7 @@ quarter of RPE1 is predicted. yeast: deletion and induction of yeast transcripti
 process alone. components: the folds of "unseen" by a trained model, whole and by component. small:
 20 or 60 perturbations of a line, drawn twice per seed, train the default and the ensemble without
 its network, and 120 others are predicted. Whatever is fitted is fitted to training perturbations.
+together, few_shot and components are also run on eight graphs, some of which are not used alone.
 Finished cases are kept in screens.json, their tables in screens.md; a second call goes on where
 the first stopped.
 """
@@ -22,6 +23,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -48,6 +50,10 @@ GRAPHS = {
     "string among": ("string among",),
     "go": ("go",),
     "biogrid": ("biogrid",),
+    "eight": (
+        *("string 20", "string experiments", "string coexpression", "go"),
+        *("biogrid", "intact", "reactome", "coessential"),
+    ),
 }
 
 
@@ -129,15 +135,29 @@ def human(folder: Path) -> Screen:
     adata = ad.read_h5ad(folder / "replogle_up.h5ad")
     adata = adata[~adata.obs["control"].astype(bool)].copy()
     read = KnowledgeGraph.from_edges
-    string = read(
-        folder / "string_links.tsv.gz", name="string", weight="combined_score", directed=False
-    )
+    links = pd.read_csv(folder / "string_links.tsv.gz", sep="\t")
+    string = read(links, name="string", weight="combined_score", directed=False)
+    evidence = {
+        f"string {kind}": read(
+            links.loc[links[kind] > 0, ["source", "target", kind]],
+            name=f"string {kind}",
+            weight=kind,
+            directed=False,
+        ).top_k(20)
+        for kind in ("experiments", "coexpression")
+    }
     graphs = {
         "string all": string,
         "string 20": string.top_k(20),
         "string among": string.restrict(adata.obs["perturbation"].astype(str).unique()),
         "go": tx.graph.go(),
         "biogrid": read(folder / "biogrid_edges.tsv.gz", name="biogrid", directed=False),
+        "intact": read(folder / "intact_edges.tsv.gz", name="intact", directed=False),
+        "reactome": tx.graph.from_gmt(folder / "reactome.gmt.gz", name="reactome"),
+        "coessential": tx.graph.from_gmt(
+            folder / "depmap_coessential_modules.gmt.gz", name="coessential"
+        ),
+        **evidence,
     }
     return Screen(adata, graphs, "perturbation")
 
@@ -211,19 +231,18 @@ def _edges_as_given(graph: KnowledgeGraph) -> Iterator[tuple[str, KnowledgeGraph
 
 
 def together(screen: Screen, seed: int) -> Iterator[Case]:
-    graphs = GRAPHS[screen_tables.BEST]
-    for line in ("K562", "RPE1"):
+    for line, label in product(("K562", "RPE1"), screen_tables.COMPARED):
         rows = np.flatnonzero(screen.line == line)
         fold = folds(screen.name[rows], seed)
         for k in range(5):
             test = rows[fold == k]
             train = np.flatnonzero(~np.isin(screen.name, screen.name[test]))
 
-            def case(train=train, test=test) -> dict[str, Scores]:
-                predicted = screen.predict(train, test, graphs)
+            def case(train=train, test=test, label=label) -> dict[str, Scores]:
+                predicted = screen.predict(train, test, GRAPHS[label])
                 return {"process": score(predicted, screen.delta[test])}
 
-            yield f"together/{line}/{screen_tables.BEST}/{seed}.{k}", case
+            yield f"together/{line}/{label}/{seed}.{k}", case
 
 
 def few_shot(screen: Screen, seed: int) -> Iterator[Case]:
@@ -235,8 +254,11 @@ def few_shot(screen: Screen, seed: int) -> Iterator[Case]:
 
         def case(some=some) -> dict[str, Scores]:
             observed = screen.delta[test]
-            both = screen.predict(np.r_[whole, some], test, graphs)
-            found = {"both lines": score(both, observed)}
+            known = np.r_[whole, some]
+            found = {
+                name: score(screen.predict(known, test, of), observed)
+                for name, of in (("both lines", graphs), ("eight graphs", GRAPHS["eight"]))
+            }
             if len(some):
                 mean = np.tile(screen.delta[some].mean(axis=0), (len(test), 1))
                 found["line alone"] = score(screen.predict(some, test, graphs), observed)
@@ -267,18 +289,18 @@ def modalities(screen: Screen, seed: int) -> Iterator[Case]:
 
 
 def components(screen: Screen, seed: int) -> Iterator[Case]:
-    for line in ("K562", "RPE1"):
+    for label, line in product(screen_tables.COMPARED, ("K562", "RPE1")):
         rows = np.flatnonzero(screen.line == line)
         fold = folds(screen.name[rows], seed)
         for k in range(5):
             train, test = rows[fold != k], rows[fold == k]
 
-            def case(train=train, test=test) -> dict[str, Scores]:
+            def case(train=train, test=test, label=label) -> dict[str, Scores]:
                 scvi.settings.seed = seed
-                found = screen.train(train, test, ("string 20", "go"))
+                found = screen.train(train, test, GRAPHS[label])
                 return {name: score(delta, screen.delta[test]) for name, delta in found.items()}
 
-            yield f"components/{line}/string 20 + go/{seed}.{k}", case
+            yield f"components/{line}/{label}/{seed}.{k}", case
 
 
 def small(screen: Screen, seed: int) -> Iterator[Case]:
