@@ -80,7 +80,7 @@ def by_groups(n_rows: int, *, only_first: bool) -> Iterator[None]:
         return groups[:1] if only_first else groups
 
     with (
-        mock.patch.object(_row_groups, "_MOST_ROWS", n_rows),
+        mock.patch.multiple(_row_groups, _MOST_TARGETS=n_rows, _MOST_ROWS=n_rows),
         mock.patch.object(_row_groups, "groups_of", groups_of),
     ):
         yield

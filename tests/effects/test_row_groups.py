@@ -1,5 +1,6 @@
 """Groups of rows that variances are fitted to."""
 
+from contextlib import contextmanager
 from unittest import mock
 
 import numpy as np
@@ -25,20 +26,34 @@ def rows_of(targets, lines=1):
     return Rows.of([(t,) for t in targets] * lines, contexts, np.ones(lines * len(targets)))
 
 
+@contextmanager
+def at_most(targets, rows=1_000):
+    """Make groups of no more."""
+    with mock.patch.multiple(_row_groups, _MOST_TARGETS=targets, _MOST_ROWS=rows):
+        yield
+
+
 @given(n=st.integers(1, 60), most=st.integers(1, 30), lines=st.integers(1, 3))
 def test_every_row_is_in_one_group(n, most, lines):
     rows = rows_of(GENES[:n], lines)
-    with mock.patch.object(_row_groups, "_MOST_ROWS", most):
+    with at_most(targets=most):
         groups = groups_of(rows)
     assert sorted(np.concatenate(groups)) == list(range(len(rows)))
-    assert max(map(len, groups)) <= most
+    assert len(groups) == -(-n // most)
     assert max(map(len, groups)) - min(map(len, groups)) <= 1
     assert all((np.diff(group) > 0).all() for group in groups)
 
 
+def test_many_lines_make_more_groups():
+    rows = rows_of(GENES, lines=3)
+    with at_most(targets=60, rows=50):
+        groups = groups_of(rows)
+    assert [len(group) for group in groups] == [45] * 4
+
+
 def test_lines_of_a_perturbation_are_in_one_group():
     rows = rows_of(GENES, lines=2)
-    with mock.patch.object(_row_groups, "_MOST_ROWS", 40):
+    with at_most(targets=20):
         groups = groups_of(rows)
     for group in groups:
         target = group % len(GENES)
@@ -47,7 +62,7 @@ def test_lines_of_a_perturbation_are_in_one_group():
 
 def test_a_group_is_spread_over_the_targets():
     rows = rows_of(GENES)
-    with mock.patch.object(_row_groups, "_MOST_ROWS", 20):
+    with at_most(targets=20):
         groups = groups_of(rows)
     assert [group[:2].tolist() for group in groups] == [[0, 3], [1, 4], [2, 5]]
 
@@ -68,7 +83,7 @@ def effects():
 
 
 def fit(effects, kernels, most, **options):
-    with mock.patch.object(_row_groups, "_MOST_ROWS", most):
+    with at_most(targets=most):
         return GeneGaussianProcess.fit(effects, kernels, **options)
 
 

@@ -14,9 +14,10 @@ from ._gene_kernels import GeneKernels
 from ._layout import Layout
 from ._variances import Covariance, RestrictedLikelihood
 
-_MOST_ROWS = 400
-"""Rows of a group. The cost of a likelihood grows with their cube, that of all groups with their
-number, and groups of 200 predict as well as all rows at once (``benchmarks/variance_rows.py``)."""
+_MOST_TARGETS, _MOST_ROWS = 500, 800
+"""Targets and rows of a group. The cost of a likelihood grows with the cube of its rows, that of
+all groups with their number, and groups of 200 targets predict as well as all rows at once
+(``benchmarks/variance_rows.py``)."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def groups_of(rows: Rows) -> list[IntArray]:
     Each is spread evenly over the targets. Rows of one target stand together, since they tell how
     far effects hold in other contexts.
     """
-    number = -(-len(rows) // _MOST_ROWS)
+    number = max(-(-len(rows.targets) // _MOST_TARGETS), -(-len(rows) // _MOST_ROWS))
     target = rows.members.indices[rows.members.indptr[:-1]]
     spread = np.lexsort([target, target % number])
     return [np.sort(group) for group in np.array_split(spread, number)]
