@@ -114,8 +114,8 @@ between both predictions, relative to the standard deviation of predicted effect
 A GPU hardly pays here. In this one run the fit to 2,000 perturbations and the first prediction
 took four fifths of the time, ranking pairs by cosine or Pearson three quarters to four fifths, and
 the rest as long as without it or longer. Variances are fitted to groups of at most 800 rows, on
-the processor, so that they are the same with a GPU and without. Fits to more perturbations were not
-measured on a GPU.
+the processor, so that they are the same with a GPU and without. Fits to more perturbations were
+not measured on a GPU.
 """,
     "Cells on disk": """
 `tx.pp.pseudobulk` of raw counts that are normalized in the pass (2,000 genes, a tenth not zero,
