@@ -1,6 +1,7 @@
 """The default prediction: network, kernels and mean, as far as each can be trusted."""
 
 import warnings
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -384,6 +385,27 @@ def test_cell_lines_are_held_out_in_turn(graph):
     np.testing.assert_array_equal(parts[0].predicted["network"], parts[0].predicted["mean"])
     alone = table.subset((table.obs["cell_line"] == lines[0]).to_numpy())
     assert across_lines(alone, ALL, sources) == []
+
+
+def test_held_out_lines_begin_from_the_fit_to_all(graph, monkeypatch):
+    table = two_lines_table()
+    sources = sources_of(graph, table.obs["perturbation"])
+    began, fit = [], GeneGaussianProcess.fit
+
+    def noted(effects, kernels, earlier=None, **options):
+        began.append(earlier)
+        return fit(effects, kernels, earlier, **options)
+
+    monkeypatch.setattr(GeneGaussianProcess, "fit", noted)
+    ensemble = Ensemble.fit(table, ALL, sources)
+    cold = across_lines(table, ALL, sources)
+    warm = across_lines(table, ALL, replace(sources, earlier=ensemble.components))
+    assert began[:3] == [None] * 3
+    whole = ensemble.process.process.log_variances
+    assert [known.log_variances is whole for known in began[3:]] == [True, True]
+    for one, other in zip(cold, warm, strict=True):
+        a, b = (part.predicted["gaussian_process"] for part in (one, other))
+        assert np.abs(a - b).max() < 0.1 * np.abs(a).max()
 
 
 def test_what_other_lines_measured_is_shrunk_as_far_as_lines_differ():
