@@ -89,7 +89,7 @@ class CellLineBaseline(LineBaseline):
         mean = self._mean_effect(line, similarity)
         delta = np.stack([*known.values()]) if known else np.empty((0, len(mean)), np.float32)
         effects = Effects(pd.Index(known, dtype=object), delta, np.ones(len(known), np.int64))
-        return effects.general(labels, lambda targets: np.tile(mean, (len(targets), 1)))
+        return effects.general(labels, mean)
 
     def _known(self, label: str, line: str, similarity: pd.Series) -> FloatArray | None:
         """Return Δ in the line itself, or else from the other lines that have it."""

@@ -89,7 +89,9 @@ class Effects:
         """Mean effect of the perturbations of one gene (of all, if there is none)."""
         return self.delta[self.single].mean(axis=0)
 
-    def general(self, labels: Sequence[str], unseen: Unseen | None = None) -> FloatArray:
+    def general(
+        self, labels: Sequence[str], unseen: Unseen | FloatArray | None = None
+    ) -> FloatArray:
         """Return each perturbation's own Δ, or else the sum of its targets'.
 
         This is the one definition of "own effect, else the sum of its parts, else the mean".
@@ -99,8 +101,8 @@ class Effects:
         labels
             Perturbations in canonical spelling.
         unseen
-            Returns Δ of targets that were not trained on alone, ``(n_targets, n_genes)``; by
-            default each has the mean effect of single genes.
+            Δ of each target that was not trained on alone, ``(n_genes,)``, or what returns that
+            of all, ``(n_targets, n_genes)``; by default the mean effect of single genes.
 
         Returns
         -------
@@ -109,11 +111,13 @@ class Effects:
         known = self.row
         parts = [(label,) if label in known else parse_targets(label) for label in labels]
         new = sorted({name for names in parts for name in names} - set(known))
-        effects = self.delta
+        effects, place = self.delta, dict(known)
         if new:
-            of_new = [self.mean_single] * len(new) if unseen is None else unseen(new)
+            unseen = self.mean_single if unseen is None else unseen
+            of_new = unseen(new) if callable(unseen) else unseen[None]
             effects = np.concatenate([effects, of_new])
-        place = {**known, **{name: len(self.delta) + i for i, name in enumerate(new)}}
+            last = len(effects) - 1
+            place |= {name: min(len(self.delta) + i, last) for i, name in enumerate(new)}
         column = np.array([place[name] for names in parts for name in names], dtype=np.int64)
         n_parts = np.array([len(names) for names in parts])
         if (n_parts == 1).all():

@@ -120,7 +120,7 @@ class LineEffects:
                 known[label] = deviation + len(parse_targets(label)) * mean
         delta = np.stack([*known.values()]) if known else np.empty((0, len(mean)), np.float32)
         effects = Effects(pd.Index(known, dtype=object), delta, np.ones(len(known), np.int64))
-        return effects.general(labels, lambda new: np.tile(mean, (len(new), 1)))
+        return effects.general(labels, mean)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain arrays and strings, for saving."""

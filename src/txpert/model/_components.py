@@ -39,13 +39,20 @@ def by_context(
     """Predict each distinct perturbation of a context once, context by context."""
     labels = conditions[PERTURBATION].to_numpy(dtype=object)
     contexts = contexts_of(conditions)
-    parts, order = [], []
+    found: FloatArray | None = None
     for where in sorted(set(contexts)):
         rows = np.flatnonzero([context == where for context in contexts])
         code, names = pd.factorize(labels[rows])
-        parts.append(predict(names.tolist(), where)[code])
-        order.append(rows)
-    return np.concatenate(parts)[np.argsort(np.concatenate(order))]
+        delta = predict(names.tolist(), where)
+        if len(names) < len(rows):
+            delta = delta[code]
+        if len(rows) == len(labels):
+            return delta
+        if found is None:
+            found = np.empty((len(labels), delta.shape[1]), dtype=delta.dtype)
+        found[rows] = delta
+    assert found is not None
+    return found
 
 
 @register_component(

@@ -48,8 +48,8 @@ from ._ensemble import Ensemble
 from ._module import TxPertModule
 from ._record import record, settings_of
 
-_CHUNK = 4_096
-"""Conditions predicted between two steps of the progress bar."""
+_CHUNK = 4_096, 8_000_000
+"""Conditions, and entries of their Δ, that are predicted between two steps of the progress bar."""
 _PATIENCE = 2.0
 """Seconds after which a progress bar is shown."""
 
@@ -422,16 +422,17 @@ def _in_chunks(
 
     A progress bar is shown once that takes longer than two seconds.
     """
-    if len(obs) <= _CHUNK:
+    size = max(1, min(_CHUNK[0], _CHUNK[1] // len(profiles.genes)))
+    if len(obs) <= size:
         return ensemble.delta(obs, profiles, context)
     found = np.empty((len(obs), len(profiles.genes)), dtype=np.float32)
     sizes = []
     with tqdm(
         total=len(obs), desc="Predicting", unit="condition", delay=_PATIENCE, leave=False
     ) as bar:
-        for start in range(0, len(obs), _CHUNK):
-            rows = slice(start, start + _CHUNK)
-            found[rows], size = ensemble.delta(obs.iloc[rows], profiles, context[rows])
-            sizes.append(size)
-            bar.update(len(size))
+        for start in range(0, len(obs), size):
+            rows = slice(start, start + size)
+            found[rows], norms = ensemble.delta(obs.iloc[rows], profiles, context[rows])
+            sizes.append(norms)
+            bar.update(len(norms))
     return found, pd.concat(sizes, ignore_index=True)
