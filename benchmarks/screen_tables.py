@@ -32,6 +32,7 @@ GRAPHS = {
     "eight": "eight: STRING, its experiments, its coexpression, GO, BioGRID, IntAct, Reactome and "
     "DepMap's co-essential modules",
 }
+"""Sets of graphs, as screens.py has them."""
 BEST = "string 20 + go"
 COMPARED = {BEST: "", "eight": ", eight graphs"}
 """Sets of graphs for several tasks, and what is added to their names."""
@@ -82,7 +83,8 @@ def screens_page(done: Mapping[str, Mapping[str, object]]) -> str:
     ]
     for prefix, (title, text, tabulate) in SECTIONS.items():
         if any(case.startswith(prefix) for case in table):
-            parts += [f"## {title}", text.format(n=_runs(done, prefix)), tabulate(table)]
+            numbers = {"n": _runs(done, prefix), "eight": _runs(done, f"{prefix}K562/eight")}
+            parts += [f"## {title}", text.format(**numbers), tabulate(table)]
     return "\n\n".join([*parts, CHOSEN]) + "\n"
 
 
@@ -92,14 +94,14 @@ def readme_table(done: Mapping[str, Mapping[str, object]]) -> str:
     rows = []
     process = ["lines measured in part"]
     for (label, more), line in product(COMPARED.items(), ("K562", "RPE1")):
-        whole = table.get(f"components/{line}/{label}")
+        whole = table.get(f"components/{line}/{label}") if label == BEST else None
         case = whole or table.get(f"unseen/{line}/{label}")
         if case is None:
             continue
         name = f"{line}, unseen genes{more}"
         model = case["ensemble" if whole else "process"]
         if not whole:
-            process.insert(-1, name)
+            process.insert(-1, line if label == BEST else "eight graphs")
         rows.append([name, *_two(case["mean"]), *_two(model)])
     for fraction in FRACTIONS[1:]:
         case = table[f"few_shot/RPE1/{fraction}"]
@@ -117,8 +119,11 @@ def readme_table(done: Mapping[str, Mapping[str, object]]) -> str:
         "TxPert: Pearson Δ",
         "retrieval",
     ]
-    alone = f"{', '.join(process)} and yeast"
-    note = f"For {alone}, TxPert is the Gaussian process of the ensemble alone."
+    alone = f"{', '.join(dict.fromkeys(process))} and yeast"
+    note = (
+        f"Graphs: STRING and GO, for lines measured in part STRING, or {GRAPHS['eight']}. For "
+        f"{alone}, TxPert is the Gaussian process of the ensemble alone."
+    )
     return f"{_table(head, rows)}\n\n{note}"
 
 
@@ -260,8 +265,8 @@ SECTIONS: dict[str, tuple[str, str, Callable[[Means], str]]] = {
     ),
     "components/": (
         "The ensemble and its components",
-        "Trained models on STRING, top 20, and GO, or the eight graphs; unseen genes, {n} "
-        "held-out sets.",
+        "Trained models on STRING, top 20, and GO; unseen genes, {n} held-out sets. With the "
+        "eight graphs, the first {eight} of these.",
         _components,
     ),
     "small/": (

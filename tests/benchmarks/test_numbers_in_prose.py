@@ -160,9 +160,32 @@ def test_what_the_network_adds_on_real_screens():
         cells = row[1].split(" | ")
         gains.append([[float(x) for x in cell.split(" / ")] for cell in cells])
     change = np.round(np.subtract(gains[1], gains[0]), 3)
-    low, high = sorted(change[:, 1])
+    low, high = change[:, 1].min(), change[:, 1].max()
     assert f"gains {low:.3f} to {high:.3f} of retrieval" in text
     assert f"loses up to {-change[:, 0].min():.3f} of Pearson Δ" in text
+
+
+def test_what_more_graphs_add():
+    table = (RESULTS / "screens.md").read_text()
+
+    def scores(start):
+        row = re.search(rf"^\| {start}[^|]* \| (.+) \|$", table, re.MULTILINE)
+        return np.array([[float(x) for x in cell.split(" / ")] for cell in row[1].split(" | ")])
+
+    more = scores("eight: STRING") - scores("STRING, top 20, and GO")
+    text = page("docs/results.md")
+    assert f"eight of them add {more[0, 0]:.3f} (K562) and {more[1, 0]:.3f} (RPE1) of" in text
+    assert (more[:, 2] < 0).all()
+    for trained in ("on the line alone", "on both lines"):
+        assert (scores(f"{trained}, eight")[:, 2] < scores(f"{trained} ")[:, 2]).all()
+    for measured in ("none", "10%", "50%", "75%"):
+        eight, two = (
+            float(row.split(" / ")[2])
+            for row in re.search(rf"^\| {measured} \| (.+)$", table, re.MULTILINE)[1].split(" | ")[
+                :2
+            ]
+        )
+        assert (eight > two) == (measured == "none")
 
 
 def test_squared_error_on_papalexi():
