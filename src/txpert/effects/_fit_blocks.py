@@ -117,5 +117,5 @@ def _loo_variance(group: RowGroup, x: FloatArray, block: int) -> FloatArray:
     """Return σ² of each column of a block."""
     _, projector, _ = inverse_and_projector(group.covariance(x)[0], group.rows.order)
     own = np.maximum(np.diagonal(projector), 1e-9)[:, None]
-    errors = (projector @ group.blocks[block]) ** 2
+    errors = (projector @ group.effects(block)) ** 2
     return np.asarray((errors / own).mean(axis=0))
