@@ -23,7 +23,7 @@ class Spoil(pl.Callback):
 
 
 def test_best_weights_are_kept_and_their_score_is_reproduced(adata, make_model):
-    options = {"early_stopping": False, "lr": 0.02, "callbacks": [Spoil()]}
+    options = {"early_stopping": False, "lr": 0.005, "callbacks": [Spoil()]}
     model = make_model(adata, epochs=40, train=options)
     score = model.history["pearson_delta_validation"].iloc[:, 0].astype(float)
     assert score.idxmax() != score.index[-1]
