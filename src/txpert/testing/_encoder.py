@@ -271,7 +271,7 @@ def _paths(case: _Case) -> None:
     case.require(inside, "paths", "paths() leads to nodes that do not exist")
 
 
-def _differ(one: Tensor, other: Tensor) -> bool:
+def _changed(one: Tensor, other: Tensor) -> bool:
     """Say whether outputs differ by more than the order of summation."""
     return float((one - other).abs().max()) > 1e-6
 
@@ -283,7 +283,7 @@ def _graphs(case: _Case) -> None:
     for i, graph in enumerate(graphs):
         fewer = [*graphs]
         fewer[i] = GraphTensors(graph.edges[:, 1:], graph.weight[1:])
-        changes.append(_differ(case.output(fewer), whole))
+        changes.append(_changed(case.output(fewer), whole))
     unused = [i for i, change in enumerate(changes, start=1) if not change]
     case.require(
         not unused or not (any(changes) or case.multi_graph),
@@ -300,7 +300,7 @@ def _graphs(case: _Case) -> None:
             ),
         ]
         case.require(
-            _differ(case.output(moved), whole),
+            _changed(case.output(moved), whole),
             "multi_graph",
             "an edge counts the same in whichever graph it is, so graphs are not distinguished",
         )
