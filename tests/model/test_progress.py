@@ -64,7 +64,7 @@ def test_long_predictions_have_a_bar_and_short_ones_none(adata, make_model, bars
     whole = model.predict(labels).X
     assert not bars
     monkeypatch.setattr(_prediction, "_PATIENCE", 0)
-    monkeypatch.setattr(_prediction, "_CHUNK", (7, 10**6))
+    monkeypatch.setattr(_prediction, "_MOST_CONDITIONS", 7)
     chunked = model.predict(labels).X
     assert bars[-1].n == len(labels)
     assert "Predicting" in bars[-1].fp.getvalue()

@@ -35,8 +35,9 @@ class FittedVariances:
     def carried(self, kernels: list[str], contexts: ContextFactors, n_blocks: int) -> FloatArray:
         """Return log variances for another fit, ``(n_blocks, n_parameters)``.
 
-        Blocks of directions that there were not take the variances of the last one but the rest,
-        new contexts the mean noise of the others.
+        Blocks beyond those of the earlier fit take the variances of its last block of components,
+        what is orthogonal to all components keeps its own, and new contexts take the mean noise
+        of the others.
         """
         last = len(self.log_variances) - 1
         of_block = [min(block, max(last - 1, 0)) for block in range(n_blocks - 1)] + [last]

@@ -48,7 +48,7 @@ from ._ensemble import Ensemble
 from ._module import TxPertModule
 from ._record import record, settings_of
 
-_CHUNK = 4_096, 8_000_000
+_MOST_CONDITIONS, _MOST_ENTRIES = 4_096, 8_000_000
 """Conditions, and entries of their Δ, that are predicted between two steps of the progress bar."""
 _PATIENCE = 2.0
 """Seconds after which a progress bar is shown."""
@@ -422,7 +422,7 @@ def _in_chunks(
 
     A progress bar is shown once that takes longer than two seconds.
     """
-    size = max(1, min(_CHUNK[0], _CHUNK[1] // len(profiles.genes)))
+    size = max(1, min(_MOST_CONDITIONS, _MOST_ENTRIES // len(profiles.genes)))
     if len(obs) <= size:
         return ensemble.delta(obs, profiles, context)
     found = np.empty((len(obs), len(profiles.genes)), dtype=np.float32)
