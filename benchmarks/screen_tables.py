@@ -28,13 +28,15 @@ GRAPHS = {
     "string all": "STRING, all links",
     "string among": "STRING, links among the targets",
     "go": "GO",
+    "go, terms alike": "GO, all terms alike",
+    "go by ontology": "GO as three graphs: BP, CC and MF",
     "biogrid": "BioGRID",
-    "eight": "eight: STRING, its experiments, its coexpression, GO, BioGRID, IntAct, Reactome and "
-    "DepMap's co-essential modules",
+    "parts": "STRING and GO in parts: STRING, its experiments, its coexpression, GO's BP, CC and MF",
+    "ten": "ten: these six, BioGRID, IntAct, Reactome and DepMap's co-essential modules",
 }
 """Sets of graphs, as screens.py has them."""
 BEST = "string 20 + go"
-COMPARED = {BEST: "", "eight": ", eight graphs"}
+COMPARED = {BEST: "", "parts": ", in parts", "ten": ", ten graphs"}
 """Sets of graphs for several tasks, and what is added to their names."""
 WEIGHTED = (BEST, "string 20", "string all", "string among", "go")
 """Sets of graphs whose edges have weights."""
@@ -52,8 +54,8 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 """Models of small screens, and their options."""
 CHOSEN = """The kernels and their priors were chosen with two folds of the human screens in view,
-the fraction of direct links, the kernels of refined edges and the eight graphs on training
-perturbations, by inner folds: other perturbations of the same screens are the test that counts."""
+the fraction of direct links, the kernels of refined edges, the weights of GO's terms and the sets of
+several graphs on training perturbations, by inner folds: other perturbations of the same screens are the test that counts."""
 
 
 def means(done: Mapping[str, Mapping[str, object]]) -> Means:
@@ -83,7 +85,7 @@ def screens_page(done: Mapping[str, Mapping[str, object]]) -> str:
     ]
     for prefix, (title, text, tabulate) in SECTIONS.items():
         if any(case.startswith(prefix) for case in table):
-            numbers = {"n": _runs(done, prefix), "eight": _runs(done, f"{prefix}K562/eight")}
+            numbers = {"n": _runs(done, prefix), "more": _runs(done, f"{prefix}K562/ten")}
             parts += [f"## {title}", text.format(**numbers), tabulate(table)]
     return "\n\n".join([*parts, CHOSEN]) + "\n"
 
@@ -93,15 +95,15 @@ def readme_table(done: Mapping[str, Mapping[str, object]]) -> str:
     table = means(done)
     rows = []
     process = ["lines measured in part"]
-    for (label, more), line in product(COMPARED.items(), ("K562", "RPE1")):
+    for label, line in product((BEST, "ten"), ("K562", "RPE1")):
         whole = table.get(f"components/{line}/{label}") if label == BEST else None
         case = whole or table.get(f"unseen/{line}/{label}")
         if case is None:
             continue
-        name = f"{line}, unseen genes{more}"
         model = case["ensemble" if whole else "process"]
         if not whole:
-            process.insert(-1, line if label == BEST else "eight graphs")
+            process.insert(-1, line if label == BEST else "ten graphs")
+        name = f"{line}, unseen genes{COMPARED[label]}"
         rows.append([name, *_two(case["mean"]), *_two(model)])
     for fraction in FRACTIONS[1:]:
         case = table[f"few_shot/RPE1/{fraction}"]
@@ -121,8 +123,10 @@ def readme_table(done: Mapping[str, Mapping[str, object]]) -> str:
     ]
     alone = f"{', '.join(dict.fromkeys(process))} and yeast"
     note = (
-        f"Graphs: STRING and GO, for lines measured in part STRING, or {GRAPHS['eight']}. For "
-        f"{alone}, TxPert is the Gaussian process of the ensemble alone."
+        "Graphs: STRING and GO, for lines measured in part STRING, or ten: STRING, its "
+        "experiments and its coexpression, GO's three ontologies, BioGRID, IntAct, Reactome and "
+        f"DepMap's co-essential modules. For {alone}, TxPert is the Gaussian process of the "
+        "ensemble alone."
     )
     return f"{_table(head, rows)}\n\n{note}"
 
@@ -178,13 +182,13 @@ def _together(table: Means) -> str:
 
 
 def _few_shot(table: Means) -> str:
-    models = ("eight graphs", "both lines", "line alone", "mean of line")
+    models = ("ten graphs", "both lines", "line alone", "mean of line")
     rows = []
     for fraction in FRACTIONS:
         case = table[f"few_shot/RPE1/{fraction}"]
         measured = f"{float(fraction):.0%}" if float(fraction) else "none"
         rows.append([measured, *(_three(case[m]) if m in case else "–" for m in models)])
-    names = ["both lines, eight graphs", "both lines", "RPE1 alone", "mean of RPE1"]
+    names = ["both lines, ten graphs", "both lines", "RPE1 alone", "mean of RPE1"]
     return _table(["measured in RPE1", *names], rows)
 
 
@@ -254,19 +258,19 @@ SECTIONS: dict[str, tuple[str, str, Callable[[Means], str]]] = {
     "together/": (
         "Unseen genes, with another cell line",
         "The same {n} held-out sets; no line has the held-out perturbations. STRING, top 20, and "
-        "GO, or the eight graphs; the *Gaussian process alone*.",
+        "GO, these in parts, or the ten graphs; the *Gaussian process alone*.",
         _together,
     ),
     "few_shot/": (
         "A cell line measured in part",
         "K562 measured whole and RPE1 in part; a quarter of RPE1 is predicted (draws: {n}). "
-        "STRING, top 20, or the eight graphs; the *Gaussian process alone*.",
+        "STRING, top 20, or the ten graphs; the *Gaussian process alone*.",
         _few_shot,
     ),
     "components/": (
         "The ensemble and its components",
-        "Trained models on STRING, top 20, and GO; unseen genes, {n} held-out sets. With the "
-        "eight graphs, the first {eight} of these.",
+        "Trained models on STRING, top 20, and GO; unseen genes, {n} held-out sets. In parts and "
+        "with the ten graphs the first {more} of these.",
         _components,
     ),
     "small/": (

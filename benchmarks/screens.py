@@ -12,7 +12,7 @@ quarter of RPE1 is predicted. yeast: deletion and induction of yeast transcripti
 process alone. components: the folds of "unseen" by a trained model, whole and by component. small:
 20 or 60 perturbations of a line, drawn twice per seed, train the default and the ensemble without
 its network, and 120 others are predicted. Whatever is fitted is fitted to training perturbations.
-together, few_shot and components are also run on eight graphs, some of which are not used alone.
+together, few_shot and components are also run on STRING and GO in parts and on ten graphs.
 Finished cases are kept in screens.json, their tables in screens.md; a second call goes on where
 the first stopped.
 """
@@ -43,17 +43,19 @@ from txpert.graph import KnowledgeGraph
 from txpert.graph._joint import named_for
 
 Scores = dict[str, float]
+ONTOLOGIES = ("go BP", "go CC", "go MF")
+PARTS = ("string 20", "string experiments", "string coexpression", *ONTOLOGIES)
 GRAPHS = {
     "string 20 + go": ("string 20", "go"),
     "string 20": ("string 20",),
     "string all": ("string all",),
     "string among": ("string among",),
     "go": ("go",),
+    "go, terms alike": ("go, terms alike",),
+    "go by ontology": ONTOLOGIES,
     "biogrid": ("biogrid",),
-    "eight": (
-        *("string 20", "string experiments", "string coexpression", "go"),
-        *("biogrid", "intact", "reactome", "coessential"),
-    ),
+    "parts": PARTS,
+    "ten": (*PARTS, "biogrid", "intact", "reactome", "coessential"),
 }
 
 
@@ -146,11 +148,13 @@ def human(folder: Path) -> Screen:
         ).top_k(20)
         for kind in ("experiments", "coexpression")
     }
+    ontologies = {name: tx.graph.go(ontologies=[name[3:]], name=name) for name in ONTOLOGIES}
     graphs = {
         "string all": string,
         "string 20": string.top_k(20),
         "string among": string.restrict(adata.obs["perturbation"].astype(str).unique()),
         "go": tx.graph.go(),
+        "go, terms alike": tx.graph.go(term_weights="uniform"),
         "biogrid": read(folder / "biogrid_edges.tsv.gz", name="biogrid", directed=False),
         "intact": read(folder / "intact_edges.tsv.gz", name="intact", directed=False),
         "reactome": tx.graph.from_gmt(folder / "reactome.gmt.gz", name="reactome"),
@@ -158,6 +162,7 @@ def human(folder: Path) -> Screen:
             folder / "depmap_coessential_modules.gmt.gz", name="coessential"
         ),
         **evidence,
+        **ontologies,
     }
     return Screen(adata, graphs, "perturbation")
 
@@ -257,7 +262,7 @@ def few_shot(screen: Screen, seed: int) -> Iterator[Case]:
             known = np.r_[whole, some]
             found = {
                 name: score(screen.predict(known, test, of), observed)
-                for name, of in (("both lines", graphs), ("eight graphs", GRAPHS["eight"]))
+                for name, of in (("both lines", graphs), ("ten graphs", GRAPHS["ten"]))
             }
             if len(some):
                 mean = np.tile(screen.delta[some].mean(axis=0), (len(test), 1))

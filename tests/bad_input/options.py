@@ -285,7 +285,8 @@ OPTIONS: dict[str, tuple[Call, dict[str, tuple[Any, ...]]]] = {
     "fetch": (lambda world, options: tx.graph.fetch(**options), {"source": ("nope", 3)}),
     "go": (
         lambda world, options: tx.graph.go(SINGLES, **options),
-        {"k": POSITIVE, "threshold": NUMBER, "ontologies": (["nope"], []), "evidence": (["no"],)},
+        {"k": POSITIVE, "threshold": NUMBER, "ontologies": (["nope"], []), "evidence": (["no"],)}
+        | {"term_weights": CHOICE},
     ),
     "simulate": (
         lambda world, options: tx.datasets.simulate(

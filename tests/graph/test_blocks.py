@@ -49,6 +49,20 @@ def test_jaccard_top_k_with_ties(members, k, threshold):
     np.testing.assert_allclose(edges.weight, table[edges.source, edges.target], rtol=1e-6)
 
 
+@given(memberships.flatmap(lambda m: st.tuples(st.just(m), set_weights(m.shape[1]))))
+def test_weighted_jaccard_sums_the_weights_of_sets(drawn):
+    members, weights = drawn
+    block = jaccard(sparse.csr_array(members), weights)(slice(0, None), slice(0, None))
+    shared = (members[:, None] & members[None]) @ weights
+    union = (members[:, None] | members[None]) @ weights
+    expected = np.divide(shared, union, out=np.zeros_like(union), where=union > 0)
+    np.testing.assert_allclose(block, expected, rtol=1e-6)
+
+
+def set_weights(n):
+    return arrays.arrays(float, n, elements=st.integers(1, 1024).map(lambda i: i / 1024))
+
+
 def brute_similarity(values, metric, sign):
     if metric == "correlation":
         table = np.corrcoef(values)

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from txpert.graph import go
@@ -71,7 +72,7 @@ def test_each_target_has_at_most_k_edges_and_the_history_is_kept():
     assert graph.coverage(graph.nodes)["n_incoming"].max() == 7
     assert graph.provenance == (
         "go(packaged, 2022-09, k=7, threshold=0.0, propagate=False, evidence=all but ND, "
-        "ontologies=BP/MF/CC)",
+        "ontologies=BP/MF/CC, term_weights=information)",
     )
     assert go(go_genes()[:300], k=7) == graph
 
@@ -96,7 +97,7 @@ def test_genes_unknown_to_go_are_explained(genes, message):
 
 
 def test_gaf_as_published(write):
-    graph = go(annotations=write("goa.gaf.gz", GAF), k=None)
+    graph = go(annotations=write("goa.gaf.gz", GAF), k=None, term_weights="uniform")
     # TYK2 has no annotation but ND, the nameless protein has no name, NOT does not count.
     assert graph.nodes.tolist() == ["JAK2", "NA", "STAT1"]
     assert weights(graph) == {("JAK2", "STAT1"): 0.5, ("STAT1", "JAK2"): 0.5}
@@ -129,10 +130,29 @@ def test_propagation_follows_is_a_and_part_of_within_the_ontologies(write):
     gaf = write("a.gaf", annotate(("A", "GO:0000003", "F"), ("B", "GO:0000001", "P")))
     assert go(annotations=gaf).n_edges == 0
     # A has terms 3, 2 and 1; B has 1.
-    graph = go(annotations=gaf, obo=obo, propagate=True)
+    graph = go(annotations=gaf, obo=obo, propagate=True, term_weights="uniform")
     assert weights(graph)["A", "B"] == pytest.approx(1 / 3)
     # The ancestors of A's function are processes.
     assert go(annotations=gaf, obo=obo, propagate=True, ontologies=["MF"]).n_edges == 0
+
+
+def test_a_term_of_few_genes_counts_more(write):
+    shared = [("A", "GO:0000001", "P"), ("B", "GO:0000001", "P")]
+    frequent = [(gene, "GO:0000002", "P") for gene in "ACDEF"]
+    gaf = write("a.gaf", annotate(*shared, *frequent))
+    rare, common = np.log(7 / 2) / np.log(7), np.log(7 / 5) / np.log(7)
+    weighted = weights(go(annotations=gaf))
+    assert weighted["A", "B"] == pytest.approx(rare / (rare + common), abs=2e-3)
+    assert weighted["A", "C"] == pytest.approx(common / (rare + common), abs=2e-3)
+    assert weighted["C", "D"] == 1
+    uniform = weights(go(annotations=gaf, term_weights="uniform"))
+    assert uniform["A", "B"] == uniform["A", "C"] == 0.5
+
+
+def test_what_a_term_says_does_not_depend_on_the_genes_asked_for():
+    whole = weights(go(go_genes()[:300], k=None))
+    some = weights(go(go_genes()[:100], k=None))
+    assert some == {pair: whole[pair] for pair in some}
 
 
 def test_terms_missing_from_the_ontology_are_kept_as_they_are(write):

@@ -149,7 +149,8 @@ def _check_objects(graph: Any, parameters: Any) -> None:
 
 
 def _default_graph(rng: np.random.Generator, n_genes: int) -> KnowledgeGraph:
-    return go(np.sort(rng.choice(go_genes(), n_genes, replace=False)))
+    genes = np.sort(rng.choice(go_genes(), n_genes, replace=False))
+    return go(genes, term_weights="uniform")
 
 
 def _draw_genes(
