@@ -108,16 +108,16 @@ targets for the variances, where the others had the 500 of today.
 """,
     "With a GPU": """
 The Gaussian process on one machine with its GPU and with the GPU hidden (`gpu.py`), seconds by the
-clock: 439 perturbations of K562 with STRING and GO, 2,000 simulated ones with four graphs, all
-graphs whole and refined before; then every other gene of STRING. "Difference" is the largest
+clock: 439 perturbations of K562 with STRING and GO, 2,000 and 9,866 simulated ones with four
+graphs, all whole and refined before; then every other gene of STRING. "Difference" is the largest
 between both predictions, relative to the standard deviation of predicted effects. Below it
 `tl.screen` of 20,003 genes and of all 200,050,003 pairs.
 
 A GPU hardly pays here. In this one run the fit to 2,000 perturbations and the first prediction
 took four fifths of the time, ranking pairs by cosine or Pearson three quarters to four fifths, and
 the rest as long as without it or longer. Variances are fitted to groups of at most 800 rows, on
-the processor, so that they are the same with a GPU and without. Fits to more perturbations were
-not measured on a GPU.
+the processor, so that they are the same with a GPU and without. 9,866 perturbations were measured
+with the GPU only, by a later version.
 """,
     "Cells on disk": """
 `tx.pp.pseudobulk` of raw counts that are normalized in the pass (2,000 genes, a tenth not zero,

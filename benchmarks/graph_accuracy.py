@@ -3,7 +3,8 @@
 python benchmarks/graph_accuracy.py --data FOLDER [--only papalexi simulated] [--seeds 0 1 2]
 
 papalexi: five folds over the 20 targets, graphs over targets and measured genes. simulated: 200
-perturbations whose effects spread over GO, so the other graphs tell how far they stand in for it.
+perturbations whose effects spread over GO (all terms alike, as in the paper), so the other graphs
+tell how far they stand in for it.
 Every result is stored when it is there; a second call goes on where the first stopped.
 """
 
@@ -39,7 +40,7 @@ def graph_choices(folder: Path, genes: list[str], seed: int) -> dict[str, Graphs
     def sets(file: str, name: str) -> tx.graph.KnowledgeGraph:
         return tx.graph.from_gmt(folder / file, name=name, genes=genes, k=20)
 
-    go = tx.graph.go(genes, k=20)
+    go = tx.graph.go(genes, k=20, term_weights="uniform")
     singles = [
         go,
         links("string_links.tsv.gz", "combined_score"),

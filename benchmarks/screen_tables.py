@@ -31,7 +31,7 @@ GRAPHS = {
     "go, terms alike": "GO, all terms alike",
     "go by ontology": "GO as three graphs: BP, CC and MF",
     "biogrid": "BioGRID",
-    "parts": "STRING and GO in parts: STRING, its experiments, its coexpression, GO's BP, CC and MF",
+    "parts": "in parts: STRING, its experiments, its coexpression, GO's BP, CC and MF",
     "ten": "ten: these six, BioGRID, IntAct, Reactome and DepMap's co-essential modules",
 }
 """Sets of graphs, as screens.py has them."""
@@ -54,8 +54,9 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 """Models of small screens, and their options."""
 CHOSEN = """The kernels and their priors were chosen with two folds of the human screens in view,
-the fraction of direct links, the kernels of refined edges, the weights of GO's terms and the sets of
-several graphs on training perturbations, by inner folds: other perturbations of the same screens are the test that counts."""
+the fraction of direct links, the kernels of refined edges, the weights of GO's terms and the sets
+of several graphs on training perturbations, by inner folds: other perturbations of the same
+screens are the test that counts."""
 
 
 def means(done: Mapping[str, Mapping[str, object]]) -> Means:

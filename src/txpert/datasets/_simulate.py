@@ -70,8 +70,8 @@ def simulate(
     n_doubles
         Number of pairs of the targets perturbed together, on top of the single genes.
     graph
-        Graph over which effects spread; by default GO (:func:`txpert.graph.go`) over genes drawn
-        from it.
+        Graph over which effects spread; by default GO with all terms alike
+        (:func:`txpert.graph.go`) over genes drawn from it.
     parameters
         Statistics of the screen.
     seed

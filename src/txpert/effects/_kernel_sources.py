@@ -23,6 +23,25 @@ _NO_VALUE = 1e-9
 """Eigenvalues up to this are none but for rounding."""
 
 
+class Positions:
+    """Positions of genes among others; those of the genes asked for last are remembered.
+
+    A large matrix is made some rows at a time, and every time all its columns are asked for.
+    """
+
+    def __init__(self, genes: pd.Index) -> None:
+        self._genes = genes
+        self._last: tuple[pd.Index, IntArray] = genes[:0], np.zeros(0, dtype=np.intp)
+
+    def __call__(self, asked: pd.Index) -> IntArray:
+        """Return the positions, -1 where there is none."""
+        known, position = self._last
+        if known is not asked:
+            position = self._genes.get_indexer(asked)
+            self._last = asked, position
+        return position
+
+
 class Direct:
     """Squares of the weights of edges between genes and anchors."""
 
@@ -30,6 +49,7 @@ class Direct:
 
     def __init__(self, graph: KnowledgeGraph, anchors: pd.Index) -> None:
         self.nodes = graph.nodes
+        self._column_of = Positions(graph.nodes)
         weight = (graph.weight / graph.weight.max()) ** 2
         size = graph.n_nodes, graph.n_nodes
         links = sparse.csr_array((weight, (graph.target, graph.source)), shape=size)
@@ -44,6 +64,7 @@ class Direct:
         Similarity-based classification, JMLR 10).
         """
         self.anchors = anchors
+        self._anchor_of = Positions(anchors)
         pairs = self._pairs(anchors, anchors)
         linked = np.flatnonzero(np.diff(pairs.indptr))
         among = pairs.toarray().astype(np.float64)
@@ -63,10 +84,11 @@ class Direct:
         self._root = root.astype(np.float32)
 
     def knows(self, genes: pd.Index) -> BoolArray:
-        return np.asarray(genes.isin(self.nodes) | genes.isin(self.anchors))
+        known = self.nodes.get_indexer(genes) >= 0
+        return known | (self.anchors.get_indexer(genes) >= 0)
 
     def compare(self, left: pd.Index, right: pd.Index, found: FloatArray) -> None:
-        row, column = self.anchors.get_indexer(left), self.anchors.get_indexer(right)
+        row, column = self.anchors.get_indexer(left), self._anchor_of(right)
         known = row >= 0
         found[0, known] = self._among[np.ix_(row[known], column)]
         links = self._pairs(left[~known], self.anchors)
@@ -74,7 +96,7 @@ class Direct:
         found[0, ~known] = (links[:, column].toarray() - away) / self._root[column]
 
     def _pairs(self, left: pd.Index, right: pd.Index) -> sparse.csr_array:
-        row, column = self.nodes.get_indexer(left), self.nodes.get_indexer(right)
+        row, column = self.nodes.get_indexer(left), self._column_of(right)
         at, to = np.flatnonzero(row >= 0), np.flatnonzero(column >= 0)
         links = self._links[row[at]][:, column[to]].tocoo()
         entries = links.data, (at[links.coords[0]], to[links.coords[1]])
@@ -93,6 +115,7 @@ class Diffusion:
     def __init__(self, graph: KnowledgeGraph, anchors: pd.Index) -> None:
         self._heat = HeatKernel(graph, TIMES)
         self.nodes = self._heat.nodes
+        self._column_of = Positions(self.nodes)
         self._anchors = self.nodes.get_indexer(anchors[anchors.isin(self.nodes)])
         self._place = np.full(len(self.nodes), -1)
         self._place[self._anchors] = np.arange(len(self._anchors))
@@ -122,7 +145,7 @@ class Diffusion:
         return kernels
 
     def knows(self, genes: pd.Index) -> npt.NDArray[np.bool_]:
-        return np.asarray(genes.isin(self.nodes))
+        return self.nodes.get_indexer(genes) >= 0
 
     def expect(self, genes: pd.Index) -> None:
         """Count genes that will be compared, so that many are prepared for at once."""
@@ -130,7 +153,7 @@ class Diffusion:
         self._n_expected += int((self._place[row[row >= 0]] < 0).sum())
 
     def compare(self, left: pd.Index, right: pd.Index, found: FloatArray) -> None:
-        row, column = self.nodes.get_indexer(left), self.nodes.get_indexer(right)
+        row, column = self.nodes.get_indexer(left), self._column_of(right)
         at, to = np.flatnonzero(row >= 0), np.flatnonzero(column >= 0)
         values = self._between(row[at], column[to])
         if len(to) < len(right):
@@ -176,7 +199,7 @@ class Features:
         self._frame = (centered / np.sqrt(size if size > 0 else 1.0)).astype(np.float32)
 
     def knows(self, genes: pd.Index) -> npt.NDArray[np.bool_]:
-        return np.asarray(genes.isin(self._frame.index))
+        return self._frame.index.get_indexer(genes) >= 0
 
     def compare(self, left: pd.Index, right: pd.Index, found: FloatArray) -> None:
         of_left, of_right = (
