@@ -9,6 +9,8 @@ import numpy as np
 from scipy import sparse
 
 from txpert._accelerator import n_threads
+from txpert._computed import Arrays, computed
+from txpert._fingerprint import fingerprint
 from txpert._types import FloatArray, IntArray
 
 _ADDED = np.float32(0.3)
@@ -21,10 +23,12 @@ _SAMPLED = 8
 """The largest of every eighth entry bound the largest of all: quicker than to order all."""
 _MOST_THREADS = 4
 """So many blocks at once: up to 75 MB each."""
+_MANY = 100_000
+"""Edges from which on refined ones are kept on disk."""
 
 
 def refine_adjacency(given: sparse.csr_array) -> sparse.csr_array:
-    """Return the weights of :meth:`txpert.graph.KnowledgeGraph.refine`.
+    """Return the weights of :meth:`txpert.graph.KnowledgeGraph.refine`, kept on disk if many.
 
     Parameters
     ----------
@@ -36,6 +40,20 @@ def refine_adjacency(given: sparse.csr_array) -> sparse.csr_array:
     -------
     w, target × source, made in as many threads as PyTorch has, up to four.
     """
+    if given.nnz < _MANY:
+        return _refined(given)
+
+    def arrays() -> Arrays:
+        found = _refined(given)
+        return {"data": found.data, "indices": found.indices, "indptr": found.indptr}
+
+    key = fingerprint(given.data, given.indices, given.indptr, given.shape)
+    found = computed("refined", key, arrays)
+    return sparse.csr_array((found["data"], found["indices"], found["indptr"]), given.shape)
+
+
+def _refined(given: sparse.csr_array) -> sparse.csr_array:
+    """Compute the weights."""
     n_sources = np.diff(given.indptr)
     if not n_sources.any():
         return given

@@ -5,14 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from txpert._fingerprint import fingerprint
 from txpert._options import check_number
 from txpert._refined import refine_adjacency
 
-from ._arrays import EdgeArrays, computed_edges
-
-_MANY = 100_000
-"""Edges from which on refined ones are kept on disk."""
+from ._arrays import EdgeArrays
 
 
 def heaviest(edges: EdgeArrays, fraction: float) -> EdgeArrays:
@@ -40,17 +36,11 @@ def normalized(edges: EdgeArrays, n_nodes: int, how: str) -> EdgeArrays:
 
 def refined(edges: EdgeArrays, n_nodes: int) -> EdgeArrays:
     """Return refined edges; see :meth:`KnowledgeGraph.refine`."""
-
-    def build() -> EdgeArrays:
-        ones = np.ones(len(edges.source), dtype=np.float32)
-        given = sparse.csr_array((ones, (edges.target, edges.source)), shape=(n_nodes, n_nodes))
-        found = refine_adjacency(given).tocoo()
-        target, source = found.coords
-        return EdgeArrays(source, target, found.data)
-
-    if len(edges.source) < _MANY:
-        return build()
-    return computed_edges("refined", fingerprint(edges.source, edges.target, n_nodes), build)
+    ones = np.ones(len(edges.source), dtype=np.float32)
+    given = sparse.csr_array((ones, (edges.target, edges.source)), shape=(n_nodes, n_nodes))
+    found = refine_adjacency(given).tocoo()
+    target, source = found.coords
+    return EdgeArrays(source, target, found.data)
 
 
 def check_fraction(fraction: float, name: str = "fraction") -> float:
