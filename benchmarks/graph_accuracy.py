@@ -74,7 +74,8 @@ def papalexi(folder: Path, seed: int) -> Iterator[ad.AnnData]:
 
 def simulated(_: Path, seed: int) -> Iterator[ad.AnnData]:
     """Yield a simulated screen with the paper's split."""
-    adata = tx.datasets.simulate(n_genes=500, seed=seed)
+    parameters = tx.datasets.SimulationParameters(term_weights="uniform")
+    adata = tx.datasets.simulate(n_genes=500, parameters=parameters, seed=seed)
     tx.pp.normalize(adata)
     tx.pp.split(adata, seed=seed)
     yield adata

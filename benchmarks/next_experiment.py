@@ -36,7 +36,8 @@ SIMULATED = "simulated"
 
 def simulated() -> Screen:
     """Return effects of 300 simulated knockdowns on 500 genes, 40 cells each, and their graph."""
-    cells = tx.datasets.simulate(300, 500, 40, n_batches=1, seed=0)
+    parameters = tx.datasets.SimulationParameters(term_weights="uniform")
+    cells = tx.datasets.simulate(300, 500, 40, n_batches=1, parameters=parameters, seed=0)
     tx.pp.normalize(cells)
     effects = tx.pp.pseudobulk(cells)
     effects = effects[~effects.obs["control"].to_numpy(dtype=bool)].copy()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Literal
+
+from txpert._options import check_choice
 
 _SHARES = frozenset(
     {
@@ -74,6 +77,9 @@ class SimulationParameters:
     synergy_factor, buffering_factor
         What a double of that kind multiplies the sum of its parts with, in one half of the
         programs and in stress; the other half adds up.
+    term_weights
+        What terms count in the Gene Ontology's graph, over which effects spread unless another is
+        given (:func:`txpert.graph.go`).
 
     Examples
     --------
@@ -109,6 +115,7 @@ class SimulationParameters:
     buffering: float = 0.3
     synergy_factor: float = 2.0
     buffering_factor: float = 0.4
+    term_weights: Literal["information", "uniform"] = "information"
 
     @classmethod
     def k562_like(cls, n_genes: int = 5_000) -> SimulationParameters:
@@ -140,10 +147,14 @@ class SimulationParameters:
             dispersion=4.0,
             cells_sd=0.5,
             confounded=0.1,
+            term_weights="uniform",
         )
 
     def __post_init__(self) -> None:
+        check_choice("term_weights", self.term_weights, ("information", "uniform"))
         for field in fields(self):
+            if field.name == "term_weights":
+                continue
             value = getattr(self, field.name)
             wanted = (
                 "between 0 and 1"

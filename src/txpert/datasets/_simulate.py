@@ -70,8 +70,8 @@ def simulate(
     n_doubles
         Number of pairs of the targets perturbed together, on top of the single genes.
     graph
-        Graph over which effects spread; by default GO with all terms alike
-        (:func:`txpert.graph.go`) over genes drawn from it.
+        Graph over which effects spread; by default GO (:func:`txpert.graph.go`) over genes drawn
+        from it.
     parameters
         Statistics of the screen.
     seed
@@ -117,7 +117,9 @@ def simulate(
     rng = np.random.default_rng(seed)
     if graph is None:
         # Some genes may have no edge, and cannot be targets then.
-        graph = _default_graph(rng, max(n_genes, n_perturbations + n_perturbations // 10))
+        number = max(n_genes, n_perturbations + n_perturbations // 10)
+        drawn = np.sort(rng.choice(go_genes(), number, replace=False))
+        graph = go(drawn, term_weights=settings.term_weights)
     targets, genes = _draw_genes(rng, graph, n_perturbations, n_genes)
     effects = draw_effects(
         rng, graph, targets, genes, settings, n_lines=n_cell_lines, n_doubles=n_doubles
@@ -146,11 +148,6 @@ def _check_objects(graph: Any, parameters: Any) -> None:
     ):
         if value is not None and not isinstance(value, kind):
             raise TypeError(f"{name} is a {kind.__name__}, not {value!r}.")
-
-
-def _default_graph(rng: np.random.Generator, n_genes: int) -> KnowledgeGraph:
-    genes = np.sort(rng.choice(go_genes(), n_genes, replace=False))
-    return go(genes, term_weights="uniform")
 
 
 def _draw_genes(
