@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 import anndata as ad
+import numpy as np
 import pandas as pd
 import pytest
 import scvi
@@ -214,3 +215,12 @@ def test_copies_are_named_as_screens_are(tmp_path):
     done = run("k562", "--file", "replogle_2022_k562_essential=x.h5ad", "--out", tmp_path / "out")
     assert done.exit_code == 1
     assert "There is no file x.h5ad" in done.output
+
+
+def test_the_ontology_by_name_is_that_of_the_paper():
+    genes = ["JAK2", "TYK2", "STAT1", "RPL3"]
+    adata = ad.AnnData(np.zeros((2, 4)), var=pd.DataFrame(index=genes))
+    adata.obs = adata.obs.assign(perturbation=["JAK2", "control"], control=[False, True])
+    (graph,) = _models.public_graphs(["go"], adata)
+    assert graph == tx.graph.go(sorted(genes), term_weights="uniform")
+    assert graph != tx.graph.go(sorted(genes))

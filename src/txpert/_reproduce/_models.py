@@ -16,6 +16,9 @@ from txpert.tl._fit import graphs_for_benchmark
 
 from ._experiments import Experiment
 
+_AS_IN_THE_PAPER: Mapping[str, Mapping[str, Any]] = {"go": {"term_weights": "uniform"}}
+"""Options of functions of ``tx.graph``."""
+
 
 def models(
     experiment: Experiment,
@@ -36,12 +39,14 @@ def models(
 
 
 def public_graphs(graphs: Sequence[str | KnowledgeGraph], adata: AnnData) -> list[KnowledgeGraph]:
-    """Return graphs; those given by name, such as ``"string"``, over all genes of the screen."""
+    """Return graphs; those given by name as in the paper, over all genes of the screen."""
     perturbed = adata.obs.loc[~adata.obs[CONTROL].to_numpy(), PERTURBATION].astype(str)
     targets = {gene for label in perturbed.unique() for gene in parse_targets(label)}
     genes = sorted(targets.union(adata.var_names))
     return [
-        getattr(tx.graph, graph)(genes=genes) if isinstance(graph, str) else graph
+        getattr(tx.graph, graph)(genes=genes, **_AS_IN_THE_PAPER.get(graph, {}))
+        if isinstance(graph, str)
+        else graph
         for graph in graphs
     ]
 

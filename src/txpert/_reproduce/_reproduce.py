@@ -58,7 +58,8 @@ def reproduce(
         Copies of public screens, by the names of :func:`txpert.datasets.show`; others are
         downloaded.
     graphs
-        Functions of ``tx.graph`` by name, or graphs.
+        Functions of ``tx.graph`` by name, made as in the paper (the terms of GO count alike), or
+        graphs.
     architectures
         Of the paper's network (:meth:`txpert.TxPertModel.paper`).
     seeds
