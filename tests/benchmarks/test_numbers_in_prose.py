@@ -167,22 +167,28 @@ def test_what_the_network_adds_on_real_screens():
 
 def test_what_more_graphs_add():
     table = (RESULTS / "screens.md").read_text()
+    text = page("docs/results.md")
 
     def scores(name):
         row = re.search(rf"^\| {name} \| (.+) \|$", table, re.MULTILINE)
         return np.array([[float(x) for x in cell.split(" / ")] for cell in row[1].split(" | ")])
 
-    more = scores("eight: STRING[^|]+") - scores("STRING, top 20, and GO")
-    added, added_other = more[:, 0]
-    said = f"eight of them add {added:.3f} (K562) and {added_other:.3f} (RPE1) of Pearson Δ"
-    assert said in page("docs/results.md")
-    assert (more[:, 2] < 0).all()
+    weighted = (scores("GO")[:2] - scores("GO, all terms alike"))[:, 0]
+    assert f"adds {weighted[0]:.3f} (K562) and {weighted[1]:.3f} (RPE1) of Pearson Δ" in text
+    two = scores("STRING, top 20, and GO")[:2]
+    parts, ten = (scores(f"{name}: [^|]+") - two for name in ("in parts", "ten"))
+    said = (
+        f"add {parts[0, 0]:.3f} and {parts[1, 0]:.3f} to both as one graph each, ten graphs "
+        f"{ten[0, 0]:.3f} and {ten[1, 0]:.3f}"
+    )
+    assert said in text
+    assert (ten[:, 2] < 0).all()
     for trained in ("on the line alone", "on both lines"):
-        assert (scores(f"{trained}, eight graphs")[:, 2] < scores(trained)[:, 2]).all()
+        assert (scores(f"{trained}, ten graphs")[:, 2] < scores(trained)[:, 2]).all()
     for measured in ("none", "10%", "50%", "75%"):
         row = re.search(rf"^\| {measured} \| (.+?) \| (.+?) \|", table, re.MULTILINE)
-        eight, two = (float(cell.split(" / ")[2]) for cell in row.groups())
-        assert (eight > two) == (measured == "none")
+        ten_graphs, one = (float(cell.split(" / ")[2]) for cell in row.groups())
+        assert (ten_graphs > one) == (measured == "none")
 
 
 def test_squared_error_on_papalexi():

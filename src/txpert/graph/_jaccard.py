@@ -49,7 +49,8 @@ def jaccard_edges(
 def information_content(members: sparse.csr_array) -> FloatArray:
     """Return how much a set says of a gene: 1 for a set of one gene, near 0 for that of all.
 
-    The information -log((n_set) / (n + 1)) relative to that of a single gene (Resnik 1995).
+    Its information content (Resnik 1995, doi 10.48550/arXiv.cmp-lg/9511007) relative to that of a
+    set of one gene.
     """
     n_genes = members.shape[0]
     of_set = np.maximum(np.bincount(members.indices, minlength=members.shape[1]), 1)
