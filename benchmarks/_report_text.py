@@ -103,8 +103,7 @@ thread; memory is the peak of the whole process, 0.7 GB of it Python and librari
 - **model**: the same by `model.predict` of the default model, with all that it reports.
 - **graphs**: the GO graph over all genes, the second time from the cache folder.
 
-Ranges are those of three runs. Fits to 9,866 perturbations were measured with groups of 400
-targets for the variances, where the others had the 500 of today.
+Ranges are those of three runs.
 """,
     "With a GPU": """
 The Gaussian process on one machine with its GPU and with the GPU hidden (`gpu.py`), seconds by the
