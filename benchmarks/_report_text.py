@@ -103,7 +103,7 @@ thread; memory is the peak of the whole process, 0.7 GB of it Python and librari
 - **model**: the same by `model.predict` of the default model, with all that it reports.
 - **graphs**: the GO graph over all genes, the second time from the cache folder.
 
-Ranges are those of three runs.
+Ranges are those of three runs; 9,866 perturbations were measured once.
 """,
     "With a GPU": """
 The Gaussian process on one machine with its GPU and with the GPU hidden (`gpu.py`), seconds by the
