@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from txpert.graph import KnowledgeGraph, spectral_embedding
+from txpert.graph import KnowledgeGraph, _spectral, spectral_embedding
 
 
 def random_graph(n, seed=0, name="random"):
@@ -112,3 +112,21 @@ def test_more_components_than_genes(number):
 def test_no_graph():
     with pytest.raises(ValueError, match="at least one graph"):
         spectral_embedding([])
+
+
+def test_large_embeddings_are_computed_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("TXPERT_CACHE", str(tmp_path))
+    monkeypatch.setenv("TXPERT_CACHE_GB", "1")
+    monkeypatch.setattr(_spectral, "_DENSE_NODES", 100)
+    graph = random_graph(200)
+    first = spectral_embedding(graph, 8)
+    with monkeypatch.context() as patch:
+        patch.setattr(_spectral, "_leading", None)
+        pd.testing.assert_frame_equal(spectral_embedding(graph, 8), first)
+        for other in (
+            {"graphs": random_graph(200, seed=1)},
+            {"n_components": 9},
+            {"seed": 1},
+        ):
+            with pytest.raises(TypeError, match="not callable"):
+                spectral_embedding(**{"graphs": graph, "n_components": 8} | other)

@@ -7,6 +7,8 @@ import pandas as pd
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from txpert._computed import Arrays, computed
+from txpert._fingerprint import fingerprint
 from txpert._options import check_seed, check_whole
 from txpert._types import FloatArray
 
@@ -14,7 +16,8 @@ from ._interop import to_scipy
 from ._joint import share_nodes
 from ._knowledge_graph import Graphs, KnowledgeGraph, as_graphs
 
-# Up to here all eigenvectors cost less than a second; beyond, only those asked for are sought.
+# Up to here all eigenvectors cost less than a second; beyond, only those asked for are sought, and
+# kept on disk.
 _DENSE_NODES = 1_000
 
 
@@ -70,7 +73,7 @@ def spectral_embedding(graphs: Graphs, n_components: int = 64, seed: int = 0) ->
             f"n_components must lie between 1 and {len(linked):,}, the number of genes that have "
             f"an edge, not be {n_components}."
         )
-    values, vectors = _leading(matrix[linked][:, linked], n_components, seed)
+    values, vectors = _kept(matrix[linked][:, linked], n_components, seed)
     coordinates = values * vectors
     peak = np.take_along_axis(coordinates, np.abs(coordinates).argmax(axis=0)[None], axis=0)
     return pd.DataFrame(
@@ -86,6 +89,20 @@ def _normalized(graph: KnowledgeGraph) -> sparse.csr_array:
     root = np.sqrt(np.divide(1, degree, out=np.zeros_like(degree), where=degree > 0))
     scale = sparse.diags_array(root)
     return sparse.csr_array(scale @ adjacency @ scale)
+
+
+def _kept(matrix: sparse.csr_array, number: int, seed: int) -> tuple[FloatArray, FloatArray]:
+    """Return what :func:`_leading` does; of a large matrix it is kept on disk."""
+    if matrix.shape[0] <= _DENSE_NODES:
+        return _leading(matrix, number, seed)
+
+    def arrays() -> Arrays:
+        values, vectors = _leading(matrix, number, seed)
+        return {"values": values, "vectors": vectors}
+
+    key = fingerprint(matrix.data, matrix.indices, matrix.indptr, number, seed)
+    found = computed("spectral", key, arrays)
+    return found["values"], found["vectors"]
 
 
 def _leading(matrix: sparse.csr_array, number: int, seed: int) -> tuple[FloatArray, FloatArray]:
