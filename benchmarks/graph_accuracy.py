@@ -3,7 +3,7 @@
 python benchmarks/graph_accuracy.py --data FOLDER [--only papalexi simulated] [--seeds 0 1 2]
 
 papalexi: five folds over the 20 targets, graphs over targets and measured genes. simulated: 200
-perturbations whose effects spread over GO (all terms alike, as in the paper), so the other graphs
+perturbations whose effects spread over GO (unweighted terms, as in the paper), so the other graphs
 tell how far they stand in for it.
 Every result is stored when it is there; a second call goes on where the first stopped.
 """

@@ -28,9 +28,10 @@ GRAPHS = {
     "string all": "STRING, all links",
     "string among": "STRING, links among the targets",
     "go": "GO",
-    "go, terms alike": "GO, all terms alike",
+    "go, unweighted": "GO, unweighted terms",
     "go by ontology": "GO as three graphs: BP, CC and MF",
     "biogrid": "BioGRID",
+    "channels": "STRING, its experiments, its coexpression, and GO",
     "parts": "in parts: STRING, its experiments, its coexpression, GO's BP, CC and MF",
     "ten": "ten: these six, BioGRID, IntAct, Reactome and DepMap's co-essential modules",
 }

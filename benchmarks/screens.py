@@ -44,16 +44,18 @@ from txpert.graph._joint import named_for
 
 Scores = dict[str, float]
 ONTOLOGIES = ("go BP", "go CC", "go MF")
-PARTS = ("string 20", "string experiments", "string coexpression", *ONTOLOGIES)
+CHANNELS = ("string 20", "string experiments", "string coexpression")
+PARTS = (*CHANNELS, *ONTOLOGIES)
 GRAPHS = {
     "string 20 + go": ("string 20", "go"),
     "string 20": ("string 20",),
     "string all": ("string all",),
     "string among": ("string among",),
     "go": ("go",),
-    "go, terms alike": ("go, terms alike",),
+    "go, unweighted": ("go, unweighted",),
     "go by ontology": ONTOLOGIES,
     "biogrid": ("biogrid",),
+    "channels": (*CHANNELS, "go"),
     "parts": PARTS,
     "ten": (*PARTS, "biogrid", "intact", "reactome", "coessential"),
 }
@@ -154,7 +156,7 @@ def human(folder: Path) -> Screen:
         "string 20": string.top_k(20),
         "string among": string.restrict(adata.obs["perturbation"].astype(str).unique()),
         "go": tx.graph.go(),
-        "go, terms alike": tx.graph.go(term_weights="uniform"),
+        "go, unweighted": tx.graph.go(term_weights="uniform"),
         "biogrid": read(folder / "biogrid_edges.tsv.gz", name="biogrid", directed=False),
         "intact": read(folder / "intact_edges.tsv.gz", name="intact", directed=False),
         "reactome": tx.graph.from_gmt(folder / "reactome.gmt.gz", name="reactome"),

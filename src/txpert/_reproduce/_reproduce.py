@@ -58,7 +58,7 @@ def reproduce(
         Copies of public screens, by the names of :func:`txpert.datasets.show`; others are
         downloaded.
     graphs
-        Functions of ``tx.graph`` by name, made as in the paper (the terms of GO count alike), or
+        Functions of ``tx.graph`` by name, made as in the paper (with unweighted terms of GO), or
         graphs.
     architectures
         Of the paper's network (:meth:`txpert.TxPertModel.paper`).

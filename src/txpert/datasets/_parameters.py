@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import get_args
 
 from txpert._options import check_choice
+from txpert.graph._go import TermWeights
 
 _SHARES = frozenset(
     {
@@ -78,8 +79,8 @@ class SimulationParameters:
         What a double of that kind multiplies the sum of its parts with, in one half of the
         programs and in stress; the other half adds up.
     term_weights
-        What terms count in the Gene Ontology's graph, over which effects spread unless another is
-        given (:func:`txpert.graph.go`).
+        Weights of terms in the graph of the Gene Ontology (:func:`txpert.graph.go`), over which
+        effects spread unless another graph is given.
 
     Examples
     --------
@@ -115,7 +116,7 @@ class SimulationParameters:
     buffering: float = 0.3
     synergy_factor: float = 2.0
     buffering_factor: float = 0.4
-    term_weights: Literal["information", "uniform"] = "information"
+    term_weights: TermWeights = "information"
 
     @classmethod
     def k562_like(cls, n_genes: int = 5_000) -> SimulationParameters:
@@ -151,7 +152,7 @@ class SimulationParameters:
         )
 
     def __post_init__(self) -> None:
-        check_choice("term_weights", self.term_weights, ("information", "uniform"))
+        check_choice("term_weights", self.term_weights, get_args(TermWeights))
         for field in fields(self):
             if field.name == "term_weights":
                 continue

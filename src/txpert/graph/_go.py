@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,8 @@ from ._names import match_names
 from ._sources import SourceFile, register_source
 
 _ONTOLOGIES = ("BP", "MF", "CC")
+TermWeights = Literal["information", "uniform"]
+"""Weights of terms: by information content, or all the same."""
 
 
 @register_source(
@@ -45,7 +47,7 @@ def go(
     propagate: bool = False,
     evidence: Collection[str] | None = None,
     ontologies: Collection[str] = _ONTOLOGIES,
-    term_weights: Literal["information", "uniform"] = "information",
+    term_weights: TermWeights = "information",
     name: str = "go",
 ) -> KnowledgeGraph:
     r"""Connect genes by the Jaccard index of their Gene Ontology terms.
@@ -75,9 +77,9 @@ def go(
     ontologies
         Which of BP, MF and CC to use.
     term_weights
-        What a term counts. "information": :math:`\log((N+1)/n) / \log(N+1)` for a term of n of
-        all N annotated genes, so that "protein binding" says little and a complex of three
-        subunits much; "uniform": all alike (paper).
+        Weight of a term. "information": its information content,
+        :math:`\log((N+1)/n) / \log(N+1)` for a term of n of all N annotated genes, so that
+        "protein binding" says little and a complex of three subunits much; "uniform": 1 (paper).
     name
         Name of the graph.
 
@@ -104,7 +106,7 @@ def go(
     >>> go(["JAK2", "STAT1", "IFNGR1", "IFNGR2"], k=2)
     KnowledgeGraph 'go': 4 nodes, 8 edges
     """
-    check_choice("term_weights", term_weights, ("information", "uniform"))
+    check_choice("term_weights", term_weights, get_args(TermWeights))
     table, ontology = packaged_go()
     if annotations is not None:
         table = read_annotations(annotations)

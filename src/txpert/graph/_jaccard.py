@@ -65,7 +65,7 @@ def jaccard(members: sparse.csr_array, weights: FloatArray | None = None) -> Sim
     members
         Genes × sets, an entry for each membership, shape ``(n_genes, n_sets)``.
     weights
-        What each set counts, ``(n_sets,)``, to the nearest 1/1024; 1 by default.
+        Weight of each set, ``(n_sets,)``, rounded to 1/1024; 1 by default.
     """
     n_genes, n_sets = members.shape
     count = np.ones(n_sets) if weights is None else np.round(weights / _STEP) * _STEP
