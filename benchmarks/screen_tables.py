@@ -41,6 +41,8 @@ COMPARED = {BEST: "", "parts": ", in parts", "ten": ", ten graphs"}
 """Sets of graphs for several tasks, and what is added to their names."""
 WEIGHTED = (BEST, "string 20", "string all", "string among", "go")
 """Sets of graphs whose edges have weights."""
+CLOSED_FORM = (BEST, "string 20", "string all", "string among", "go", "biogrid")
+"""Sets of graphs of models without the network."""
 FRACTIONS = ("0.0", "0.1", "0.5", "0.75")
 COMPONENTS = {
     "mean": "the mean effect",

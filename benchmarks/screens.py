@@ -1,7 +1,7 @@
 """Real screens: unseen perturbations, a line measured in part, modalities, the network's part.
 
 python benchmarks/screens.py --data FOLDER
-    [--only unseen given together few_shot yeast components small] [--seeds 0 1 2]
+    [--only unseen given together few_shot closed_form yeast components small] [--seeds 0 1 2]
     [--results FOLDER]
 
 unseen: K562 and RPE1 (Replogle 2022), 5 folds per seed, for several sets of graphs. given: the
@@ -9,9 +9,11 @@ same without kernels of refined edges. together: the same folds by a fit to both
 neither has the held-out perturbations. few_shot: K562 whole and 0, 10, 50 or 75% of RPE1; a
 quarter of RPE1 is predicted. yeast: deletion and induction of yeast transcription factors
 (Kemmeren 2014, Hackett 2020), alone and both together, 5 folds. These five fit the Gaussian
-process alone. components: the folds of "unseen" by a trained model, whole and by component. small:
-20 or 60 perturbations of a line, drawn twice per seed, train the default and the ensemble without
-its network, and 120 others are predicted. Whatever is fitted is fitted to training perturbations.
+process alone. closed_form: "unseen" for each graph, and "few_shot", by trained models without the
+network, which are calibrated. components: the folds of "unseen" by a trained model, whole and by
+component. small: 20 or 60 perturbations of a line, drawn twice per seed, train the default and the
+ensemble without its network, and 120 others are predicted. Whatever is fitted is fitted to
+training perturbations.
 together, few_shot and components are also run on STRING and GO in parts and on ten graphs.
 Finished cases are kept in screens.json, their tables in screens.md; a second call goes on where
 the first stopped.
@@ -23,6 +25,8 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -43,6 +47,7 @@ from txpert.graph import KnowledgeGraph
 from txpert.graph._joint import named_for
 
 Scores = dict[str, float]
+UNCALIBRATED = "ensemble, not calibrated"
 ONTOLOGIES = ("go BP", "go CC", "go MF")
 CHANNELS = ("string 20", "string experiments", "string coexpression")
 PARTS = (*CHANNELS, *ONTOLOGIES)
@@ -117,8 +122,9 @@ class Screen:
         """Return Δ of test rows by a trained model with these options, whole and by component."""
         rows = np.r_[train, test]
         effects = pd.DataFrame(self.delta[rows], index=self.name[rows], columns=self.genes)
-        adata = tx.pp.from_effects(effects, cell_line=self.line[test[0]])
-        held_out = adata.obs["perturbation"].isin(self.name[test])
+        adata = tx.pp.from_effects(effects, cell_line=self.line[rows].tolist())
+        here = adata.obs["cell_line"] == self.line[test[0]]
+        held_out = adata.obs["perturbation"].isin(self.name[test]) & here
         split = np.where(held_out, "test", "train").astype(object)
         adata.obs["split"] = np.where(adata.obs["control"], None, split)
         tx.TxPertModel.setup_anndata(adata)
@@ -132,7 +138,10 @@ class Screen:
             name: component.delta(conditions, profiles, context)
             for name, component in ensemble.components.items()
         }
-        return parts | {"ensemble": ensemble.delta(conditions, profiles, context)[0]}
+        plain = {kind: replace(w, calibration=None) for kind, w in ensemble.weights.items()}
+        for name, of in (("ensemble", ensemble), (UNCALIBRATED, replace(ensemble, weights=plain))):
+            parts[name] = of.delta(conditions, profiles, context)[0]
+        return parts
 
 
 def human(folder: Path) -> Screen:
@@ -256,7 +265,7 @@ def few_shot(screen: Screen, seed: int) -> Iterator[Case]:
     whole, rows = (np.flatnonzero(screen.line == line) for line in ("K562", "RPE1"))
     order = np.random.default_rng(seed).permutation(rows)
     test, graphs = order[int(0.75 * len(rows)) :], ("string 20",)
-    for fraction in (0.0, 0.1, 0.5, 0.75):
+    for fraction in map(float, screen_tables.FRACTIONS):
         some = order[: int(fraction * len(rows))]
 
         def case(some=some) -> dict[str, Scores]:
@@ -273,6 +282,29 @@ def few_shot(screen: Screen, seed: int) -> Iterator[Case]:
             return found
 
         yield f"few_shot/RPE1/{fraction}/{seed}", case
+
+
+def closed_form(screen: Screen, seed: int) -> Iterator[Case]:
+    for line, label in product(("K562", "RPE1"), screen_tables.CLOSED_FORM):
+        rows = np.flatnonzero(screen.line == line)
+        fold = folds(screen.name[rows], seed)
+        for k in range(5):
+            part = rows[fold != k], rows[fold == k]
+            yield f"closed_form/{line}/{label}/{seed}.{k}", partial(_closed, screen, *part, label)
+    whole, rows = (np.flatnonzero(screen.line == line) for line in ("K562", "RPE1"))
+    order = np.random.default_rng(seed).permutation(rows)
+    test = order[int(0.75 * len(rows)) :]
+    for fraction, label in product(screen_tables.FRACTIONS, ("string 20", "ten")):
+        train = np.r_[whole, order[: int(float(fraction) * len(rows))]]
+        name = f"closed_form/RPE1 in part/{fraction}/{label}/{seed}"
+        yield name, partial(_closed, screen, train, test, label)
+
+
+def _closed(screen: Screen, train: np.ndarray, test: np.ndarray, label: str) -> dict[str, Scores]:
+    """Score a model without the network."""
+    options = screen_tables.SMALL["without the network"]
+    found = screen.train(train, test, GRAPHS[label], **options)
+    return {name: score(found[name], screen.delta[test]) for name in ("ensemble", UNCALIBRATED)}
 
 
 def modalities(screen: Screen, seed: int) -> Iterator[Case]:
@@ -339,6 +371,7 @@ TASKS = {
     "together": (human, together),
     "few_shot": (human, few_shot),
     "yeast": (yeast, modalities),
+    "closed_form": (human, closed_form),
     "components": (human, components),
     "small": (human_string, small),
 }

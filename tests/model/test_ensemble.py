@@ -36,7 +36,7 @@ def held_out(n=200, n_genes=60, noise=0.5, seed=0, a=0.8, b=0.4, size=1.0):
     observed = observed + noise * rng.normal(size=(n, n_genes))
     lines = np.resize(["one", "other"], n)
     predicted = {"mean": general, "gaussian_process": kernel, "network": network}
-    return HeldOut(np.repeat("new", n), lines, predicted, observed)
+    return HeldOut(np.repeat("new", n), lines, np.ones(n, dtype=bool), predicted, observed)
 
 
 def weights_of(kernel, network, scale=1.0):
@@ -122,6 +122,7 @@ def test_a_strong_perturbation_does_not_speak_for_all():
     strong = HeldOut(
         strong.kinds,
         strong.cell_line,
+        strong.single,
         {name: 100 * delta for name, delta in strong.predicted.items()},
         100 * strong.observed,
     )
@@ -136,12 +137,12 @@ def test_a_strong_perturbation_does_not_speak_for_all():
 def test_paths_that_do_not_differ_keep_what_is_expected():
     part = held_out(n=300, a=0, b=0, noise=0.1)
     mean = part.predicted["mean"]
-    same = HeldOut(part.kinds, part.cell_line, dict.fromkeys(ALL, mean), part.observed)
+    same = replace(part, predicted=dict.fromkeys(ALL, mean))
     found = stack(same, weights_of(1, 0))
     assert found.of == weights_of(1, 0).of
     assert found.scale == pytest.approx(1, abs=0.02)
     nothing = np.zeros_like(mean)
-    empty = HeldOut(part.kinds, part.cell_line, dict.fromkeys(ALL, nothing), part.observed)
+    empty = replace(part, predicted=dict.fromkeys(ALL, nothing))
     assert stack(empty, weights_of(0, 0)) == weights_of(0, 0, 1)
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from scvi import settings
 
 from txpert._constants import PERTURBATION
-from txpert._types import FloatArray, IntArray
+from txpert._types import BoolArray, FloatArray, IntArray
 from txpert.data import ConditionTable
 from txpert.data._controls import ControlProfiles
 from txpert.data._tokens import canonical_label, parse_targets
@@ -38,6 +38,9 @@ from ._component import (
 from ._components import GaussianProcessComponent, NetworkComponent
 from ._stacking import HeldOut, Weights, stack
 
+_CHUNK = 1_024
+"""Conditions that are calibrated at a time."""
+
 
 @dataclass(frozen=True)
 class Ensemble:
@@ -52,7 +55,9 @@ class Ensemble:
     itself: "measured" (in training, in this cell line), "measured elsewhere" (in other lines, and
     others in this one), "of an unseen line" (measured in other lines, and nothing in this one),
     "composed" (a combination of which all targets are in training), and "new". A kind without
-    held-out perturbations has the expected weights. A component alone is not scaled.
+    held-out perturbations has the expected weights. Where held-out perturbations say that the
+    prediction is no straight line of what is observed, :class:`Calibration` bends it for single
+    targets. A component alone is neither scaled nor calibrated.
 
     Attributes
     ----------
@@ -114,7 +119,8 @@ class Ensemble:
         for kind, weights in self.weights.items():
             others = [f"{w:.1f} ({name} - {self.first})" for name, w in weights.of.items()]
             combined = " + ".join([self.first, *others])
-            lines.append(f"{kind}: {weights.scale:.2f} × ({combined})")
+            calibrated = "" if weights.calibration is None else ", calibrated"
+            lines.append(f"{kind}: {weights.scale:.2f} × ({combined}){calibrated}")
         return "\n".join([*lines[:1], "Prediction of perturbations that are", *lines[1:]])
 
     @property
@@ -169,7 +175,8 @@ class Ensemble:
     def weigh(self, held_out: HeldOut) -> Ensemble:
         """Return the ensemble with weights fitted on held-out perturbations.
 
-        A component that has diverged on them, with NaN as Δ, gets no weight.
+        A component that has diverged on them, with NaN as Δ, gets no weight. What was measured in
+        other lines alone, and not held out in this one, is calibrated like new perturbations.
         """
         weights = {}
         for kind in np.unique(held_out.kinds):
@@ -181,7 +188,11 @@ class Ensemble:
             confidence = self.explained if kind == NEW else 1.0
             found = stack(some.of(some.finite), expected, confidence)
             of = dict.fromkeys(expected.of, 0.0) | dict(found.of)
-            weights[str(kind)] = Weights(of, found.scale)
+            weights[str(kind)] = replace(found, of=of)
+        if NEW in weights:
+            for kind in {ELSEWHERE, TRANSFERRED} - set(weights):
+                bend = weights[NEW].calibration
+                weights[kind] = replace(self.expected(kind), calibration=bend)
         return replace(self, weights=weights)
 
     def deltas(
@@ -253,6 +264,13 @@ class Ensemble:
                 total += term
             else:
                 total[rows] += term
+        single = is_single(conditions)
+        for kind, of_kind in weights.items():
+            if of_kind.calibration is None:
+                continue
+            rows = np.flatnonzero(single & (kinds == kind))
+            for some in np.array_split(rows, max(len(rows) // _CHUNK, 1)):
+                total[some] = of_kind.calibration(total[some])
         return total, pd.DataFrame(sizes)
 
     def in_batches(self, size: int) -> Ensemble:
@@ -293,6 +311,11 @@ class Ensemble:
             },
             {kind: Weights.from_dict(weights) for kind, weights in state["weights"].items()},
         )
+
+
+def is_single(conditions: pd.DataFrame) -> BoolArray:
+    """Say which conditions have one target, ``(n_conditions,)``."""
+    return np.array([len(parse_targets(label)) == 1 for label in conditions[PERTURBATION]])
 
 
 def _warn_of_nan(names: Sequence[str]) -> None:

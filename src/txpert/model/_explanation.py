@@ -64,7 +64,7 @@ class ExplanationMixin:
 
         The Gaussian process is linear in the training effects: what each training perturbation,
         each kernel of a graph and each cell line adds is exact. Other components, such as the
-        network, are one term each.
+        network, are one term each, and so is what the calibration on held-out perturbations adds.
 
         Parameters
         ----------
@@ -87,10 +87,10 @@ class ExplanationMixin:
 
         By perturbation there are, for training effects (``part`` "training effect"), also the
         ``weight`` of the perturbation's deviation from the mean effect; ``if_removed``, the norm
-        of the change of Δ if it had not been measured (exact, at the same variances and weights
-        of components); ``effect_norm``, the norm of its measured Δ; its heaviest edge with a
-        target, ``edge_weight`` in ``graph``; and the ``kernel`` that most of its contribution
-        goes through.
+        of the change of Δ if it had not been measured (exact but for the calibration, at the same
+        variances and weights of components); ``effect_norm``, the norm of its measured Δ; its
+        heaviest edge with a target, ``edge_weight`` in ``graph``; and the ``kernel`` that most of
+        its contribution goes through.
 
         By edge there are ``graph``, ``target``, ``neighbor``, ``edge_weight`` and, exactly, for
         the network with the same parameters and inputs of nodes on graphs without that edge:

@@ -31,7 +31,7 @@ from txpert.data._tokens import parse_targets
 from txpert.splits._assignment import hold_out, split_by_fold
 
 from ._component import COMPONENTS, TRANSFERRED, Sources
-from ._ensemble import Ensemble
+from ._ensemble import Ensemble, is_single
 from ._stacking import HeldOut
 
 FEW = 100
@@ -145,10 +145,8 @@ class TrainingData:
         found = ensemble.deltas(conditions, profiles, context)
         predicted = {name: average_over_batches(d, rows.obs)[0] for name, d in found.items()}
         observed, obs = average_over_batches(ensemble.target.removed_from(rows).delta, rows.obs)
-        held_out = HeldOut(
-            ensemble.kinds(obs), obs[CELL_LINE].to_numpy(dtype=str), predicted, observed
-        )
-        return held_out.over_measured()
+        kinds, lines = ensemble.kinds(obs), obs[CELL_LINE].to_numpy(dtype=str)
+        return HeldOut(kinds, lines, is_single(obs), predicted, observed).over_measured()
 
     def _resplit(self, change: Callable[[Any, Any], pd.Categorical[Any]]) -> TrainingData:
         """Return the data with a split made of split and perturbation of each cell or row."""
@@ -203,7 +201,8 @@ def across_lines(
         found = ensemble.deltas(conditions, rows.controls, context)
         predicted = {name: found.get(name, found[ensemble.first]) for name in names}
         held = np.repeat(line, known.sum())
-        parts.append(HeldOut(kinds[known], held, predicted, observed[known]).over_measured())
+        labels = kinds[known], held, is_single(obs[known])
+        parts.append(HeldOut(*labels, predicted, observed[known]).over_measured())
     return parts
 
 

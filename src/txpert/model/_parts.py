@@ -22,6 +22,7 @@ from ._terms import coefficients, component_deltas
 
 By = Literal["perturbation", "part", "cell_line", "edge"]
 TARGET = "target"
+CALIBRATION = "calibration"
 MEAN_EFFECT = "mean effect"
 
 
@@ -48,16 +49,23 @@ class Parts:
         }
         if self.factor:
             self.terms[GAUSSIAN_PROCESS, MEAN_EFFECT] = self.factor * self.taken.mean
+        from_rows = self.factor * self.taken.effect(self.taken.weights.sum(axis=1))
+        self.delta = from_rows + sum(self.terms.values())
+        calibration = ensemble.weights[kind].calibration if kind in ensemble.weights else None
+        if calibration is not None and len(self.targets) == 1:
+            self._add(CALIBRATION, calibration(self.delta) - self.delta)
         row, column, change = ensemble.target.entries(obs, profiles, context)
         if len(row):
             own = np.zeros(self.measured.shape[1], dtype=np.float32)
             own[column] = change
-            self.terms[TARGET, TARGET] = own
-        from_rows = self.factor * self.taken.effect(self.taken.weights.sum(axis=1))
-        self.delta = from_rows + sum(self.terms.values())
+            self._add(TARGET, own)
         norm = np.linalg.norm(self.delta)
         self.direction = self.delta / norm if norm else self.delta
         self.along = self.factor * self.taken.along(self.direction)
+
+    def _add(self, name: str, term: FloatArray) -> None:
+        self.terms[name, name] = term
+        self.delta = self.delta + term
 
     def others(self) -> pd.DataFrame:
         """Return the terms that are no training effects."""

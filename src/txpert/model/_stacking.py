@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from txpert._types import FloatArray, IntArray
+from txpert._types import BoolArray, FloatArray, IntArray
+
+from ._calibration import Calibration
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class HeldOut:
         "measured", "composed" or "new", in the eyes of what was fitted, ``(n,)``.
     cell_line
         ``(n,)``.
+    single
+        Whether each has one target, ``(n,)``.
     predicted
         Δ by each component, ``(n, n_genes)``; the first is the one that the others correct.
     observed
@@ -31,6 +35,7 @@ class HeldOut:
 
     kinds: npt.NDArray[Any]
     cell_line: npt.NDArray[Any]
+    single: BoolArray
     predicted: Mapping[str, FloatArray]
     observed: FloatArray
 
@@ -41,6 +46,7 @@ class HeldOut:
         return cls(
             np.concatenate([part.kinds for part in parts]),
             np.concatenate([part.cell_line for part in parts]),
+            np.concatenate([part.single for part in parts]),
             {name: np.concatenate([part.predicted[name] for part in parts]) for name in names},
             np.concatenate([part.observed for part in parts]),
         )
@@ -80,24 +86,42 @@ class HeldOut:
 
     def _rows(self, rows: IntArray) -> HeldOut:
         predicted = {name: delta[rows] for name, delta in self.predicted.items()}
-        return HeldOut(self.kinds[rows], self.cell_line[rows], predicted, self.observed[rows])
+        labels = self.kinds[rows], self.cell_line[rows], self.single[rows]
+        return HeldOut(*labels, predicted, self.observed[rows])
+
+
+_SCALE, _CALIBRATION = "scale", "calibration"
 
 
 @dataclass(frozen=True)
 class Weights:
-    """How far an ensemble follows each component instead of its first, and its scale."""
+    """How far an ensemble follows each component instead of its first, its scale and calibration.
+
+    Attributes
+    ----------
+    of
+        By component.
+    scale
+        Of the sum.
+    calibration
+        Of scaled predictions of single targets.
+    """
 
     of: Mapping[str, float]
     scale: float = 1.0
+    calibration: Calibration | None = None
 
-    def to_dict(self) -> dict[str, float]:
-        """Return numbers by name."""
-        return {**self.of, "scale": self.scale}
+    def to_dict(self) -> dict[str, Any]:
+        """Return numbers by name, and the knots of the calibration."""
+        knots = {} if self.calibration is None else {_CALIBRATION: self.calibration.to_dict()}
+        return {**self.of, _SCALE: self.scale, **knots}
 
     @classmethod
-    def from_dict(cls, state: Mapping[str, float]) -> Weights:
+    def from_dict(cls, state: Mapping[str, Any]) -> Weights:
         """Rebuild what :meth:`to_dict` returned."""
-        return cls({name: w for name, w in state.items() if name != "scale"}, state["scale"])
+        of = {name: w for name, w in state.items() if name not in (_SCALE, _CALIBRATION)}
+        knots = state.get(_CALIBRATION)
+        return cls(of, state[_SCALE], None if knots is None else Calibration.from_dict(knots))
 
 
 _STEPS = np.arange(17) / 10
@@ -128,13 +152,15 @@ def stack(held_out: HeldOut, expected: Weights, confidence: float = 1.0) -> Weig
 
     scales the prediction to the least squared error, as if besides the n held-out perturbations
     there were :math:`\kappa = 100` more whose effects are what the expected weights predict, E.
-    Stacked regression (Breiman 1996, doi:10.1007/BF00117832) fits such weights by least squares.
+    A bend that is left between prediction and observation, :class:`Calibration` takes out of
+    predictions of single targets; those of combinations stay sums over targets. Stacked
+    regression (Breiman 1996, doi:10.1007/BF00117832) fits such weights by least squares.
 
     Parameters
     ----------
     held_out
-        Perturbations that no component was fitted on; of more than 300, the weights are
-        chosen on evenly spaced ones.
+        Perturbations that no component was fitted on; of more than 300, the weights and the
+        calibration are chosen on evenly spaced ones.
     expected
         :math:`w^0`.
     confidence
@@ -156,7 +182,11 @@ def stack(held_out: HeldOut, expected: Weights, confidence: float = 1.0) -> Weig
     along = np.vdot(combined, held_out.observed) + doubt * np.vdot(combined, believed)
     size = (1 + doubt) * np.vdot(combined, combined)
     of = {name: float(weight) for name, weight in zip(names, chosen, strict=True)}
-    return Weights(of, float(max(along / size, 0)) if size else 1.0)
+    scale = float(max(along / size, 0)) if size else 1.0
+    rows = np.flatnonzero(held_out.single)
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _MOST)).astype(int))]
+    calibration = Calibration.fit(scale * combined[rows], held_out.observed[rows])
+    return Weights(of, scale, calibration)
 
 
 def _terms(held_out: HeldOut) -> FloatArray:

@@ -102,7 +102,7 @@ def without_network(weights: Weights) -> Weights:
     taken = of.pop(NETWORK, 0.0)
     if GAUSSIAN_PROCESS in of:
         of[GAUSSIAN_PROCESS] += taken
-    return Weights(of, weights.scale)
+    return replace(weights, of=of)
 
 
 def with_controls(state: dict[str, Any], new: ControlProfiles) -> dict[str, Any]:
