@@ -177,6 +177,9 @@ def test_what_another_line_measured_is_calibrated_as_new_perturbations_are(scree
     tx.TxPertModel.setup_anndata(both)
     model = tx.TxPertModel(both, graph, components=("mean", "gaussian_process"))
     model.train()
-    weights = model._ensemble().weights
-    assert weights["measured elsewhere"].calibration == weights["new"].calibration is not None
-    assert weights["measured elsewhere"].of == model._ensemble().expected("measured elsewhere").of
+    ensemble = model._ensemble()
+    known = ensemble.weights_of("new").calibration
+    assert known is not None
+    for kind in ("measured elsewhere", "of an unseen line"):
+        assert ensemble.weights_of(kind).calibration == known
+    assert ensemble.weights_of("measured").calibration is None

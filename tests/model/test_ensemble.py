@@ -459,3 +459,10 @@ def test_kernels_of_training_targets_do_not_depend_on_other_anchors(graph, monke
     assert some.names == alone.names
     for one, other in zip(some.between(many, few), alone.between(many, few), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_an_unseen_line_is_predicted_by_the_process_where_one_line_was_trained_on(adata, graph):
+    """What one line measured is shrunk, as far as lines differ: its noise is not carried over."""
+    ensemble = fitted(adata, graph)
+    expected = ensemble.expected("of an unseen line", n_held_out=200)
+    assert expected.of == {"gaussian_process": 1.0, "network": 0.0}

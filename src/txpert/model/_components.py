@@ -25,6 +25,7 @@ from ._component import (
     MEAN,
     NETWORK,
     NEW,
+    TRANSFERRED,
     Component,
     Sources,
     Training,
@@ -154,7 +155,7 @@ class GaussianProcessComponent(Component):
 
     def claim(self, kind: str, n_held_out: int, explained: float) -> float:
         """Claim all that the network leaves of what was not measured: it shrinks by itself."""
-        return 1.0 if kind in (NEW, ELSEWHERE) else 0.0
+        return 1.0 if kind in (NEW, ELSEWHERE, TRANSFERRED) else 0.0
 
 
 @register_component(

@@ -116,7 +116,8 @@ class Ensemble:
             )
         if len(self.components) == 1:
             return "\n".join([*lines, f"Prediction: {self.first}"])
-        for kind, weights in self.weights.items():
+        for kind in self.weights:
+            weights = self.weights_of(kind)
             others = [f"{w:.1f} ({name} - {self.first})" for name, w in weights.of.items()]
             combined = " + ".join([self.first, *others])
             calibrated = "" if weights.calibration is None else ", calibrated"
@@ -172,11 +173,23 @@ class Ensemble:
             left -= of[name]
         return Weights({name: of[name] for name in list(self.components)[1:]})
 
+    def weights_of(self, kind: str) -> Weights:
+        """Return fitted weights, or else those to expect.
+
+        An unseen line is calibrated like new perturbations, since the few lines that were held out
+        differ in the size of effects, which is no bend. So is what was measured elsewhere, unless
+        some of it was held out.
+        """
+        weights = self.weights.get(kind) or self.expected(kind)
+        if kind == TRANSFERRED or (kind == ELSEWHERE and kind not in self.weights):
+            of_new = self.weights.get(NEW)
+            return replace(weights, calibration=None if of_new is None else of_new.calibration)
+        return weights
+
     def weigh(self, held_out: HeldOut) -> Ensemble:
         """Return the ensemble with weights fitted on held-out perturbations.
 
-        A component that has diverged on them, with NaN as Δ, gets no weight. What was measured in
-        other lines alone, and not held out in this one, is calibrated like new perturbations.
+        A component that has diverged on them, with NaN as Δ, gets no weight.
         """
         weights = {}
         for kind in np.unique(held_out.kinds):
@@ -189,10 +202,6 @@ class Ensemble:
             found = stack(some.of(some.finite), expected, confidence)
             of = dict.fromkeys(expected.of, 0.0) | dict(found.of)
             weights[str(kind)] = replace(found, of=of)
-        if NEW in weights:
-            for kind in {ELSEWHERE, TRANSFERRED} - set(weights):
-                bend = weights[NEW].calibration
-                weights[kind] = replace(self.expected(kind), calibration=bend)
         return replace(self, weights=weights)
 
     def deltas(
@@ -240,7 +249,7 @@ class Ensemble:
         Δ, ``(n_conditions, n_genes)``, and a frame with the norm of each component's term.
         """
         kinds = self.kinds(conditions)
-        weights = {kind: self.weights.get(kind, self.expected(kind)) for kind in np.unique(kinds)}
+        weights = {kind: self.weights_of(kind) for kind in np.unique(kinds)}
         scale = np.array([weights[kind].scale for kind in kinds], dtype=np.float32)[:, None]
         first = self.components[self.first].delta(conditions, profiles, context)
         total = scale * first

@@ -51,7 +51,7 @@ class Parts:
             self.terms[GAUSSIAN_PROCESS, MEAN_EFFECT] = self.factor * self.taken.mean
         from_rows = self.factor * self.taken.effect(self.taken.weights.sum(axis=1))
         self.delta = from_rows + sum(self.terms.values())
-        calibration = ensemble.weights[kind].calibration if kind in ensemble.weights else None
+        calibration = ensemble.weights_of(kind).calibration
         if calibration is not None and len(self.targets) == 1:
             self._add(CALIBRATION, calibration(self.delta) - self.delta)
         row, column, change = ensemble.target.entries(obs, profiles, context)

@@ -15,7 +15,7 @@ from ._ensemble import Ensemble
 
 def coefficients(ensemble: Ensemble, kind: str) -> dict[str, float]:
     """Return what each component's Δ is multiplied by for conditions of a kind."""
-    weights = ensemble.weights.get(kind, ensemble.expected(kind))
+    weights = ensemble.weights_of(kind)
     first = weights.scale * (1 - sum(weights.of.values()))
     return {ensemble.first: first} | {n: weights.scale * w for n, w in weights.of.items()}
 
