@@ -43,11 +43,15 @@ WEIGHTED = (BEST, "string 20", "string all", "string among", "go")
 """Sets of graphs whose edges have weights."""
 CLOSED_FORM = (BEST, "string 20", "string all", "string among", "go", "biogrid")
 """Sets of graphs of models without the network."""
+IN_PART = {"string 20": "", "ten": ", ten graphs"}
+"""Sets of graphs for a line measured in part, and what is added to its name."""
 FRACTIONS = ("0.0", "0.1", "0.5", "0.75")
+UNCALIBRATED = "ensemble, not calibrated"
 COMPONENTS = {
     "mean": "the mean effect",
     "gaussian_process": "Gaussian process",
     "network": "network",
+    UNCALIBRATED: UNCALIBRATED,
     "ensemble": "ensemble, the default",
 }
 SIZES = (20, 60)
@@ -98,23 +102,17 @@ def readme_table(done: Mapping[str, Mapping[str, object]]) -> str:
     """Return the table of README.md and what it shows: TxPert next to the mean effect."""
     table = means(done)
     rows = []
-    process = ["lines measured in part"]
     for label, line in product((BEST, "ten"), ("K562", "RPE1")):
-        whole = table.get(f"components/{line}/{label}") if label == BEST else None
-        case = whole or table.get(f"unseen/{line}/{label}")
-        if case is None:
-            continue
-        model = case["ensemble" if whole else "process"]
-        if not whole:
-            process.insert(-1, line if label == BEST else "ten graphs")
+        case = table[f"components/{line}/{label}"]
         name = f"{line}, unseen genes{COMPARED[label]}"
-        rows.append([name, *_two(case["mean"]), *_two(model)])
-    for fraction in FRACTIONS[1:]:
-        case = table[f"few_shot/RPE1/{fraction}"]
-        what = f"RPE1, {float(fraction):.0%} measured, K562 known"
-        rows.append([what, *_two(case["mean of line"]), *_two(case["both lines"])])
-    case = table["few_shot/RPE1/0.0"]
-    rows.append(["RPE1, not measured, K562 known", "–", "–", *_two(case["both lines"])])
+        rows.append([name, *_two(case["mean"]), *_two(case["ensemble"])])
+    for label, fraction in product(IN_PART, FRACTIONS[1:]):
+        case = table[f"closed_form/RPE1 in part/{fraction}/{label}"]
+        mean = table[f"few_shot/RPE1/{fraction}"]["mean of line"]
+        what = f"RPE1, {float(fraction):.0%} measured, K562 known{IN_PART[label]}"
+        rows.append([what, *_two(mean), *_two(case["ensemble"])])
+    case = table["closed_form/RPE1 in part/0.0/string 20"]
+    rows.append(["RPE1, not measured, K562 known", "–", "–", *_two(case["ensemble"])])
     for kind in ("deletion", "induction"):
         case = table[f"yeast/{kind}/string"]
         rows.append([f"yeast, {kind}, unseen genes", *_two(case["mean"]), *_two(case["both"])])
@@ -125,12 +123,11 @@ def readme_table(done: Mapping[str, Mapping[str, object]]) -> str:
         "TxPert: Pearson Δ",
         "retrieval",
     ]
-    alone = f"{', '.join(dict.fromkeys(process))} and yeast"
     note = (
-        "Graphs: STRING and GO, for lines measured in part STRING, or ten: STRING, its "
-        "experiments and its coexpression, GO's three ontologies, BioGRID, IntAct, Reactome and "
-        f"DepMap's co-essential modules. For {alone}, TxPert is the Gaussian process of the "
-        "ensemble alone."
+        "Graphs: STRING and GO, for RPE1 with K562 STRING, or ten: STRING, its experiments and "
+        "its coexpression, GO's three ontologies, BioGRID, IntAct, Reactome and DepMap's "
+        "co-essential modules. For RPE1 with K562, TxPert is the model without its network, for "
+        "yeast the Gaussian process alone."
     )
     return f"{_table(head, rows)}\n\n{note}"
 
@@ -194,6 +191,23 @@ def _few_shot(table: Means) -> str:
         rows.append([measured, *(_three(case[m]) if m in case else "–" for m in models)])
     names = ["both lines, ten graphs", "both lines", "RPE1 alone", "mean of RPE1"]
     return _table(["measured in RPE1", *names], rows)
+
+
+def _closed_form(table: Means) -> str:
+    versions = [(line, name) for line in ("K562", "RPE1") for name in (UNCALIBRATED, "ensemble")]
+    rows = [
+        [GRAPHS[label], *(_three(table[f"closed_form/{line}/{label}"][n]) for line, n in versions)]
+        for label in CLOSED_FORM
+    ]
+    what = {UNCALIBRATED: "not calibrated", "ensemble": "calibrated"}
+    names = [f"{line}, {what[name]}" for line, name in versions]
+    in_part = [
+        [f"{float(fraction):.0%}{more}", *(_three(case[n]) for n in (UNCALIBRATED, "ensemble"))]
+        for (label, more), fraction in product(IN_PART.items(), FRACTIONS)
+        if (case := table[f"closed_form/RPE1 in part/{fraction}/{label}"])
+    ]
+    of_part = _table(["measured in RPE1, K562 known", *what.values()], in_part)
+    return f"{_table(['graphs', *names], rows)}\n\n{of_part}"
 
 
 def _components(table: Means) -> str:
@@ -270,6 +284,12 @@ SECTIONS: dict[str, tuple[str, str, Callable[[Means], str]]] = {
         "K562 measured whole and RPE1 in part; a quarter of RPE1 is predicted (draws: {n}). "
         "STRING, top 20, or the ten graphs; the *Gaussian process alone*.",
         _few_shot,
+    ),
+    "closed_form/": (
+        "Without the network, calibrated or not",
+        "Trained models of the mean effect and the Gaussian process. Unseen genes by graph, the "
+        "{n} held-out sets; and RPE1 measured in part, the draws of the last table.",
+        _closed_form,
     ),
     "components/": (
         "The ensemble and its components",

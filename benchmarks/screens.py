@@ -47,7 +47,6 @@ from txpert.graph import KnowledgeGraph
 from txpert.graph._joint import named_for
 
 Scores = dict[str, float]
-UNCALIBRATED = "ensemble, not calibrated"
 ONTOLOGIES = ("go BP", "go CC", "go MF")
 CHANNELS = ("string 20", "string experiments", "string coexpression")
 PARTS = (*CHANNELS, *ONTOLOGIES)
@@ -139,7 +138,10 @@ class Screen:
             for name, component in ensemble.components.items()
         }
         plain = {kind: replace(w, calibration=None) for kind, w in ensemble.weights.items()}
-        for name, of in (("ensemble", ensemble), (UNCALIBRATED, replace(ensemble, weights=plain))):
+        for name, of in (
+            ("ensemble", ensemble),
+            (screen_tables.UNCALIBRATED, replace(ensemble, weights=plain)),
+        ):
             parts[name] = of.delta(conditions, profiles, context)[0]
         return parts
 
@@ -294,7 +296,7 @@ def closed_form(screen: Screen, seed: int) -> Iterator[Case]:
     whole, rows = (np.flatnonzero(screen.line == line) for line in ("K562", "RPE1"))
     order = np.random.default_rng(seed).permutation(rows)
     test = order[int(0.75 * len(rows)) :]
-    for fraction, label in product(screen_tables.FRACTIONS, ("string 20", "ten")):
+    for fraction, label in product(screen_tables.FRACTIONS, screen_tables.IN_PART):
         train = np.r_[whole, order[: int(float(fraction) * len(rows))]]
         name = f"closed_form/RPE1 in part/{fraction}/{label}/{seed}"
         yield name, partial(_closed, screen, train, test, label)
@@ -304,7 +306,10 @@ def _closed(screen: Screen, train: np.ndarray, test: np.ndarray, label: str) -> 
     """Score a model without the network."""
     options = screen_tables.SMALL["without the network"]
     found = screen.train(train, test, GRAPHS[label], **options)
-    return {name: score(found[name], screen.delta[test]) for name in ("ensemble", UNCALIBRATED)}
+    return {
+        name: score(found[name], screen.delta[test])
+        for name in ("ensemble", screen_tables.UNCALIBRATED)
+    }
 
 
 def modalities(screen: Screen, seed: int) -> Iterator[Case]:
