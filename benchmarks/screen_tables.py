@@ -41,7 +41,7 @@ COMPARED = {BEST: "", "parts": ", in parts", "ten": ", ten graphs"}
 """Sets of graphs for several tasks, and what is added to their names."""
 WEIGHTED = (BEST, "string 20", "string all", "string among", "go")
 """Sets of graphs whose edges have weights."""
-CLOSED_FORM = (BEST, "string 20", "string all", "string among", "go", "biogrid")
+CLOSED_FORM = (*COMPARED, "string 20", "string all", "string among", "go", "biogrid")
 """Sets of graphs of models without the network."""
 IN_PART = {"string 20": "", "ten": ", ten graphs"}
 """Sets of graphs for a line measured in part, and what is added to its name."""

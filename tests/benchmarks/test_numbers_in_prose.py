@@ -151,18 +151,34 @@ def test_what_wrong_edges_and_few_perturbations_cost():
     assert (at_medium > 1).all()
 
 
-def test_what_the_network_adds_on_real_screens():
+def test_what_components_and_calibration_add_on_real_screens():
     text = page("docs/results.md")
-    table = (RESULTS / "screens.md").read_text()
-    gains = []
-    for name in ("Gaussian process", "ensemble, the default"):
-        row = re.search(rf"^\| {name} \| (.+) \|$", table, re.MULTILINE)
-        cells = row[1].split(" | ")
-        gains.append([[float(x) for x in cell.split(" / ")] for cell in cells])
-    change = np.round(np.subtract(gains[1], gains[0]), 3)
-    low, high = change[:, 1].min(), change[:, 1].max()
-    assert f"gains {low:.3f} to {high:.3f} of retrieval" in text
-    assert f"loses up to {-change[:, 0].min():.3f} of Pearson Δ" in text
+    found = {}
+    for name, models in read("screens").items():
+        task, line, *label, _ = name.split("/")
+        for model, scores in models.items():
+            if isinstance(scores, dict):
+                values = [scores["pearson_delta"], scores["retrieval"], scores["mse"]]
+                found.setdefault((task, line, "/".join(label), model), []).append(values)
+    table = pd.DataFrame({key: np.mean(values, axis=0) for key, values in found.items()})
+    with_network, without = table["components"], table["closed_form"]
+    alone = without.drop(columns="RPE1 in part", level=0)
+    both = alone.columns.intersection(with_network.columns)
+    network = (with_network[both] - alone[both]).xs("ensemble", level=2, axis=1).abs()
+    assert "within 0.002 of Pearson Δ and 0.003 of retrieval" in text
+    assert (network.max(axis=1)[:2] < [0.002, 0.0035]).all()
+    plain = with_network.xs("ensemble, not calibrated", level=2, axis=1)
+    followed = plain - with_network.xs("gaussian_process", level=2, axis=1)
+    low, high = followed.loc[0].min(), followed.loc[1].max()
+    assert f"adds up to {high:.3f} of retrieval and costs up to {-low:.3f} of Pearson Δ" in text
+    calibrated = pd.concat([with_network, without], axis=1)
+    gain = calibrated.xs("ensemble", level=2, axis=1)
+    gain = gain - calibrated.xs("ensemble, not calibrated", level=2, axis=1)
+    in_part = gain["RPE1 in part"].filter(regex=r"^0\.[^0]").loc[0]
+    unseen = gain.drop(columns="RPE1 in part", level=0).loc[0]
+    assert f"adds {unseen.min():.3f} to {unseen.max():.3f} of Pearson Δ for unseen genes" in text
+    assert f"and {in_part.min():.3f} to {in_part.max():.3f} where RPE1 was measured" in text
+    assert (gain.loc[2] < 0).all()
 
 
 def test_what_more_graphs_add():
