@@ -114,15 +114,18 @@ def graph():
 
 
 @pytest.fixture(scope="module")
-def screen():
+def scores():
     """Scores of up-regulation: genes of a group share an effect, and less than 0 is 0."""
     rng = np.random.default_rng(0)
     shared = rng.standard_normal((5, 300))
-    effects = [shared[i % 5] + 0.5 * rng.standard_normal(300) for i in range(50)]
+    effects = [shared[i % 5] + 0.5 * rng.standard_normal(300) for i in range(len(GENES))]
     columns = [f"READ{i}" for i in range(300)]
-    return tx.pp.from_effects(
-        pd.DataFrame(np.maximum(effects, 0), index=GENES[:50], columns=columns)
-    )
+    return pd.DataFrame(np.maximum(effects, 0), index=GENES, columns=columns)
+
+
+@pytest.fixture(scope="module")
+def screen(scores):
+    return tx.pp.from_effects(scores.iloc[:50])
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +159,15 @@ def test_combinations_stay_sums_over_targets(model):
     a, b, both = model.predict([*ASKED, "+".join(ASKED)]).layers["delta"]
     assert not np.allclose(a + b, both, atol=1e-4)
     assert "calibration" not in set(model.explain("+".join(ASKED))["component"])
+
+
+@pytest.mark.parametrize("level", [0.3, 0.9])
+def test_intervals_around_calibrated_predictions_hold_what_they_say(model, scores, level):
+    unseen = scores.iloc[50:]
+    found = model.predict(list(unseen.index), interval=level)
+    lower, upper = found.layers["lower"], found.layers["upper"]
+    inside = (unseen.to_numpy() >= lower) & (unseen.to_numpy() <= upper)
+    assert inside.mean() == pytest.approx(level, abs=0.05)
 
 
 def test_a_saved_model_keeps_its_calibration(model, screen, tmp_path, of_kind):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from txpert._types import FloatArray
+from txpert._types import BoolArray, FloatArray
 from txpert.metrics import pearson_delta
 
 from ._asked import Asked
@@ -61,11 +61,23 @@ class Confidence:
     means: FloatArray
 
     @classmethod
-    def fit(cls, process: GeneGaussianProcess, kernels: GeneKernels) -> Confidence:
+    def fit(
+        cls,
+        process: GeneGaussianProcess,
+        kernels: GeneKernels,
+        curve: Callable[[FloatArray], FloatArray] | None = None,
+    ) -> Confidence:
         """Calibrate on the training rows.
 
         A perturbation is left out with all rows that share a target, and where it was measured in
         several contexts also by itself.
+
+        Parameters
+        ----------
+        process, kernels
+            A process, and the kernels of its fit.
+        curve
+            What predictions of single targets are mapped by before they are scored.
         """
         rows = process.rows
         parts = [LeftOut.of(process, kernels, "perturbation")]
@@ -77,7 +89,8 @@ class Confidence:
         x = np.concatenate(
             [_features(part.predicted, of_row, part.specific, part.support) for part in parts]
         )
-        r = np.concatenate([pearson_delta(part.predicted, observed) for part in parts])
+        final = [_mapped(part.predicted, rows.order == 1, curve) for part in parts]
+        r = np.concatenate([pearson_delta(predicted, observed) for predicted in final])
         known = np.isfinite(r)
         center, spread = x[known].mean(axis=0), x[known].std(axis=0)
         spread[spread < 1e-9] = 1.0
@@ -85,7 +98,7 @@ class Confidence:
         penalty = np.diag([0.0, *[_PENALTY] * x.shape[1]])
         coefficients = np.linalg.solve(design.T @ design + penalty, design.T @ r[known])
         coefficients[0] -= _optimism(process, kernels, observed)
-        scores = np.abs(parts[0].observed - parts[0].predicted)
+        scores = np.abs(observed - final[0])
         scores /= np.maximum(parts[0].std, 1e-12)
         scores = np.sort(scores, axis=0).astype(np.float32)
         return cls(coefficients, center, spread, scores, of_row[first])
@@ -121,6 +134,15 @@ class Confidence:
             return self.scores[rank - 1]
         every = max(1, self.scores.size // _MOST_SCORES)
         return np.full(n_genes, np.quantile(self.scores.ravel()[::every], level), np.float32)
+
+
+def _mapped(
+    predicted: FloatArray, single: BoolArray, curve: Callable[[FloatArray], FloatArray] | None
+) -> FloatArray:
+    """Return predictions of which those of single targets are mapped by a curve."""
+    if curve is None:
+        return predicted
+    return np.where(single[:, None], curve(predicted), predicted)
 
 
 def _optimism(process: GeneGaussianProcess, kernels: GeneKernels, observed: FloatArray) -> float:

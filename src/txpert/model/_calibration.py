@@ -44,7 +44,7 @@ class Calibration:
 
     @classmethod
     def fit(cls, predicted: FloatArray, observed: FloatArray) -> Calibration | None:
-        """Fit a map, if perturbations that it was fitted without say that it helps.
+        """Fit a map, as far as cross-validation over perturbations supports it.
 
         Parameters
         ----------
@@ -54,9 +54,10 @@ class Calibration:
 
         Returns
         -------
-        Isotonic regression, shrunk towards the diagonal: by as much as maps fitted to four fifths
-        of the perturbations overstate the bend of the other fifth, and as if there were 20 more
-        that lie on the diagonal. ``None`` with fewer than 20, or where nothing is left.
+        Isotonic regression (Barlow et al. 1972), shrunk towards the diagonal: by as much as maps
+        fitted to four fifths of the perturbations overstate the bend of the other fifth, and as if
+        there were 20 more that lie on the diagonal. ``None`` with fewer than 20, or where nothing
+        is left.
         """
         n = len(predicted)
         if n < _LEAST or not predicted.any():
@@ -92,7 +93,7 @@ class Calibration:
         bend = np.array(self.expected) - np.linspace(self.low, self.high, len(self.expected))
         start = bend.astype(found.dtype)
         slope = np.diff(start, append=start[-1:])
-        per_unit = (len(bend) - 1) / max(self.high - self.low, 1e-30)
+        per_unit = (len(bend) - 1) / max(self.high - self.low, 1e-12)
         for some in np.array_split(found.reshape(-1), max(found.size // _CHUNK, 1)):
             place = np.clip((some - self.low) * per_unit, 0, len(bend) - 1)
             knot = place.astype(np.int32)

@@ -13,7 +13,7 @@ from txpert.effects._confidence import Confidence
 from txpert.effects._line_effects import contexts_of
 from txpert.effects._posterior import Posterior
 
-from ._component import GAUSSIAN_PROCESS, MEASURED
+from ._component import GAUSSIAN_PROCESS, MEASURED, NEW
 from ._ensemble import Ensemble
 from ._fit import check_number
 
@@ -59,12 +59,13 @@ def calibrate(ensemble: Ensemble | None, components: tuple[str, ...]) -> Confide
         If there is none.
     """
     process = None if ensemble is None else ensemble.process
-    if process is None:
+    if ensemble is None or process is None:
         raise ValueError(
             f"Intervals and expected scores need the component {GAUSSIAN_PROCESS!r}, and the "
             f"model has {', '.join(components)}."
         )
-    return Confidence.fit(process.process, process.kernels)
+    curve = ensemble.weights_of(NEW).calibration
+    return Confidence.fit(process.process, process.kernels, curve)
 
 
 def expected_scores(ensemble: Ensemble, confidence: Confidence, obs: pd.DataFrame) -> FloatArray:

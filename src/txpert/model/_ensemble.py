@@ -273,11 +273,11 @@ class Ensemble:
                 total += term
             else:
                 total[rows] += term
-        single = is_single(conditions)
         for kind, of_kind in weights.items():
             if of_kind.calibration is None:
                 continue
-            rows = np.flatnonzero(single & (kinds == kind))
+            rows = np.flatnonzero(kinds == kind)
+            rows = rows[is_single(conditions.iloc[rows])]
             for some in np.array_split(rows, max(len(rows) // _CHUNK, 1)):
                 total[some] = of_kind.calibration(total[some])
         return total, pd.DataFrame(sizes)
