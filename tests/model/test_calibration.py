@@ -7,7 +7,7 @@ import pytest
 import txpert as tx
 from txpert.graph import KnowledgeGraph
 from txpert.model._calibration import Calibration
-from txpert.model._stacking import HeldOut, Weights, stack
+from txpert.model._stacking import HeldOut, Weights, calibration_of
 
 
 def drawn(n=60, n_genes=400, *, floor=None, seed=0):
@@ -85,19 +85,31 @@ def test_a_constant_prediction_is_moved_as_a_whole():
     assert 0.65 < found[0, 0] < 0.8
 
 
-def test_weights_carry_the_map_and_combinations_have_no_part_in_it(bent):
+def test_combinations_have_no_part_in_the_map():
     predicted, observed = drawn(floor=0.0)
     single = np.arange(len(predicted)) < 40
     lines = np.repeat("one", len(predicted))
     part = HeldOut(lines, lines, single, {"mean": predicted}, observed)
-    found = stack(part, Weights({}))
-    other = stack(part.of_kind("one"), Weights({}))
-    assert found == other
-    only = Calibration.fit(found.scale * predicted[:40], observed[:40])
-    np.testing.assert_allclose(found.calibration.expected, only.expected, atol=1e-5)
-    assert Weights.from_dict(found.to_dict()) == found
-    none = HeldOut(lines, lines, ~single & False, {"mean": predicted}, observed)
-    assert stack(none, Weights({})).calibration is None
+    found = calibration_of(part, Weights({}, scale=0.9))
+    only = Calibration.fit(0.9 * predicted[:40], observed[:40])
+    np.testing.assert_allclose(found.expected, only.expected, atol=1e-5)
+    none = HeldOut(lines, lines, np.zeros_like(single), {"mean": predicted}, observed)
+    assert calibration_of(none, Weights({})) is None
+
+
+def test_the_weighted_sum_is_what_is_mapped():
+    predicted, observed = drawn(floor=0.0)
+    lines = np.repeat("one", len(predicted))
+    both = {"mean": 0 * predicted, "gaussian_process": 2 * predicted}
+    part = HeldOut(lines, lines, lines == "one", both, observed)
+    found = calibration_of(part, Weights({"gaussian_process": 0.5}))
+    only = Calibration.fit(predicted, observed)
+    np.testing.assert_allclose(found.expected, only.expected, atol=1e-5)
+
+
+def test_weights_carry_the_map(bent):
+    weights = Weights({"gaussian_process": 0.5}, 0.9, bent)
+    assert Weights.from_dict(weights.to_dict()) == weights
 
 
 GENES = [f"GENE{i}" for i in range(60)]

@@ -20,7 +20,7 @@ from txpert.model._component import KINDS, Sources
 from txpert.model._components import MeanComponent
 from txpert.model._ensemble import Ensemble
 from txpert.model._held_out import across_lines
-from txpert.model._stacking import HeldOut, Weights, _gains, stack
+from txpert.model._stacking import HeldOut, Weights, _gains, calibration_of, stack
 
 ALL = ("mean", "gaussian_process", "network")
 DEFAULTS = {"decoding": "low_rank", "components": ALL}
@@ -353,7 +353,9 @@ def test_each_kind_of_perturbation_has_weights_of_its_own(adata, graph):
     part = held_out(n_genes=effects.delta.shape[1])
     weighed = ensemble.weigh(part)
     expected = ensemble.expected("new", 200)
-    assert weighed.weights == {"new": stack(part, expected, ensemble.explained)}
+    of_new = stack(part, expected, ensemble.explained)
+    of_new = replace(of_new, calibration=calibration_of(part, of_new))
+    assert weighed.weights == {"new": of_new}
     weighed.components["network"] = Far(line_effects)
     delta, sizes = weighed.delta(conditions, None, np.zeros(4, dtype=int))
     np.testing.assert_allclose(delta[:2], effects.general(labels[:2]))

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from txpert._types import BoolArray, FloatArray, IntArray
+from txpert._types import BoolArray, FloatArray
 
 _FOLDS = 5
 _LEAST = 20
 """Perturbations from which on a map is fitted."""
 _PER_BIN, _MOST_BINS = 1_000, 200
 _N_KNOTS = 1_001
-_CHUNK = 200_000
-"""Values that are mapped at a time: what fits a cache."""
 _DOUBT = 20
 """Number of held-out perturbations that are taken to lie on the diagonal."""
 
@@ -28,7 +26,7 @@ class Calibration:
 
     A model that is linear in effects with a floor, such as scores of up-regulation, predicts less
     than the floor of some genes and too much of others. Isotonic regression of observed on
-    predicted Δ, of all genes together, mends that, and the order of genes stays.
+    predicted Δ, pooled over genes, corrects that and keeps the order of genes.
 
     Attributes
     ----------
@@ -66,7 +64,8 @@ class Calibration:
         n_bins = int(np.clip(measured.sum() // _PER_BIN, 2, _MOST_BINS))
         edges = np.quantile(predicted[measured], np.linspace(0, 1, n_bins + 1)[1:-1])
         fold = np.random.default_rng(0).permutation(n) % _FOLDS
-        parts = [(predicted[rows], observed[rows], measured[rows]) for rows in _of(fold)]
+        chosen = [fold == k for k in range(_FOLDS)]
+        parts = [(predicted[rows], observed[rows], measured[rows]) for rows in chosen]
         sums = np.array([_sums(*part, edges) for part in parts])
         total = sums.sum(axis=0)
         along, size = 0.0, 0.0
@@ -89,16 +88,13 @@ class Calibration:
 
     def __call__(self, delta: FloatArray) -> FloatArray:
         """Return the Δ expected where so much is predicted, of the same shape."""
-        found = np.array(delta, order="C")
         bend = np.array(self.expected) - np.linspace(self.low, self.high, len(self.expected))
-        start = bend.astype(found.dtype)
+        start = bend.astype(delta.dtype)
         slope = np.diff(start, append=start[-1:])
         per_unit = (len(bend) - 1) / max(self.high - self.low, 1e-12)
-        for some in np.array_split(found.reshape(-1), max(found.size // _CHUNK, 1)):
-            place = np.clip((some - self.low) * per_unit, 0, len(bend) - 1)
-            knot = place.astype(np.int32)
-            some += start[knot] + (place - knot) * slope[knot]
-        return found
+        beyond, knot = np.modf(np.clip((delta - self.low) * per_unit, 0, len(bend) - 1))
+        at = knot.astype(np.int32)
+        return np.asarray(delta + start[at] + beyond * slope[at])
 
     def to_dict(self) -> dict[str, Any]:
         """Return numbers, for saving."""
@@ -108,11 +104,6 @@ class Calibration:
     def from_dict(cls, state: Mapping[str, Any]) -> Calibration:
         """Rebuild what :meth:`to_dict` returned."""
         return cls(state["low"], state["high"], tuple(state["expected"]))
-
-
-def _of(fold: IntArray) -> Iterator[IntArray]:
-    """Yield the rows of each fold."""
-    return (np.flatnonzero(fold == k) for k in range(_FOLDS))
 
 
 def _sums(

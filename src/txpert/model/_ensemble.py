@@ -36,10 +36,10 @@ from ._component import (
     Training,
 )
 from ._components import GaussianProcessComponent, NetworkComponent
-from ._stacking import HeldOut, Weights, stack
+from ._stacking import HeldOut, Weights, calibration_of, stack
 
-_CHUNK = 1_024
-"""Conditions that are calibrated at a time."""
+_CHUNK = 32
+"""Conditions that are calibrated at a time: few enough for a cache."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class Ensemble:
     itself: "measured" (in training, in this cell line), "measured elsewhere" (in other lines, and
     others in this one), "of an unseen line" (measured in other lines, and nothing in this one),
     "composed" (a combination of which all targets are in training), and "new". A kind without
-    held-out perturbations has the expected weights. Where held-out perturbations say that the
-    prediction is no straight line of what is observed, :class:`Calibration` bends it for single
-    targets. A component alone is neither scaled nor calibrated.
+    held-out perturbations has the expected weights. Where their effects are not linear in the
+    prediction, :class:`Calibration` corrects that for single targets. A component alone is neither
+    scaled nor calibrated.
 
     Attributes
     ----------
@@ -176,9 +176,8 @@ class Ensemble:
     def weights_of(self, kind: str) -> Weights:
         """Return fitted weights, or else those to expect.
 
-        An unseen line is calibrated like new perturbations, since the few lines that were held out
-        differ in the size of effects, which is no bend. So is what was measured elsewhere, unless
-        some of it was held out.
+        An unseen line, and what was measured elsewhere unless some of it was held out, is
+        calibrated like new perturbations.
         """
         weights = self.weights.get(kind) or self.expected(kind)
         if kind == TRANSFERRED or (kind == ELSEWHERE and kind not in self.weights):
@@ -199,9 +198,12 @@ class Ensemble:
                 _warn_of_nan(diverged)
             expected = self.expected(kind, 0 if diverged else len(some.kinds))
             confidence = self.explained if kind == NEW else 1.0
-            found = stack(some.of(some.finite), expected, confidence)
+            usable = some.of(some.finite)
+            found = stack(usable, expected, confidence)
+            # Few lines are held out, and they differ in the size of effects, which is no bend.
+            bend = None if kind == TRANSFERRED else calibration_of(usable, found)
             of = dict.fromkeys(expected.of, 0.0) | dict(found.of)
-            weights[str(kind)] = replace(found, of=of)
+            weights[str(kind)] = Weights(of, found.scale, bend)
         return replace(self, weights=weights)
 
     def deltas(
@@ -273,14 +275,21 @@ class Ensemble:
                 total += term
             else:
                 total[rows] += term
-        for kind, of_kind in weights.items():
-            if of_kind.calibration is None:
+        self.calibrate(total, conditions, kinds)
+        return total, pd.DataFrame(sizes)
+
+    def calibrate(
+        self, delta: FloatArray, conditions: pd.DataFrame, kinds: npt.NDArray[np.str_]
+    ) -> None:
+        """Calibrate Δ of single targets in place."""
+        for kind in np.unique(kinds):
+            calibration = self.weights_of(kind).calibration
+            if calibration is None:
                 continue
             rows = np.flatnonzero(kinds == kind)
             rows = rows[is_single(conditions.iloc[rows])]
-            for some in np.array_split(rows, max(len(rows) // _CHUNK, 1)):
-                total[some] = of_kind.calibration(total[some])
-        return total, pd.DataFrame(sizes)
+            for some in np.array_split(rows, len(rows) // _CHUNK + 1):
+                delta[some] = calibration(delta[some])
 
     def in_batches(self, size: int) -> Ensemble:
         """Return the ensemble whose network decodes so many conditions at once."""

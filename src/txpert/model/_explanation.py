@@ -92,8 +92,9 @@ class ExplanationMixin:
         heaviest edge with a target, ``edge_weight`` in ``graph``; and the ``kernel`` that most of
         its contribution goes through.
 
-        By edge there are ``graph``, ``target``, ``neighbor``, ``edge_weight`` and, exactly, for
-        the network with the same parameters and inputs of nodes on graphs without that edge:
+        By edge there are ``graph``, ``target``, ``neighbor``, ``edge_weight`` and, exactly but for
+        the calibration, for the network with the same parameters and inputs of nodes on graphs
+        without that edge:
         ``if_removed``, the norm of the change of Δ, by which rows are sorted, and
         ``contribution``, its projection. These do not sum to anything. The 100 heaviest edges of
         the targets in each graph are removed in turn; ``attrs["n_left_out"]`` counts the others.

@@ -51,9 +51,10 @@ class Parts:
             self.terms[GAUSSIAN_PROCESS, MEAN_EFFECT] = self.factor * self.taken.mean
         from_rows = self.factor * self.taken.effect(self.taken.weights.sum(axis=1))
         self.delta = from_rows + sum(self.terms.values())
-        calibration = ensemble.weights_of(kind).calibration
-        if calibration is not None and len(self.targets) == 1:
-            self._add(CALIBRATION, calibration(self.delta) - self.delta)
+        calibrated = self.delta[None].copy()
+        ensemble.calibrate(calibrated, obs, np.array([kind]))
+        if (calibrated[0] != self.delta).any():
+            self._add(CALIBRATION, calibrated[0] - self.delta)
         row, column, change = ensemble.target.entries(obs, profiles, context)
         if len(row):
             own = np.zeros(self.measured.shape[1], dtype=np.float32)

@@ -68,12 +68,12 @@ class HeldOut:
 
     def of_kind(self, kind: str) -> HeldOut:
         """Return the perturbations of one kind."""
-        return self._rows(np.flatnonzero(self.kinds == kind))
+        return self.rows(np.flatnonzero(self.kinds == kind))
 
     def thinned(self, most: int) -> HeldOut:
         """Return so many of the perturbations at most, evenly spaced."""
         n = len(self.kinds)
-        return self if n <= most else self._rows(np.linspace(0, n - 1, most).astype(int))
+        return self if n <= most else self.rows(np.linspace(0, n - 1, most).astype(int))
 
     def of(self, names: Sequence[str]) -> HeldOut:
         """Return Δ by some of the components."""
@@ -84,7 +84,8 @@ class HeldOut:
         """Components without NaN or infinite Δ."""
         return [name for name, delta in self.predicted.items() if np.isfinite(delta).all()]
 
-    def _rows(self, rows: IntArray) -> HeldOut:
+    def rows(self, rows: IntArray) -> HeldOut:
+        """Return some of the perturbations."""
         predicted = {name: delta[rows] for name, delta in self.predicted.items()}
         labels = self.kinds[rows], self.cell_line[rows], self.single[rows]
         return HeldOut(*labels, predicted, self.observed[rows])
@@ -152,15 +153,13 @@ def stack(held_out: HeldOut, expected: Weights, confidence: float = 1.0) -> Weig
 
     scales the prediction to the least squared error, as if besides the n held-out perturbations
     there were :math:`\kappa = 100` more whose effects are what the expected weights predict, E.
-    A bend that is left between prediction and observation, :class:`Calibration` takes out of
-    predictions of single targets; those of combinations stay sums over targets. Stacked
-    regression (Breiman 1996, doi:10.1007/BF00117832) fits such weights by least squares.
+    Stacked regression (Breiman 1996, doi:10.1007/BF00117832) fits such weights by least squares.
 
     Parameters
     ----------
     held_out
-        Perturbations that no component was fitted on; of more than 300, the weights and the
-        calibration are chosen on evenly spaced ones.
+        Perturbations that no component was fitted on; of more than 300, the weights are
+        chosen on evenly spaced ones.
     expected
         :math:`w^0`.
     confidence
@@ -182,11 +181,18 @@ def stack(held_out: HeldOut, expected: Weights, confidence: float = 1.0) -> Weig
     along = np.vdot(combined, held_out.observed) + doubt * np.vdot(combined, believed)
     size = (1 + doubt) * np.vdot(combined, combined)
     of = {name: float(weight) for name, weight in zip(names, chosen, strict=True)}
-    scale = float(max(along / size, 0)) if size else 1.0
-    rows = np.flatnonzero(held_out.single)
-    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _MOST)).astype(int))]
-    calibration = Calibration.fit(scale * combined[rows], held_out.observed[rows])
-    return Weights(of, scale, calibration)
+    return Weights(of, float(max(along / size, 0)) if size else 1.0)
+
+
+def calibration_of(held_out: HeldOut, weights: Weights) -> Calibration | None:
+    """Return the calibration of weighted predictions of single targets.
+
+    Predictions of combinations stay sums over targets. It is fitted to evenly spaced ones of more
+    than 300 perturbations.
+    """
+    some = held_out.rows(np.flatnonzero(held_out.single)).thinned(_MOST)
+    combined = np.tensordot([1, *weights.of.values()], _terms(some), axes=1)
+    return Calibration.fit(weights.scale * combined, some.observed)
 
 
 def _terms(held_out: HeldOut) -> FloatArray:
