@@ -62,6 +62,53 @@ def scaling(frame: pd.DataFrame, panels: dict[tuple[str, str], str], path: Path)
         _save(figure, path)
 
 
+def curves(frame: pd.DataFrame, axes: dict[str, tuple[str, str]], path: Path) -> None:
+    """Draw seconds, with their bound, and memory of each tool, one column for each axis.
+
+    Parameters
+    ----------
+    frame
+        Rows with axis, value, tool, seconds, bound and peak_gb.
+    axes
+        Label and what the seconds are of, by axis.
+    path
+        File to write.
+    """
+    axes = {axis: names for axis, names in axes.items() if (frame["axis"] == axis).any()}
+    tools = list(dict.fromkeys(frame["tool"]))
+    with plt.rc_context(STYLE):
+        figure, panels = plt.subplots(
+            2, len(axes), figsize=(2.6 * len(axes), 4.8), sharex="col", sharey="row", squeeze=False
+        )
+        for (seconds, memory), (axis, (label, what)) in zip(panels.T, axes.items(), strict=True):
+            here = frame[frame["axis"] == axis].sort_values("value")
+            for color, tool in zip(COLORS, tools, strict=False):
+                points = here[here["tool"] == tool]
+                seconds.plot(points["value"], points["seconds"], "o-", color=color, ms=4)
+                memory.plot(points["value"], points["peak_gb"], "o-", color=color, ms=4)
+            bound = here.drop_duplicates("value")
+            seconds.plot(bound["value"], bound["bound"], "--", color=BOUND)
+            for ax in (seconds, memory):
+                _logarithmic(ax, here["value"])
+            seconds.set_title(what, fontsize=9)
+            memory.set_xlabel(label)
+        panels[0, 0].set_ylabel("seconds, one thread")
+        panels[1, 0].set_ylabel("memory, GB")
+        _tick_seconds(panels[0, 0])
+        _tick_seconds(panels[1, 0])
+        lines = [plt.Line2D([], [], color=color) for color, _ in zip(COLORS, tools, strict=False)]
+        lines.append(plt.Line2D([], [], color=BOUND, ls="--"))
+        figure.legend(
+            lines,
+            [*tools, "bound"],
+            frameon=False,
+            loc="upper center",
+            bbox_to_anchor=(0.5, 0),
+            ncols=len(lines),
+        )
+        _save(figure, path)
+
+
 def streaming(frame: pd.DataFrame, path: Path) -> None:
     """Draw seconds of a pass against cells, one line per form of storage."""
     with plt.rc_context(STYLE):

@@ -11,11 +11,11 @@
 - predict: forward as above for all nodes; 2 (n_training + 32) FLOPs per perturbation and gene
   for the Gaussian process and the decoder; 4 bytes per kernel, perturbation and training
   target; 8 bytes per perturbation, batch and gene for expression and Δ.
-- kernel: 2 FLOPs per step of a walk, edge in either direction and perturbation, on the graph as
-  given and refined, with as many steps as t = 16 takes Chebyshev polynomials; with r rows, at
-  most 1,000, r³ FLOPs in double precision (a Cholesky factor, the inverse) and 4 r³ in single
-  (two products) per evaluation of the likelihood, and 16 r² bytes per kernel to sum them and for
-  the gradient; n³/3 + 2 n² genes FLOPs for the weights. Evaluations are counted.
+- kernel: 2 FLOPs per step of diffusion, edge in either direction and perturbation, on the graph as
+  given and refined, with as many steps as t = 16 takes Chebyshev polynomials; for each
+  evaluation of the likelihood of r rows, which are counted, r³ FLOPs in double precision (a
+  Cholesky factor, the inverse) and 16 r² bytes per kernel to sum them and for the gradient; for
+  each block of directions n³/3 FLOPs for the weights, and 2 n² genes for all.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ from scipy import sparse, special
 import txpert as tx
 from txpert.baselines import KernelBaseline
 from txpert.effects import _variances
+from txpert.effects._gene_process import GeneGaussianProcess
 from txpert.model._module import TxPertModule
 from txpert.nn import GraphTensors, Nodes
 
-BATCH_SIZE, PER_NODE, WIDTH, RANK, N_KERNELS, MOST_ROWS = 128, 20, 128, 32, 16, 1_000
+BATCH_SIZE, PER_NODE, WIDTH, RANK, N_KERNELS = 128, 20, 128, 32, 16
 Setting = dict[str, int]
 Case = tuple[Callable[[], Any], Callable[[], list[Phase]]]
 """What is timed, and the work in it, which may be asked for afterwards only."""
@@ -126,44 +127,42 @@ def predict(setting: Setting) -> Case:
     model = model_of(n_genes)
     perturbations = [node for node in model.nodes if node.startswith("NODE")][:n]
     batches = model.control_profiles.obs["batch"].astype(str).tolist()[:n_batches]
-    model.predict(perturbations, batch=batches)  # walks on the graph, and remembers it
+    model.predict(perturbations, batch=batches, by_batch=True)  # diffuses, and remembers it
     n_training = len(model.ensemble_["targets"])
     work = [
         *encoder_work(model.module, None, backward=False),
         Phase(flops=2 * (n_training + RANK) * n * n_genes, n_bytes=4 * N_KERNELS * n * n_training),
         Phase(n_bytes=8 * n * n_batches * n_genes),
     ]
-    return partial(model.predict, perturbations, batch=batches), lambda: work
+    return partial(model.predict, perturbations, batch=batches, by_batch=True), lambda: work
 
 
 def kernel(setting: Setting) -> Case:
     table, graph = smooth_effects(setting)
     n, n_genes = setting["perturbations"], setting["genes"]
-    rows = min(n, MOST_ROWS)
-    evaluations: list[int] = []
+    rows: list[int] = []
+    processes: list[GeneGaussianProcess] = []
 
     def fit() -> None:
-        evaluations.clear()
-        minimize = _variances.minimize
+        rows.clear()
+        deviance = _variances._deviance
 
-        def counted(*args: Any, **kwargs: Any) -> Any:
-            found = minimize(*args, **kwargs)
-            evaluations.append(found.nfev)
-            return found
+        def counted(covariance: Any, trend: Any, project: Any) -> Any:
+            rows.append(len(trend))
+            return deviance(covariance, trend, project)
 
-        with mock.patch.object(_variances, "minimize", counted):
-            KernelBaseline(table, graph)
+        with mock.patch.object(_variances, "_deviance", counted):
+            processes[:] = [KernelBaseline(table, graph).process_]
 
     def work() -> list[Phase]:
-        steps, times = np.sum(special.ive(np.arange(60), 16) > 1e-9), sum(evaluations)
+        process, evaluated = processes[0], np.array(rows, dtype=float)
+        steps = np.sum(special.ive(np.arange(60), 16) > 1e-9)
         n_edges = graph.n_edges + graph.refine().n_edges
-        of_kernels = 16 * rows**2 * (N_KERNELS + 1)
         return [
             Phase(flops=4 * steps * n_edges * n),
-            Phase(flops=times * rows**3, dtype="float64"),
-            Phase(flops=times * 4 * rows**3),
-            Phase(n_bytes=times * of_kernels),
-            Phase(flops=n**3 / 3 + 2 * n**2 * n_genes, dtype="float64"),
+            Phase(flops=float((evaluated**3).sum()), dtype="float64"),
+            Phase(n_bytes=16 * len(process.kernels) * float((evaluated**2).sum())),
+            Phase(flops=len(process.weights) * n**3 / 3 + 2 * n**2 * n_genes, dtype="float64"),
         ]
 
     return fit, work

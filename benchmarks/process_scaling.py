@@ -88,7 +88,9 @@ def k562(folder: Path, n: int, n_genes: int) -> tuple[list[str], np.ndarray]:
     return adata.obs["perturbation"].astype(str).iloc[rows].tolist(), dense
 
 
-def smooth_effects(graph: KnowledgeGraph, n: int) -> tuple[list[str], np.ndarray]:
+def smooth_effects(
+    graph: KnowledgeGraph, n: int, n_genes: int = N_GENES
+) -> tuple[list[str], np.ndarray]:
     """Return perturbations of a graph's genes and effects that are smooth over it, with noise."""
     rng = np.random.default_rng(0)
     names = sorted(rng.choice(np.asarray(graph.nodes, dtype=str), n, replace=False))
@@ -98,7 +100,7 @@ def smooth_effects(graph: KnowledgeGraph, n: int) -> tuple[list[str], np.ndarray
     latent = step @ (step @ rng.standard_normal((graph.n_nodes, 50)))
     latent *= np.arange(1, 51) ** -0.5 / latent.std(axis=0)
     rows = latent[graph.nodes.get_indexer(names)].astype(np.float32)
-    effects = rows @ rng.standard_normal((50, N_GENES), dtype=np.float32)
+    effects = rows @ rng.standard_normal((50, n_genes), dtype=np.float32)
     return names, effects + rng.standard_normal(effects.shape, dtype=np.float32) * 2
 
 

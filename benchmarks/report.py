@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from _common import RESULTS
+from _report_curves import curves
 from _report_scaling import scaling
 from _report_sections import (
     Results,
@@ -36,6 +37,7 @@ OUTPUT = Path(__file__).parent / "COSTS.md"
 SECTIONS: dict[str, tuple[Callable[[Results], str | None], tuple[str, ...]]] = {
     "Training": (training, ("training_medium", "training_full")),
     "Training beside GEARS": (gears, ("gears_time",)),
+    "Beside GEARS and exact kernels": (curves, ("cost_curves",)),
     "How cost grows": (scaling, ("scaling",)),
     "A genome and several graphs": (process, ("process_scaling",)),
     "With a GPU": (gpu, ("gpu",)),

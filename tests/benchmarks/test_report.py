@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
+
+import txpert
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 THREADS = {"TXPERT_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -111,6 +114,43 @@ def test_scaling_goes_on_where_it_stopped_and_is_reported(tmp_path):
     text = report(tmp_path)
     assert "| nodes (20 edges each) | 20 … 30 |" in text
     assert (tmp_path / "figures" / "scaling_passes.png").exists()
+
+
+def test_tools_stand_next_to_each_other_on_each_axis(tmp_path):
+    middle = {"perturbations": 300, "genes": 1_000, "graphs": 1, "asked": 1_000}
+    times = {"fit_seconds": 2.0, "predict_seconds": 0.5, "peak_gb": 1.5}
+    times |= {"fit_bound": 0.02, "predict_bound": 0.01, "fit_seconds_of_runs": [2, 3]}
+    ours = [
+        {"tool": "TxPert", **middle, **changed, **times}
+        for changed in ({}, {"perturbations": 100}, {"asked": 5_000})
+    ]
+    slow = {"tool": "GEARS", **middle, **times, "fit_seconds": 60.0, "fit_seconds_of_runs": None}
+    put(tmp_path, "cost_curves", [*ours, slow])
+    text = report(tmp_path)
+    assert "| training perturbations | 100 | 2 (2 to 3) | – | 0.02 | 1.5 | – |" in text
+    assert "| training perturbations | 300 | 2 (2 to 3) | 60 | 0.02 | 1.5 | 1.5 |" in text
+    assert "| genes asked for | 5,000 | 0.5 | – | 0.01 | 1.5 | – |" in text
+    assert "| graphs |" not in text
+    assert (tmp_path / "figures" / "cost_curves.png").exists()
+
+
+@pytest.mark.slow
+def test_cost_curves_go_on_where_they_stopped(tmp_path):
+    pairs = [(f"GENE{i}", f"GENE{(i + step) % 60}") for i in range(60) for step in (1, 2, 5)]
+    edges = pd.DataFrame(pairs, columns=["source", "target"]).assign(combined_score=900)
+    edges.to_csv(tmp_path / "string_links.tsv.gz", sep="\t", index=False)
+    options = ["--quick", "--repeats", 1, "--data", tmp_path, "--results", tmp_path]
+    run("cost_curves.py", *options, "--only", "asked")
+    first = json.loads((tmp_path / "cost_curves.json").read_text())["rows"]
+    assert {(row["tool"], row["asked"]) for row in first} == {
+        (tool, asked) for tool in ("TxPert", "process") for asked in (5, 10)
+    }
+    run("cost_curves.py", *options, "--before", Path(txpert.__file__).parents[1])
+    rows = json.loads((tmp_path / "cost_curves.json").read_text())["rows"]
+    assert rows[: len(first)] == first
+    assert {row["tool"] for row in rows} == {"TxPert", "process", "exact kernels"}
+    assert all(0 < row["fit_bound"] < row["fit_seconds"] for row in rows)
+    assert len(rows) == 9
 
 
 def test_medians_of_repeats_stand_next_to_their_spread(tmp_path):
