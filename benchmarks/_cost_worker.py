@@ -6,16 +6,13 @@ It uses only what earlier versions of txpert have too, so that PYTHONPATH can se
 from __future__ import annotations
 
 import json
-import logging
 import sys
 import time
-import warnings
 from pathlib import Path
 
 import anndata as ad
 import pandas as pd
-import scvi
-import torch
+from _common import quiet
 
 import txpert as tx
 from txpert.baselines import KernelBaseline
@@ -26,10 +23,7 @@ from _files import peak_memory
 
 def main() -> None:
     tool, folder = sys.argv[1], Path(sys.argv[2])
-    warnings.filterwarnings("ignore")
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    scvi.settings.verbosity = logging.ERROR
-    torch.set_num_threads(1)
+    quiet()
     cells = ad.read_h5ad(folder / "screen.h5ad")
     labels = (folder / "asked.txt").read_text().split()
     graphs = [

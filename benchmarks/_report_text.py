@@ -86,18 +86,20 @@ bound counts the encoder, the matrix products and one writing of the result; we 
   {kernel_perturbations_ratio} times the bound, which counts every evaluation of the likelihood.
 """,
     "Beside GEARS and exact kernels": """
-The same screens and graphs, one thread, in one run (`cost_curves.py`): ten cells per perturbation,
-effects smooth over STRING, and the 20 strongest edges of each gene. In the middle are 300
-perturbations, 1,000 measured genes, one graph and 1,000 genes asked for.
+The same screens and graphs, one thread, tools in turns (`cost_curves.py`): ten cells per
+perturbation, effects smooth over STRING, and the 20 strongest edges of each gene. In the middle
+are 300 perturbations, 1,000 measured genes, one graph and 1,000 genes asked for. Seconds are of
+the clock, medians of three runs where a fit takes less than a minute, with their range. Most
+values of memory are of a run after these.
 
 - **TxPert** is the default from cells in memory until training stops by itself, **process** its
   Gaussian process alone.
 - **exact kernels** is that process in an earlier version, with a dense kernel of all perturbations
   in memory for each scale of each graph, and diffusion from every gene asked for. It was run up
-  to 3,000 perturbations: 9,866 took it 181 s and 11 GB.
+  to 3,000 perturbations.
 - **GEARS** is its preparation and one epoch of the 20 that it trains by default, run once. It
-  takes one graph, and was run up to 1,000 perturbations. Real screens have ten times as many
-  cells, by which its epochs grow and the others hardly do.
+  takes one graph, and was run up to 1,000 perturbations. Its epochs grow with the cells, of which
+  real screens have more.
 
 All of TxPert's training takes a third of one epoch of GEARS or less, with 5,000 genes a thirtieth.
 Most of it is the network's: the process alone takes a seventh to a third of it. Exact kernels pay

@@ -59,18 +59,17 @@ QUICK_MIDDLE: Setting = {"perturbations": 20, "genes": 30, "graphs": 1, "asked":
 QUICK_AXES: dict[str, tuple[int, ...]] = {"perturbations": (20, 30), "asked": (5, 10)}
 OURS, EXACT, PEER = ("TxPert", "process"), "exact kernels", "GEARS"
 MOST = {EXACT: 3_000, PEER: 1_000}
-"""Most perturbations; beyond, a factor of all kernels takes over 11 GB, an epoch ten minutes."""
+"""Most perturbations: dense kernels grow with their square, epochs with their cells."""
 CELLS, CONTROLS, BLOCKS, ONCE = 10, 300, 8, 60.0
 TIMED = ("fit_seconds", "predict_seconds", "peak_gb")
 WORKER = Path(__file__).parent / "_cost_worker.py"
 
 
-def settings(only: list[str], quick: bool) -> Iterator[tuple[str, Setting]]:
-    """Yield axis and setting of each point; the middle is part of every axis."""
+def settings(only: list[str], quick: bool) -> list[Setting]:
+    """Return the points of some axes, each once: the middle is on all of them."""
     middle, axes = (QUICK_MIDDLE, QUICK_AXES) if quick else (MIDDLE, AXES)
-    for axis in only:
-        for value in axes.get(axis, ()):
-            yield axis, middle | {axis: value}
+    points = [middle | {axis: value} for axis in only for value in axes.get(axis, ())]
+    return [point for i, point in enumerate(points) if point not in points[:i]]
 
 
 def screen(graphs: list[KnowledgeGraph], setting: Setting) -> tuple[ad.AnnData, list[str]]:
@@ -200,10 +199,7 @@ def main() -> None:
     file = given.results / "cost_curves.json"
     rows = json.loads(file.read_text())["rows"] if file.exists() else []
     rates = measured_rates(n=128, repeats=3) if given.quick else measured_rates()
-    points: dict[str, Setting] = {
-        str(setting): setting for _, setting in settings(given.only, given.quick)
-    }
-    for setting in tqdm(points.values(), disable=None):
+    for setting in tqdm(settings(given.only, given.quick), disable=None):
         tools = [
             tool
             for tool in wanted(setting, given)
