@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 
@@ -178,6 +180,30 @@ def test_unknown_similarity_and_basal():
         module(basal="pca")
     with pytest.raises(ValueError, match="another decoding with basal='none'"):
         module(basal="none")
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda net: next(net.encoder.parameters()).mul_(2),
+        lambda net: next(net.encoder.parameters()).data.add_(1),
+        lambda net: setattr(net, "encoder", module(edges=((0, 3), (1, 2))).encoder.eval()),
+        lambda net: net.trained.__setitem__(5, True),
+        lambda net: net.double(),
+    ],
+)
+def test_nodes_are_embedded_again_once_anything_changed(change):
+    net = module(encoder="gat").eval()
+    net.trained[:2] = True
+    before = net.embed()
+    assert net.embed() is before
+    assert copy.deepcopy(net).embed().equal(before)
+    change(net)
+    again = net.embed()
+    assert again.dtype != before.dtype or not again.equal(before)
+    net._last = None
+    assert net.embed().equal(again)
 
 
 def test_untrained_isolated_nodes_fall_back_to_the_mean_of_the_trained():

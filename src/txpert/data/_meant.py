@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 import pandas as pd
 
@@ -78,10 +79,8 @@ def warn_of_meant(read: Mapping[str, str], stacklevel: int) -> None:
 def _one_gene(names: list[str], known: pd.Index, others: Mapping[str, str]) -> dict[str, str]:
     """Return the known gene that each name stands for, if it is one."""
     found = {name: others[name] for name in names if name in others}
-    spelled: dict[str, str | None] = {}
-    for gene in map(str, known):
-        plain = plain_name(gene)
-        spelled[plain] = None if plain in spelled else gene
+    genes = tuple(map(str, known))
+    spelled = _by_spelling(genes)
     for name in names:
         same = spelled.get(plain_name(name))
         if name not in found and same is not None:
@@ -90,9 +89,7 @@ def _one_gene(names: list[str], known: pd.Index, others: Mapping[str, str]) -> d
     if left:
         exact = frozenset(known)
         symbols = map_genes([*left, *(name.upper() for name in left)])["symbol"]
-        of_known = map_genes(known.astype(str))["symbol"].dropna()
-        of_known = of_known[~of_known.duplicated(keep=False)]
-        of_symbol = {symbol: str(gene) for gene, symbol in of_known.items()}
+        of_symbol = _by_symbol(genes)
         for name in left:
             candidates = (symbols[name], symbols[name.upper()])
             symbol = next((s for s in candidates if isinstance(s, str)), None)
@@ -100,3 +97,21 @@ def _one_gene(names: list[str], known: pd.Index, others: Mapping[str, str]) -> d
             if node is not None:
                 found[name] = node
     return found
+
+
+@lru_cache(maxsize=8)
+def _by_spelling(genes: tuple[str, ...]) -> dict[str, str | None]:
+    """Return genes by :func:`plain_name`; ``None`` for a name that several have."""
+    found: dict[str, str | None] = {}
+    for gene in genes:
+        plain = plain_name(gene)
+        found[plain] = None if plain in found else gene
+    return found
+
+
+@lru_cache(maxsize=8)
+def _by_symbol(genes: tuple[str, ...]) -> dict[str, str]:
+    """Return genes by their current symbols, without symbols that several have."""
+    symbols = map_genes(genes)["symbol"].dropna()
+    symbols = symbols[~symbols.duplicated(keep=False)]
+    return {symbol: str(gene) for gene, symbol in symbols.items()}

@@ -111,7 +111,7 @@ def drop_controls(label: str, controls: Container[str]) -> str:
 
 def canonical_label(label: str) -> str:
     """Write a perturbation the one way: targets sorted and joined by ``"+"``, or ``"control"``."""
-    return join_targets(parse_targets(label))
+    return COMBINATION.join(parse_targets(label)) or CONTROL
 
 
 def join_targets(targets: Iterable[str]) -> str:

@@ -152,9 +152,8 @@ class Predicting:
         product(specific[-1], self.weights[-1], out=found)
         in_context = np.zeros((len(found), len(asked.contexts)), dtype=np.float32)
         in_context[np.arange(len(found)), asked.context] = asked.order
-        _add_product(found, in_context, shared[-1])
-        if coordinates:
-            _add_product(found, np.concatenate(coordinates, axis=1), axes)
+        factors = np.concatenate([in_context, *coordinates], axis=1)
+        _add_product(found, factors, np.concatenate([shared[-1], axes]))
 
     def _spread(
         self,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 from scipy.optimize import isotonic_regression
 
 from txpert._types import BoolArray, FloatArray
@@ -88,13 +90,25 @@ class Calibration:
 
     def __call__(self, delta: FloatArray) -> FloatArray:
         """Return the Δ expected where so much is predicted, of the same shape."""
-        bend = np.array(self.expected) - np.linspace(self.low, self.high, len(self.expected))
-        start = bend.astype(delta.dtype)
-        slope = np.diff(start, append=start[-1:])
-        per_unit = (len(bend) - 1) / max(self.high - self.low, 1e-12)
-        beyond, knot = np.modf(np.clip((delta - self.low) * per_unit, 0, len(bend) - 1))
-        at = knot.astype(np.int32)
-        return np.asarray(delta + start[at] + beyond * slope[at])
+        values = torch.from_numpy(np.ascontiguousarray(delta)).flatten()
+        start, slope = (torch.from_numpy(of.astype(delta.dtype)) for of in self._lines)
+        line = torch.add(1 - self.low * self._per_unit, values, alpha=self._per_unit)
+        line = line.clamp_(0, len(start) - 1).int()
+        found = torch.addcmul(start.index_select(0, line), slope.index_select(0, line), values)
+        return np.asarray(found.numpy().reshape(delta.shape))
+
+    @property
+    def _per_unit(self) -> float:
+        return (len(self.expected) - 1) / max(self.high - self.low, 1e-12)
+
+    @cached_property
+    def _lines(self) -> tuple[FloatArray, FloatArray]:
+        """Values at 0 and slopes of the lines below, between and above the knots."""
+        at = np.linspace(self.low, self.high, len(self.expected))
+        bend = np.array(self.expected) - at
+        rise = np.diff(bend) * self._per_unit
+        between = bend[:-1] - rise * at[:-1]
+        return np.array([bend[0], *between, bend[-1]]), 1 + np.array([0, *rise, 0])
 
     def to_dict(self) -> dict[str, Any]:
         """Return numbers, for saving."""

@@ -12,7 +12,7 @@ import pandas as pd
 from txpert._constants import BATCH, PERTURBATION
 from txpert._types import BoolArray, FloatArray, IntArray
 from txpert.data._controls import ControlProfiles
-from txpert.data._tokens import canonical_label, parse_targets, without_node
+from txpert.data._tokens import canonical_label, parse_targets
 from txpert.effects._contexts import Context
 from txpert.effects._gene_kernels import GeneKernels
 from txpert.effects._gene_process import GeneGaussianProcess
@@ -192,13 +192,13 @@ class NetworkComponent(Component):
         return *super().reads, *batch
 
     def in_batches(self, size: int) -> NetworkComponent:
-        """Return the component that decodes so many conditions at once, as the module is now."""
-        return replace(self, network=replace(self.network, batch_size=size, fixed=True))
+        """Return the component that decodes so many conditions at once."""
+        return replace(self, network=replace(self.network, batch_size=size))
 
     def covers(self, conditions: pd.DataFrame) -> BoolArray:
         """Say of which conditions all targets are nodes."""
-        unknown = without_node(conditions[PERTURBATION].astype(str), self.network.nodes)
-        return np.array([not targets for targets in unknown], dtype=bool)
+        nodes, labels = frozenset(self.network.nodes), conditions[PERTURBATION].astype(str)
+        return np.array([nodes.issuperset(parse_targets(label)) for label in labels], dtype=bool)
 
     def delta(
         self, conditions: pd.DataFrame, profiles: ControlProfiles, context: IntArray

@@ -37,9 +37,7 @@ from ._component import (
 )
 from ._components import GaussianProcessComponent, NetworkComponent
 from ._stacking import HeldOut, Weights, calibration_of, stack
-
-_CHUNK = 32
-"""Conditions that are calibrated at a time: few enough for a cache."""
+from ._weighted_sum import Curves, apply_curves, weighted_sum
 
 
 @dataclass(frozen=True)
@@ -152,7 +150,7 @@ class Ensemble:
             if context not in self.labels:
                 return TRANSFERRED
             return MEASURED if label in self.labels[context] else ELSEWHERE
-        return COMPOSED if all(target in known for target in parse_targets(label)) else NEW
+        return COMPOSED if known.issuperset(parse_targets(label)) else NEW
 
     @cached_property
     def _of_modality(self) -> dict[str, frozenset[str]]:
@@ -220,20 +218,17 @@ class Ensemble:
         first = self.components[self.first].delta(conditions, profiles, context)
         found = {self.first: first}
         for name, component in self.components.items():
-            if name == self.first or (names is not None and name not in names):
-                continue
-            covered = component.covers(conditions)
-            if covered.all():
-                found[name] = component.delta(conditions, profiles, context)
-                continue
-            found[name] = first.copy()
-            if covered.any():
-                some = component.delta(conditions[covered], profiles, context[covered])
-                found[name][covered] = some
+            if name != self.first and (names is None or name in names):
+                rows = component.covers(conditions)
+                found[name] = _of_rows(component, rows, first, conditions, profiles, context)
         return found
 
     def delta(
-        self, conditions: pd.DataFrame, profiles: ControlProfiles, context: IntArray
+        self,
+        conditions: pd.DataFrame,
+        profiles: ControlProfiles,
+        context: IntArray,
+        out: FloatArray | None = None,
     ) -> tuple[FloatArray, pd.DataFrame]:
         """Return Δ without the effect on the targets, and what it is made of.
 
@@ -245,6 +240,8 @@ class Ensemble:
             Control profiles.
         context
             Position of each condition's controls among them.
+        out
+            What Δ is written to.
 
         Returns
         -------
@@ -252,44 +249,37 @@ class Ensemble:
         """
         kinds = self.kinds(conditions)
         weights = {kind: self.weights_of(kind) for kind in np.unique(kinds)}
-        scale = np.array([weights[kind].scale for kind in kinds], dtype=np.float32)[:, None]
+        scale = np.array([weights[kind].scale for kind in kinds], dtype=np.float32)
         first = self.components[self.first].delta(conditions, profiles, context)
-        total = scale * first
-        sizes = {self.first: np.linalg.norm(total, axis=1)}
-        for name in list(self.components)[1:]:
+        others = {}
+        for name, component in list(self.components.items())[1:]:
             weight = np.array([weights[kind].of.get(name, 0.0) for kind in kinds], np.float32)
-            rows = np.flatnonzero((weight > 0) & self.components[name].covers(conditions))
-            sizes[name] = np.zeros(len(conditions), dtype=np.float32)
-            if not rows.size:  # what has no weight is not computed, and may be NaN
-                continue
-            found = self.components[name].delta(conditions.iloc[rows], profiles, context[rows])
-            usable = np.isfinite(found).all(axis=1)
-            if not usable.all():
-                _warn_of_nan([name])
-                rows, found = rows[usable], found[usable]
-            whole = len(rows) == len(total)
-            term = found - (first if whole else first[rows])
-            term *= scale[rows] * weight[rows, None]
-            sizes[name][rows] = np.linalg.norm(term, axis=1)
-            if whole:
-                total += term
-            else:
-                total[rows] += term
-        self.calibrate(total, conditions, kinds)
-        return total, pd.DataFrame(sizes)
+            rows = (weight > 0) & component.covers(conditions)
+            if rows.any():  # what has no weight is not computed, and may be NaN
+                found = _of_rows(component, rows, first, conditions, profiles, context)
+                others[name] = found, scale * weight
+        curves = self._curves(conditions, kinds)
+        total = np.empty_like(first) if out is None else out
+        norms, diverged = weighted_sum(first, scale, others, curves, total)
+        if diverged:
+            _warn_of_nan(diverged)
+        sizes = pd.DataFrame(dict(zip([self.first, *others], norms, strict=True)))
+        return total, sizes.reindex(columns=[*self.components], fill_value=np.float32(0))
 
     def calibrate(
         self, delta: FloatArray, conditions: pd.DataFrame, kinds: npt.NDArray[np.str_]
     ) -> None:
         """Calibrate Δ of single targets in place."""
-        for kind in np.unique(kinds):
-            calibration = self.weights_of(kind).calibration
-            if calibration is None:
-                continue
-            rows = np.flatnonzero(kinds == kind)
-            rows = rows[is_single(conditions.iloc[rows])]
-            for some in np.array_split(rows, len(rows) // _CHUNK + 1):
-                delta[some] = calibration(delta[some])
+        apply_curves(delta, self._curves(conditions, kinds))
+
+    def _curves(self, conditions: pd.DataFrame, kinds: npt.NDArray[np.str_]) -> Curves:
+        """Return the calibrations of conditions, which are for single targets."""
+        of_kind = {kind: self.weights_of(kind).calibration for kind in np.unique(kinds)}
+        return [
+            (curve, is_single(conditions) & (kinds == kind))
+            for kind, curve in of_kind.items()
+            if curve is not None
+        ]
 
     def in_batches(self, size: int) -> Ensemble:
         """Return the ensemble whose network decodes so many conditions at once."""
@@ -329,6 +319,23 @@ class Ensemble:
             },
             {kind: Weights.from_dict(weights) for kind, weights in state["weights"].items()},
         )
+
+
+def _of_rows(
+    component: Component,
+    rows: BoolArray,
+    first: FloatArray,
+    conditions: pd.DataFrame,
+    profiles: ControlProfiles,
+    context: IntArray,
+) -> FloatArray:
+    """Return Δ of conditions by a component, of those not among the rows by the first."""
+    if rows.all():
+        return component.delta(conditions, profiles, context)
+    found = first.copy()
+    if rows.any():
+        found[rows] = component.delta(conditions[rows], profiles, context[rows])
+    return found
 
 
 def is_single(conditions: pd.DataFrame) -> BoolArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from scvi.module.base import BaseModuleClass, LossOutput, auto_move_data
@@ -127,11 +127,12 @@ class TxPertModule(BaseModuleClass):
         self.register_buffer("described", nodes.has_features(), persistent=False)
         self.register_buffer("trained", torch.zeros(nodes.n, dtype=torch.bool))
         self._known = self.trained.clone(), self.described
+        self._last: _Embedded | None = None
         self._embeds_some = "wanted" in inspect.signature(self.encoder.forward).parameters
 
     def _by_name(self, values: Tensor) -> Tensor:
         """Bring genes, the last dimension, into the order that layers have them in."""
-        return values if self.by_name is None else values[..., self.by_name]
+        return values if self.by_name is None else values.index_select(-1, self.by_name)
 
     def start_from(self, effects: Tensor) -> None:
         """Give the decoder Δ of the training perturbations, ``(n, n_genes)``."""
@@ -152,6 +153,15 @@ class TxPertModule(BaseModuleClass):
             Positions of the nodes needed. If the encoder can do with some, those of others are
             left undefined.
         """
+        if wanted is not None or self.training or torch.is_grad_enabled():
+            return self._embed(wanted)
+        state = [*self.encoder.parameters(), self.trained]
+        if self._last is None or not self._last.holds(self.encoder, state):
+            copied = [tensor.detach().clone() for tensor in state]
+            self._last = _Embedded(self.encoder, copied, self._embed(None))
+        return self._last.embeddings
+
+    def _embed(self, wanted: Tensor | None) -> Tensor:
         embeddings = self.encoder() if wanted is None else self._embed_some(wanted)
         if self.training or not self.trained.any():
             return embeddings
@@ -236,11 +246,21 @@ class TxPertModule(BaseModuleClass):
         """
         if state is None:
             state = self.basal_state(control_profile, control_embedding)
-        latent = self.combination(state, targets, present)
-        decoded = self.decoder(latent, present.sum(dim=1, keepdim=True))
-        decoded = decoded if self.rank is None else decoded[:, self.rank]
+        decoded = self.decode(state, targets, present)
         reads_controls = self.decoder.reads_controls
         return {"expression": decoded if reads_controls else decoded + control_profile}
+
+    @auto_move_data
+    def decode(self, state: Tensor, targets: Tensor, present: Tensor) -> Tensor:
+        """Return what the decoder makes of basal states and targets' embeddings.
+
+        Returns
+        -------
+        Change of the control profiles, ``(n, n_genes)``, or expression if the decoder reads them.
+        """
+        latent = self.combination(state, targets, present)
+        decoded = self.decoder(latent, present.sum(dim=1, keepdim=True))
+        return decoded if self.rank is None else decoded.index_select(1, self.rank)
 
     @auto_move_data
     def basal_state(
@@ -287,6 +307,24 @@ class TxPertModule(BaseModuleClass):
             cost = error + similarity_weight * (1 - r) * inference_outputs["present"].any(dim=1)
         loss = (weight * cost).sum() / weight.sum()
         return LossOutput(loss=loss, reconstruction_loss=error, n_obs_minibatch=len(error))
+
+
+class _Embedded(NamedTuple):
+    """Embeddings of all nodes, and what they were computed from."""
+
+    encoder: nn.Module
+    state: list[Tensor]
+    embeddings: Tensor
+
+    def holds(self, encoder: nn.Module, state: Sequence[Tensor]) -> bool:
+        """Whether an encoder with this state still embeds nodes so."""
+        same = encoder is self.encoder and len(state) == len(self.state)
+        return same and all(map(_equal, state, self.state))
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    kind = one.device == other.device and one.dtype == other.dtype
+    return kind and torch.equal(one, other)
 
 
 def default_basal(basal: Basal | None, decoding: Decoding) -> Basal:

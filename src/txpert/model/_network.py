@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -30,18 +29,11 @@ class Network:
         Its nodes.
     batch_size
         Conditions decoded at once.
-    fixed
-        Whether the module stays as it is, so that nodes are embedded once.
     """
 
     module: TxPertModule
     nodes: pd.Index
     batch_size: int = 1_024
-    fixed: bool = False
-
-    @cached_property
-    def _embedded(self) -> torch.Tensor:
-        return self.module.embed()
 
     @torch.inference_mode()
     def delta(
@@ -59,8 +51,7 @@ class Network:
             Position of each condition's controls among them.
         """
         self.module.eval()
-        embeddings = self._embedded if self.fixed else self.module.embed()
-        return self.decode(embeddings, conditions, profiles, context)
+        return self.decode(self.module.embed(), conditions, profiles, context)
 
     @torch.inference_mode()
     def decode(
@@ -78,12 +69,8 @@ class Network:
         for start in range(0, len(conditions), self.batch_size):
             rows = slice(start, start + self.batch_size)
             targets, present = module.targets(embeddings, positions[rows].to(embeddings.device))
-            predicted = module.generative(
-                **control_tensors(profiles, context[rows]),
-                targets=targets,
-                present=present,
-                state=states[torch.from_numpy(context[rows]).to(states.device)],
-            )
-            expression = predicted["expression"].cpu().numpy()
-            delta[rows] = expression - profiles.mean[context[rows]]
+            state = states[torch.from_numpy(context[rows]).to(states.device)]
+            delta[rows] = module.decode(state, targets, present).cpu().numpy()
+            if module.decoder.reads_controls:
+                delta[rows] -= profiles.mean[context[rows]]
         return delta

@@ -432,7 +432,7 @@ def _in_chunks(
     ) as bar:
         for start in range(0, len(obs), size):
             rows = slice(start, start + size)
-            found[rows], norms = ensemble.delta(obs.iloc[rows], profiles, context[rows])
+            norms = ensemble.delta(obs.iloc[rows], profiles, context[rows], out=found[rows])[1]
             sizes.append(norms)
             bar.update(len(norms))
     return found, pd.concat(sizes, ignore_index=True)

@@ -245,8 +245,9 @@ class LowRankDecoder(nn.Module):
         order
             Number of targets, ``(n, 1)``; without any there is no change.
         """
-        change = self.scores(latent) @ self.components + order * self.mean
-        return change * (order > 0)
+        order = order.to(latent.dtype)
+        scores = torch.cat([self.scores(latent) * (order > 0), order], dim=1)
+        return scores @ torch.cat([self.components, self.mean[None]])
 
 
 @register_decoder("delta")
