@@ -125,8 +125,9 @@ thread; memory is the peak of the whole process, 0.7 GB of it Python and librari
   second time what is left is the matrix product of covariances with weights, 2 × asked ×
   perturbations × genes operations: it bounds 439 perturbations × 7,225 genes.
 - **model**: the same by `model.predict` of the default model, with all that it reports. No step
-  bounds it: the second time the network, the calibration, the process and the names of
-  perturbations take about a sixth each, and writing the result a tenth.
+  bounds it: the second time combining and calibrating the components takes a quarter, the process
+  as much, the network an eighth, and writing the result and the names of perturbations a tenth
+  each.
 - **graphs**: the GO graph over all genes, the second time from the cache folder.
 
 Ranges are those of three runs; 9,866 perturbations were measured once.
