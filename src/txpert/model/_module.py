@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from scvi.module.base import BaseModuleClass, LossOutput, auto_move_data
@@ -20,6 +20,7 @@ from txpert.nn._mlp import BasalMLP
 from txpert.nn._registry import make_encoder
 from txpert.nn._similarity import Similarity, delta_similarity
 
+from ._embedded_nodes import EmbeddedNodes
 from ._torch_datasets import (
     CONTROL_EMBEDDING,
     CONTROL_PROFILE,
@@ -127,7 +128,7 @@ class TxPertModule(BaseModuleClass):
         self.register_buffer("described", nodes.has_features(), persistent=False)
         self.register_buffer("trained", torch.zeros(nodes.n, dtype=torch.bool))
         self._known = self.trained.clone(), self.described
-        self._last: _Embedded | None = None
+        self._last: EmbeddedNodes | None = None
         self._embeds_some = "wanted" in inspect.signature(self.encoder.forward).parameters
 
     def _by_name(self, values: Tensor) -> Tensor:
@@ -158,7 +159,7 @@ class TxPertModule(BaseModuleClass):
         state = [*self.encoder.parameters(), self.trained]
         if self._last is None or not self._last.holds(self.encoder, state):
             copied = [tensor.detach().clone() for tensor in state]
-            self._last = _Embedded(self.encoder, copied, self._embed(None))
+            self._last = EmbeddedNodes(self.encoder, copied, self._embed(None))
         return self._last.embeddings
 
     def _embed(self, wanted: Tensor | None) -> Tensor:
@@ -307,24 +308,6 @@ class TxPertModule(BaseModuleClass):
             cost = error + similarity_weight * (1 - r) * inference_outputs["present"].any(dim=1)
         loss = (weight * cost).sum() / weight.sum()
         return LossOutput(loss=loss, reconstruction_loss=error, n_obs_minibatch=len(error))
-
-
-class _Embedded(NamedTuple):
-    """Embeddings of all nodes, and what they were computed from."""
-
-    encoder: nn.Module
-    state: list[Tensor]
-    embeddings: Tensor
-
-    def holds(self, encoder: nn.Module, state: Sequence[Tensor]) -> bool:
-        """Whether an encoder with this state still embeds nodes so."""
-        same = encoder is self.encoder and len(state) == len(self.state)
-        return same and all(map(_equal, state, self.state))
-
-
-def _equal(one: Tensor, other: Tensor) -> bool:
-    kind = one.device == other.device and one.dtype == other.dtype
-    return kind and torch.equal(one, other)
 
 
 def default_basal(basal: Basal | None, decoding: Decoding) -> Basal:

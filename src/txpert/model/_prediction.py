@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -13,22 +12,21 @@ import numpy as np
 import pandas as pd
 import torch
 from anndata import AnnData
-from scvi import settings
 from tqdm.auto import tqdm
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, UNS_KEY
-from txpert._options import check_choice, check_flag, check_names, check_whole
+from txpert._options import check_choice, check_flag, check_whole
 from txpert._types import BoolArray, FloatArray, IntArray
 from txpert.data import ConditionTable
 from txpert.data._controls import ControlProfiles, Matching
 from txpert.data._layout import lay_out
-from txpert.data._meant import meant, warn_of_meant
 from txpert.data._own_controls import chosen_controls
 from txpert.data._screen import Screen
-from txpert.data._tokens import encode_targets, unknown_targets, without_node
+from txpert.data._tokens import encode_targets
 from txpert.effects._confidence import Confidence
 from txpert.graph import KnowledgeGraph
 
+from ._asked_names import by_nodes, gene_ids, lacks_node
 from ._component import NETWORK, Sources
 from ._confidence import (
     EXPECTED,
@@ -197,7 +195,8 @@ class PredictionMixin:
             self.control_profiles, controls, keys, arguments["layer"], embed
         )
         clip = clip and not profiles.of_effects
-        perturbations, asked = self._meant(perturbations, profiles)
+        known = self.nodes.append(pd.Index(profiles.labels, dtype=object))
+        perturbations, asked = by_nodes(perturbations, known, gene_ids(self._var(), self.nodes))
         profiles, obs, context = lay_out(
             profiles.pooled(self.matching),
             perturbations,
@@ -255,58 +254,13 @@ class PredictionMixin:
         sizes["target"] = np.sqrt(np.bincount(row, change**2, minlength=len(obs)))
         return delta, sizes
 
-    def _meant(
-        self, perturbations: str | Sequence[str] | pd.DataFrame, profiles: ControlProfiles
-    ) -> tuple[Sequence[str] | pd.DataFrame, list[str] | None]:
-        """Return labels written with the names of nodes, and say which were meant.
-
-        Second, the names that the rows of a frame keep in what comes back.
-        """
-        known = self.nodes.append(pd.Index(profiles.labels, dtype=object))
-        if isinstance(perturbations, pd.DataFrame):
-            if PERTURBATION not in perturbations:
-                return perturbations, None
-            labels = perturbations[PERTURBATION].astype(str).tolist()
-        else:
-            given = [perturbations] if isinstance(perturbations, str) else perturbations
-            labels = check_names("perturbations", given)
-        read = meant(labels, known, self._gene_ids())
-        warn_of_meant(read, settings.warnings_stacklevel + 1)
-        written = [read.get(label, label) for label in labels]
-        if not isinstance(perturbations, pd.DataFrame):
-            return written, None
-        if not read:
-            return perturbations, None
-        return perturbations.assign(**{PERTURBATION: written}), labels
-
     def _without_node(self, obs: pd.DataFrame, unknown: str) -> BoolArray:
         """Say which conditions have a target that is no node; warn, or raise if asked to."""
+        labels = obs[PERTURBATION].astype(str)
         if unknown == "raise" or self.ensemble_ is None:
-            encode_targets(obs[PERTURBATION].unique(), self.nodes)
+            encode_targets(labels.unique(), self.nodes)
             return np.zeros(len(obs), dtype=bool)
-        found = without_node(obs[PERTURBATION].astype(str), self.nodes)
-        targets = list(dict.fromkeys(target for of_row in found for target in of_row))
-        if targets:
-            warnings.warn(
-                f"{unknown_targets(targets, self.nodes)} Nothing specific is known of them: they "
-                "have the mean effect of the perturbations in training, and "
-                "obs['unknown_target'] is true (unknown='raise' refuses them).",
-                UserWarning,
-                stacklevel=settings.warnings_stacklevel + 1,
-            )
-        return np.array([bool(of_row) for of_row in found], dtype=bool)
-
-    def _gene_ids(self) -> dict[str, str]:
-        """Return nodes by the Ensembl ids that columns of ``var`` give them."""
-        var = self._var()
-        if var is None:
-            return {}
-        found: dict[str, str] = {}
-        for name in var.columns:
-            column = var[name].dropna().astype(str)
-            if column.str.match(r"ENS[A-Z]*G\d{11}").any():
-                found |= {key: str(gene) for gene, key in column.items() if gene in self.nodes}
-        return found
+        return lacks_node(labels, self.nodes)
 
     def _var(self) -> pd.DataFrame | None:
         """Return the genes' annotation in memory, ``None`` without data."""
