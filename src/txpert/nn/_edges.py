@@ -95,7 +95,7 @@ def neighbor_sums(
     Parameters
     ----------
     matrix
-        Sparse, target × source.
+        Sparse, target × source, coalesced.
     rows
         Returns the embeddings of all nodes (``None``) or of some, given sorted and each once.
     wanted
@@ -107,12 +107,20 @@ def neighbor_sums(
     """
     if wanted is None:
         return in_float32(torch.sparse.mm, matrix, rows(None))
-    some = matrix.index_select(0, wanted).coalesce()
-    target, source = some.indices()
-    needed, source = source.unique(return_inverse=True)
-    at, size = torch.stack([target, source]), (len(wanted), len(needed))
+    row, source = matrix.indices()
+    first = torch.searchsorted(row, wanted)
+    number = torch.searchsorted(row, wanted, right=True) - first
+    target = torch.arange(len(wanted), device=row.device).repeat_interleave(number)
+    position = torch.arange(len(target), device=row.device)
+    position += (first - number.cumsum(0) + number).repeat_interleave(number)
+    needed, source = source[position].unique(return_inverse=True)
     some = torch.sparse_coo_tensor(
-        at, some.values(), size, device=at.device, is_coalesced=True, check_invariants=False
+        torch.stack([target, source]),
+        matrix.values()[position],
+        (len(wanted), len(needed)),
+        device=row.device,
+        is_coalesced=True,
+        check_invariants=False,
     )
     return in_float32(torch.sparse.mm, some, rows(needed))
 
