@@ -1,4 +1,5 @@
 import math
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import lightning.pytorch as pl
@@ -10,6 +11,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 import txpert as tx
 from txpert.model._callbacks import BestWeights
 from txpert.model._held_out import best_epoch
+from txpert.model._module import TxPertModule
 from txpert.model._plan import MONITOR
 
 
@@ -185,3 +187,28 @@ def test_strategies_that_leave_the_model_untrained_are_refused(adata, make_model
 )
 def test_the_number_of_epochs_is_best_on_average_over_folds(curves, best):
     assert best_epoch(curves) == best
+
+
+@pytest.mark.parametrize("encoder", ["bmp", "hybrid_bmp", "gat"])
+def test_embeddings_that_training_does_not_read_are_no_parameters_of_it(
+    adata, make_model, monkeypatch, encoder
+):
+    options = {"components": ["network"], "encoder": encoder, "epochs": 4}
+    some = make_model(adata, train={"refit": True}, **options)
+    monkeypatch.setattr(TxPertModule, "narrowed", lambda module: nullcontext())
+    whole = make_model(adata.copy(), train={"refit": True}, **options)
+    labels = ["GENE3", "GENE30", "GENE3+GENE5"]
+    np.testing.assert_array_equal(some.predict(labels).X, whole.predict(labels).X)
+    for name, value in whole.module.state_dict().items():
+        assert torch.equal(value, some.module.state_dict()[name]), name
+
+
+def test_weight_decay_reaches_all_embeddings(adata, make_model):
+    decay = {"plan_kwargs": {"weight_decay": 0.5}, "lr": 0.1, "early_stopping": False}
+    model = make_model(adata, encoder="bmp", components=["network"], epochs=0)
+    before = {name: value.clone() for name, value in model.module.encoder.named_parameters()}
+    model.train(max_epochs=2, refit=False, enable_progress_bar=False, **decay)
+    learned = {name: p for name, p in model.module.encoder.named_parameters() if "learned" in name}
+    assert learned
+    for name, value in learned.items():
+        assert (value != before[name]).any(dim=1).all(), name

@@ -93,7 +93,7 @@ def _one_gene(names: list[str], known: pd.Index, others: Mapping[str, str]) -> d
         for name in left:
             candidates = (symbols[name], symbols[name.upper()])
             symbol = next((s for s in candidates if isinstance(s, str)), None)
-            node = symbol if symbol in exact else of_symbol.get(symbol)
+            node = symbol if symbol in exact else of_symbol.get(symbol or "")
             if node is not None:
                 found[name] = node
     return found

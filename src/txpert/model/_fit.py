@@ -7,6 +7,7 @@ import inspect
 import math
 import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -132,6 +133,9 @@ class Lengths(NamedTuple):
     patience: int
 
 
+_CHANGES_ALL = "weight_decay", "optimizer", "optimizer_creator"
+
+
 def fit_network(
     model: Any, data: TrainingData, options: TrainingOptions
 ) -> dict[int, float] | None:
@@ -182,7 +186,11 @@ def fit_network(
         if progress is not None:
             progress.skip()
         return fit.restore(model, runner.device)
-    if not run(runner):
+    # Other optimizers, and weight decay, may change embeddings without a gradient.
+    whole = any(options.plan_kwargs.get(name) for name in _CHANGES_ALL)
+    with nullcontext() if whole else module.narrowed():
+        ended = run(runner)
+    if not ended:
         return None
     if fit is not None:
         fit.finish(model, best.scores)

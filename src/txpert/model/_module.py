@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, get_args
 
 import torch
@@ -17,6 +18,7 @@ from txpert.nn._combination import CombinationName, make_combination
 from txpert.nn._decoder import find_decoder, make_decoder
 from txpert.nn._edges import join_edges, reachable
 from txpert.nn._mlp import BasalMLP
+from txpert.nn._narrowed import narrowed
 from txpert.nn._registry import make_encoder
 from txpert.nn._similarity import Similarity, delta_similarity
 
@@ -175,6 +177,13 @@ class TxPertModule(BaseModuleClass):
         nodes = torch.cat([wanted, self.trained.nonzero().flatten()]).unique()
         some = self.encoder(nodes)
         return some.new_zeros(len(self.trained), some.shape[1]).index_copy(0, nodes, some)
+
+    def narrowed(self) -> AbstractContextManager[None]:
+        """Let training update the embeddings that it reads and no others; see ``narrowed``."""
+        targets = self.trained.nonzero().flatten()
+        if not self._embeds_some or not len(targets):
+            return nullcontext()
+        return narrowed(self.encoder, targets)
 
     @torch.inference_mode(mode=False)  # what is kept must do for later gradients
     def _informed(self) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -78,6 +79,10 @@ class NodeEmbedding(nn.Module):
         If there are neither learned embeddings nor features.
     """
 
+    some: nn.Parameter | None
+    rows: Tensor | None
+    position: Tensor | None
+
     def __init__(self, nodes: Nodes, n_columns: int) -> None:
         super().__init__()
         if not nodes.learned and not nodes.features:
@@ -91,6 +96,9 @@ class NodeEmbedding(nn.Module):
         )
         for i, table in enumerate(nodes.features):
             self.register_buffer(f"features_{i}", table, persistent=False)
+        self.register_parameter("some", None)
+        self.register_buffer("rows", None, persistent=False)
+        self.register_buffer("position", None, persistent=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -108,6 +116,56 @@ class NodeEmbedding(nn.Module):
             for linear, table in zip(self.maps, tables, strict=True)
         ]
         if self.learned is not None:
-            # A tensor of its own: changing it leaves the parameter alone.
-            parts.append(self.learned.clone() if wanted is None else self.learned[wanted])
+            parts.append(self._learned(self.learned, wanted))
         return torch.stack(parts).sum(dim=0) if len(parts) > 1 else parts[0]
+
+    def _learned(self, table: nn.Parameter, wanted: Tensor | None) -> Tensor:
+        if self.some is not None and self.position is not None:
+            if wanted is not None and torch.is_grad_enabled():
+                return self.some[self.position[wanted]]
+            self._write_back()
+        # A tensor of its own: changing it leaves the parameter alone.
+        return table.clone() if wanted is None else table[wanted]
+
+    def narrow(self, rows: Tensor) -> None:
+        """Make the learned embeddings of some nodes a parameter of their own, ``some``.
+
+        Those of others are fixed until :meth:`widen`, and to look them up with a gradient is an
+        error. What is saved stays the same.
+
+        Parameters
+        ----------
+        rows
+            Positions of the nodes, each once.
+        """
+        if self.learned is None:
+            return
+        self.rows = rows
+        self.position = torch.full((len(self.learned),), len(rows), device=rows.device)
+        self.position[rows] = torch.arange(len(rows), device=rows.device)
+        self.some = nn.Parameter(self.learned.detach()[rows])
+        self.learned.requires_grad_(False)
+
+    def widen(self) -> None:
+        """Undo :meth:`narrow`; what was learned since is kept."""
+        if self.learned is not None:
+            self._write_back()
+            self.some, self.rows, self.position = None, None, None
+            self.learned.requires_grad_(True)
+
+    def _write_back(self) -> None:
+        if self.some is not None and self.learned is not None:
+            self.learned.data[self.rows] = self.some.data
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        self._write_back()
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        destination.pop(f"{prefix}some", None)
+
+    def _load_from_state_dict(
+        self, state_dict: Any, prefix: str, metadata: Any, strict: bool, missing: Any, *more: Any
+    ) -> None:
+        super()._load_from_state_dict(state_dict, prefix, metadata, strict, missing, *more)
+        if self.some is not None and self.learned is not None:
+            missing[:] = [key for key in missing if key != f"{prefix}some"]
+            self.some.data.copy_(self.learned.data[self.rows])
