@@ -120,3 +120,9 @@ def test_given_features_alone_are_left_as_they_are():
         names = [name for name, _ in net.named_parameters()]
         assert not [name for name in names if name.endswith("some")]
         trained(net)
+
+
+def test_an_encoder_that_reads_other_nodes_in_training_is_told_so():
+    net = encoder()
+    with narrowed(net, TARGETS), pytest.raises(RuntimeError, match="must read the same nodes"):
+        net(torch.tensor([8]))

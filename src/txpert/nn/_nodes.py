@@ -122,26 +122,35 @@ class NodeEmbedding(nn.Module):
     def _learned(self, table: nn.Parameter, wanted: Tensor | None) -> Tensor:
         if self.some is not None and self.position is not None:
             if wanted is not None and torch.is_grad_enabled():
-                return self.some[self.position[wanted]]
+                return self.some[self._among_rows(self.position[wanted])]
             self._write_back()
         # A tensor of its own: changing it leaves the parameter alone.
         return table.clone() if wanted is None else table[wanted]
 
+    def _among_rows(self, position: Tensor) -> Tensor:
+        if (position < 0).any():
+            raise RuntimeError(
+                "In training the encoder reads the embedding of a node that it did not read when "
+                "all targets in training were wanted: its forward() must read the same nodes for "
+                "the same targets. Without the argument wanted it may read any."
+            )
+        return position
+
     def narrow(self, rows: Tensor) -> None:
         """Make the learned embeddings of some nodes a parameter of their own, ``some``.
 
-        Those of others are fixed until :meth:`widen`, and to look them up with a gradient is an
-        error. What is saved stays the same.
+        Those of others are fixed until :meth:`widen`. What is saved stays the same.
 
         Parameters
         ----------
         rows
-            Positions of the nodes, each once.
+            Positions of the nodes, each once. To look others up with a gradient is a
+            RuntimeError.
         """
         if self.learned is None:
             return
         self.rows = rows
-        self.position = torch.full((len(self.learned),), len(rows), device=rows.device)
+        self.position = torch.full((len(self.learned),), -1, device=rows.device)
         self.position[rows] = torch.arange(len(rows), device=rows.device)
         self.some = nn.Parameter(self.learned.detach()[rows])
         self.learned.requires_grad_(False)

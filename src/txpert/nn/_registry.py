@@ -37,7 +37,8 @@ def register_encoder(
     follow from the arguments.
 
     If ``forward`` has an argument ``wanted``, training passes it the nodes of a minibatch,
-    sorted and each once, and takes their embeddings only, ``(n_wanted, n_latent)``.
+    sorted and each once, and takes their embeddings only, ``(n_wanted, n_latent)``. It then
+    reads the same nodes for the same targets each time: others are not trained.
 
     An encoder whose embeddings do not draw on one another along the edges of the graphs has a
     method ``paths()`` that returns the edges along which they do, ``(2, n_edges)``: the model
