@@ -89,8 +89,9 @@ bound counts the encoder, the matrix products and one writing of the result; we 
 The same screens and graphs, one thread, tools in turns (`cost_curves.py`): ten cells per
 perturbation, effects smooth over STRING, and the 20 strongest edges of each gene. In the middle
 are 300 perturbations, 1,000 measured genes, one graph and 1,000 genes asked for. Seconds are of
-the clock, medians of three runs where a fit takes less than a minute, with their range. Most
-values of memory are of a run after these.
+the clock, medians of three runs where a fit takes less than a minute, with their range. TxPert was
+measured again without the others once its training had become cheaper, and most values of memory
+of the others are of a run after theirs.
 
 - **TxPert** is the default from cells in memory until training stops by itself, **process** its
   Gaussian process alone.
@@ -101,12 +102,12 @@ values of memory are of a run after these.
   takes one graph, and was run up to 1,000 perturbations. Its epochs grow with the cells, of which
   real screens have more.
 
-All of TxPert's training takes a third of one epoch of GEARS or less, with 5,000 genes a thirtieth.
-Most of it is the network's: the process alone takes a seventh to a third of it. Exact kernels pay
-for the genes asked for, and for more perturbations and graphs. The bound of a fit, dashed, is one
-reading of the cells, one Cholesky factor for each block of directions, and the weights. Beyond it
-are the network, diffusion and variances, for which covariances of at most 800 rows are factorized
-again and again. The memory of GEARS differs between runs of one size, by a factor of two.
+All of TxPert's training takes a quarter of one epoch of GEARS or less, with 5,000 genes a
+thirtieth. Most of it is the network's: the process alone takes a sixth to a third of it. Exact
+kernels pay for the genes asked for, and for more perturbations and graphs. The bound of a fit,
+dashed, is one reading of the cells, one Cholesky factor for each block of directions, and the
+weights. Beyond it are the network, diffusion and variances, for which covariances of at most 800
+rows are factorized again and again. The memory of GEARS differs between runs of one size, by a factor of two.
 """,
     "A genome and several graphs": """
 The Gaussian process alone, each case in a process of its own with an empty cache folder
