@@ -107,7 +107,8 @@ thirtieth. Most of it is the network's: the process alone takes a sixth to a thi
 kernels pay for the genes asked for, and for more perturbations and graphs. The bound of a fit,
 dashed, is one reading of the cells, one Cholesky factor for each block of directions, and the
 weights. Beyond it are the network, diffusion and variances, for which covariances of at most 800
-rows are factorized again and again. The memory of GEARS differs between runs of one size, by a factor of two.
+rows are factorized again and again. The memory of GEARS differs between runs of one size, by a
+factor of two.
 """,
     "A genome and several graphs": """
 The Gaussian process alone, each case in a process of its own with an empty cache folder
