@@ -129,7 +129,7 @@ thread; memory is the peak of the whole process, 0.7 GB of it Python and librari
 - **model**: the same by `model.predict` of the default model, with all that it reports. No step
   bounds it: the second time combining and calibrating the components takes a quarter, the process
   as much, the network an eighth, and writing the result and the names of perturbations a tenth
-  each.
+  each. Runs differ by how fast the machine hands out memory for the result, 0.4 GB and more.
 - **graphs**: the GO graph over all genes, the second time from the cache folder.
 
 Ranges are those of three runs; 9,866 perturbations were measured once.
