@@ -33,8 +33,8 @@ class Break(pl.Callback):
 def train(adata, make_model):
     """Train a model with dropout in several steps an epoch."""
 
-    def run(model=None, *, epochs=12, lr=0.02, data=adata, components=FAST, **options):
-        model = model or make_model(data, epochs=0, components=components)
+    def run(model=None, *, epochs=12, lr=0.02, data=adata, components=FAST, setup=None, **options):
+        model = model or make_model(data, epochs=0, components=components, **(setup or {}))
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Training was interrupted")
             options = {"refit": False, **options}
@@ -59,16 +59,18 @@ def assert_same(first, second):
     assert first.ensemble_["weights"] == second.ensemble_["weights"]
 
 
+@pytest.mark.parametrize("setup", [{}, {"encoder": "bmp"}])
 @pytest.mark.parametrize(
     ("error", "same_object"), [(KeyboardInterrupt, True), (SystemError, False)]
 )
-def test_a_training_broken_off_ends_as_it_would_have(train, tmp_path, error, same_object):
-    whole = train(components=ALL)
+def test_a_training_broken_off_ends_as_it_would_have(train, tmp_path, error, same_object, setup):
+    options = {"components": ALL, "setup": setup}
+    whole = train(**options)
     model = None
     with contextlib.suppress(SystemError):
-        model = train(checkpoint=tmp_path, callbacks=[Break(8, error)], components=ALL)
+        model = train(checkpoint=tmp_path, callbacks=[Break(8, error)], **options)
     torch.rand(3)
-    again = train(model if same_object else None, checkpoint=tmp_path, components=ALL)
+    again = train(model if same_object else None, checkpoint=tmp_path, **options)
     assert_same(whole, again)
 
 

@@ -23,5 +23,6 @@ class EmbeddedNodes(NamedTuple):
 
 
 def _equal(one: Tensor, other: Tensor) -> bool:
-    kind = one.device == other.device and one.dtype == other.dtype
-    return kind and torch.equal(one, other)
+    if one.layout != torch.strided:  # sparse ones cannot be compared
+        return False
+    return (one.device, one.dtype) == (other.device, other.dtype) and torch.equal(one, other)

@@ -158,9 +158,9 @@ class TxPertModule(BaseModuleClass):
         """
         if wanted is not None or self.training or torch.is_grad_enabled():
             return self._embed(wanted)
-        state = [*self.encoder.parameters(), self.trained]
+        state = [*self.encoder.state_dict().values(), self.trained]
         if self._last is None or not self._last.holds(self.encoder, state):
-            copied = [tensor.detach().clone() for tensor in state]
+            copied = [tensor.clone() for tensor in state]
             self._last = EmbeddedNodes(self.encoder, copied, self._embed(None))
         return self._last.embeddings
 
