@@ -59,7 +59,8 @@ step takes milliseconds, of which the calls of many small operations of PyTorch 
     "scaling_prediction": """
 The default ensemble, once the diffusion on the graph is cached.
 
-The embeddings of all nodes, made once per call, are a fixed cost, so every curve starts flat. With
+The embeddings of all nodes are a fixed cost, so every curve starts flat; since this was measured,
+later calls take those of the first. With
 more than some hundred perturbations cost grows with them: passes over (perturbation × genes)
 numbers, of which looking up the curve of the calibration is the longest. Batches, each predicted
 from its own controls, cost only the copying of Δ to each of
@@ -126,10 +127,9 @@ thread; memory is the peak of the whole process, 0.7 GB of it Python and librari
 - **predict**: all other genes of STRING by the process, after a fit to perturbations of K562. The
   second time what is left is the matrix product of covariances with weights, 2 × asked ×
   perturbations × genes operations: it bounds 439 perturbations × 7,225 genes.
-- **model**: the same by `model.predict` of the default model, with all that it reports. No step
-  bounds it: the second time combining and calibrating the components takes a quarter, the process
-  as much, the network an eighth, and writing the result and the names of perturbations a tenth
-  each. Runs differ by how fast the machine hands out memory for the result, 0.4 GB and more.
+- **model**: the same by `model.predict` of the default model, with all that it reports. No one
+  step bounds it. Runs differ by how fast the machine hands out memory for the result, 0.4 GB and
+  more.
 - **graphs**: the GO graph over all genes, the second time from the cache folder.
 
 Ranges are those of three runs; 9,866 perturbations were measured once.
