@@ -53,6 +53,18 @@ def test_early_stopping_watches_pearson_delta(adata, make_model, capsys):
     assert capsys.readouterr().out == ""  # scvi-tools prints why it stopped, for every fit
 
 
+def test_an_epoch_that_max_steps_cuts_short_is_an_end_like_another(adata, make_model):
+    """Lightning raises a RuntimeError where early stopping finds no score."""
+    model = make_model(adata, components="network", train={"unit": "cell", "max_steps": 1})
+    assert len(model.history["train_loss"]) == 1
+    assert "pearson_delta_validation" not in model.history
+
+
+def test_overfit_batches_is_refused(adata, make_model):
+    with pytest.raises(ValueError, match="overfit_batches is not taken"):
+        make_model(adata, train={"overfit_batches": 1})
+
+
 @pytest.mark.parametrize(
     ("epochs", "options", "apart"),
     [(60, {}, 3), (120, {}, 5), (30, {}, 1), (60, {"check_val_every_n_epoch": 2}, 2)],

@@ -85,6 +85,7 @@ def early_stopping(patience: int, trainer_kwargs: dict[str, Any]) -> EarlyStoppi
         patience=patience,
         min_delta=trainer_kwargs.pop("early_stopping_min_delta", 0.0),
         warmup_epochs=trainer_kwargs.pop("early_stopping_warmup_epochs", 0),
+        check_on_train_epoch_end=False,  # an epoch that max_steps cuts short is not validated
     )
 
 

@@ -225,6 +225,11 @@ def _check_trainer(trainer_kwargs: Mapping[str, Any]) -> None:
             f"train() has no argument {unknown[0]!r}, and neither have the trainers of scvi-tools "
             f"and Lightning.{hint}"
         )
+    if trainer_kwargs.get("overfit_batches"):
+        raise ValueError(
+            "overfit_batches is not taken: it draws single conditions in place of minibatches. "
+            "limit_train_batches takes some of the minibatches of each epoch."
+        )
 
 
 def _check_devices(trainer_kwargs: Mapping[str, Any]) -> None:
