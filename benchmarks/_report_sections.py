@@ -247,7 +247,36 @@ def gpu(results: Results) -> str | None:
         }
         for _, row in screens.iterrows()
     ]
-    return "\n\n".join([table(pd.DataFrame(lines)), table(pd.DataFrame(of_screens))])
+    parts = [pd.DataFrame(lines), pd.DataFrame(of_screens), *_training_on_gpu(results, frame)]
+    return "\n\n".join(map(table, parts))
+
+
+def _training_on_gpu(results: Results, frame: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return tables of steps of the paper's model by encoder, and of training on a screen."""
+    steps = results.rows("encoders_9854_nodes_gpu")
+    if steps is None or "default, s" not in frame:
+        return []
+    names = steps["encoder"] + ", " + steps["graphs"].astype(str) + " graph(s)"
+    of_device = steps.assign(name=names).pivot(index="name", columns="gpu", values="seconds")
+    of_device = of_device.loc[names.drop_duplicates()]
+    by_encoder = pd.DataFrame(
+        {
+            "step with": of_device.index,
+            "GPU, ms": (1_000 * of_device[True]).map(number),
+            "cores alone, ms": (1_000 * of_device[False]).map(number),
+            "ratio": (of_device[False] / of_device[True]).map(number),
+        }
+    )
+    screen = frame[frame["default, s"].notna()]
+    on_screen = pd.DataFrame(
+        {
+            "training with": ["GPU" if gpu else "cores alone" for gpu in screen["gpu"]],
+            "GAT on cells, ms per step": screen["gat, ms"].map(number),
+            "Hybrid-BMP on cells, ms per step": screen["hybrid_bmp, ms"].map(number),
+            "default, s": screen["default, s"].map(number),
+        }
+    )
+    return [by_encoder, on_screen]
 
 
 def _of_runs(row: pd.Series, column: str) -> str:

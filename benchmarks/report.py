@@ -40,7 +40,7 @@ SECTIONS: dict[str, tuple[Callable[[Results], str | None], tuple[str, ...]]] = {
     "Beside GEARS and exact kernels": (curves, ("cost_curves",)),
     "How cost grows": (scaling, ("scaling",)),
     "A genome and several graphs": (process, ("process_scaling",)),
-    "With a GPU": (gpu, ("gpu",)),
+    "With a GPU": (gpu, ("gpu", "encoders_9854_nodes_gpu")),
     "Cells on disk": (streaming, ("streaming",)),
     "An atlas on a cluster": (atlas, ("atlas",)),
     "Evaluation and prediction": (evaluation, ("evaluation",)),

@@ -42,6 +42,20 @@ def test_what_a_gpu_changes():
     assert 1 / 7 < gained[2_000] < 1 / 5
 
 
+def test_what_a_line_of_which_nothing_was_measured_could_reach():
+    rows = rows_of("unseen_line")
+    rows = rows[rows["asked"] == "RPE1"].set_index("prediction")
+    text = page("docs/results.md")
+    of = "mean effect{}".format
+    for name, said in (
+        (of(" + 1 deviations"), "retrieval is {retrieval:.3f} and the squared error {mse:.4f}"),
+        (of(" + 0.35 deviations"), "with 35% of them {retrieval:.3f} and {mse:.4f}"),
+        (of(""), "the mean effect of K562: {mse:.4f}"),
+        ("factors by block fitted to the truth", "lower the error to {mse:.4f} only"),
+    ):
+        assert said.format(**rows.loc[name]) in text
+
+
 def test_scores_of_graphs():
     rows = rows_of("graph_accuracy")
     text = page("docs/graphs.md")
