@@ -247,36 +247,25 @@ def gpu(results: Results) -> str | None:
         }
         for _, row in screens.iterrows()
     ]
-    parts = [pd.DataFrame(lines), pd.DataFrame(of_screens), *_training_on_gpu(results, frame)]
-    return "\n\n".join(map(table, parts))
+    steps = _steps_on_gpu(results)
+    return "\n\n".join([table(pd.DataFrame(lines)), table(pd.DataFrame(of_screens)), *steps])
 
 
-def _training_on_gpu(results: Results, frame: pd.DataFrame) -> list[pd.DataFrame]:
-    """Return tables of steps of the paper's model by encoder, and of training on a screen."""
-    steps = results.rows("encoders_9854_nodes_gpu")
-    if steps is None or "default, s" not in frame:
+def _steps_on_gpu(results: Results) -> list[str]:
+    """Return a table of training steps of the paper's model, by encoder."""
+    rows = results.rows("encoders_9854_nodes_gpu")
+    if rows is None:
         return []
-    names = steps["encoder"] + ", " + steps["graphs"].astype(str) + " graph(s)"
-    of_device = steps.assign(name=names).pivot(index="name", columns="gpu", values="seconds")
-    of_device = of_device.loc[names.drop_duplicates()]
-    by_encoder = pd.DataFrame(
-        {
-            "step with": of_device.index,
-            "GPU, ms": (1_000 * of_device[True]).map(number),
-            "cores alone, ms": (1_000 * of_device[False]).map(number),
-            "ratio": (of_device[False] / of_device[True]).map(number),
-        }
-    )
-    screen = frame[frame["default, s"].notna()]
-    on_screen = pd.DataFrame(
-        {
-            "training with": ["GPU" if gpu else "cores alone" for gpu in screen["gpu"]],
-            "GAT on cells, ms per step": screen["gat, ms"].map(number),
-            "Hybrid-BMP on cells, ms per step": screen["hybrid_bmp, ms"].map(number),
-            "default, s": screen["default, s"].map(number),
-        }
-    )
-    return [by_encoder, on_screen]
+    names = rows["encoder"] + ", " + rows["graphs"].astype(str) + " graph(s)"
+    seconds = rows.assign(name=names).pivot(index="name", columns="gpu", values="seconds")
+    seconds = seconds.loc[names.drop_duplicates()]
+    shown = {
+        "encoder": seconds.index,
+        "step with a GPU, ms": (1_000 * seconds[True]).map(number),
+        "cores alone, ms": (1_000 * seconds[False]).map(number),
+        "ratio": (seconds[False] / seconds[True]).map(number),
+    }
+    return [table(pd.DataFrame(shown))]
 
 
 def _of_runs(row: pd.Series, column: str) -> str:

@@ -1,17 +1,15 @@
-"""The Gaussian process and training with a GPU and without: seconds, and how far both agree.
+"""The Gaussian process with a GPU and without: seconds, and whether both predict the same.
 
-python benchmarks/gpu.py --data FOLDER [--cases network 439 2000 screen 9866] [--results FOLDER]
+python benchmarks/gpu.py --data FOLDER [--cases 439 2000 screen 9866] [--results FOLDER]
 
 439: K562 (Replogle 2022) with STRING and GO whole. 2000 and 9866: simulated effects on 5,000 genes
 with STRING, GO, BioGRID and IntAct whole. Each is fitted; then all further genes of STRING are
 predicted, twice without and once with a standard deviation. screen: single genes and all pairs of
-20,003 genes by ``tl.screen`` (as in decisions.py). network: on a simulated screen of 600
-perturbations and 2,000 genes, milliseconds per step of two of the paper's networks (cells in
-minibatches of 64) and seconds of the default's whole training. Every case runs in a process of its
-own, first with the GPU, then with it hidden. Refined graphs are on disk before (the GPU has no
-part in them), diffusion is not. Predictions are compared with variances fitted again and with
-those of the fit on the GPU; differences are relative to the standard deviation of all predicted
-effects. Written to gpu.json.
+20,003 genes by ``tl.screen`` (as in decisions.py). Every case runs in a process of its own, first
+with the GPU, then with it hidden. Refined graphs are on disk before (the GPU has no part in them),
+diffusion is not. Predictions are compared with variances fitted again and with those of the fit
+on the GPU; differences are relative to the standard deviation of all predicted effects.
+Written to gpu.json.
 """
 
 from __future__ import annotations
@@ -29,68 +27,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
 import numpy as np
 import pandas as pd
-import scvi
 import torch
 from _common import RESULTS, quiet, store
 from decisions import ranking
 from process_scaling import fitted, k562, read_graphs, smooth_effects
 from screens import human_string
 
-import txpert as tx
 from txpert.effects._gene_kernels import GeneKernels
 from txpert.effects._gene_process import GeneGaussianProcess
 from txpert.effects._measured_effects import MeasuredEffects
 
 N_GRAPHS = {"439": 2, "2000": 4, "9866": 4}
 N_COMPARED = 500
-FIRST_STEPS, N_STEPS = 20, 120
-
-
-class Steps(pl.Callback):
-    """Notes when the first steps ended and when the last one did."""
-
-    def __init__(self) -> None:
-        self.seen: list[float] = []
-
-    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Note the time."""
-        if trainer.global_step in (FIRST_STEPS, N_STEPS):
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            self.seen.append(time.perf_counter())
-
-
-def networks() -> dict[str, Any]:
-    """Train two of the paper's networks for some steps on cells, and the default to its end."""
-    adata = tx.datasets.simulate_k562_like("medium", seed=0)
-    tx.pp.normalize(adata)
-    tx.pp.split(adata, seed=0)
-    graph = tx.datasets.simulated_graph(adata, missing=0.3, wrong=0.3, seed=0).top_k(20)
-    tx.TxPertModel.setup_anndata(adata)
-    found: dict[str, Any] = {}
-    for name in ("gat", "hybrid_bmp"):
-        scvi.settings.seed = 0
-        model, clock = tx.TxPertModel.paper(adata, graph, name), Steps()
-        options = tx.TxPertModel.paper_training()
-        model.train(max_steps=N_STEPS, callbacks=[clock], enable_progress_bar=False, **options)
-        found[f"{name}, ms"] = 1_000 * (clock.seen[1] - clock.seen[0]) / (N_STEPS - FIRST_STEPS)
-    scvi.settings.seed = 0
-    began = time.perf_counter()
-    model = tx.TxPertModel(adata, graph)
-    model.train(enable_progress_bar=False)
-    found["default, s"] = time.perf_counter() - began
-    tx.tl.evaluate(adata, model, baselines={})
-    found["pearson_delta"] = float(adata.uns["txpert"]["metrics"]["pearson_delta"].mean())
-    return found
 
 
 def measure(folder: Path, case: str, state: Path) -> dict[str, Any]:
     """Fit and predict; where the state of a fit on the GPU is there, compare with it."""
-    if case == "network":
-        return networks()
     if case == "screen":
         return ranking(human_string(folder), folder)
     graphs = read_graphs(folder, N_GRAPHS[case])
@@ -146,7 +100,7 @@ def run(folder: Path, case: str, state: Path, cache: Path, *, gpu: bool) -> dict
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with the data")
-    parser.add_argument("--cases", nargs="+", default=["network", *N_GRAPHS, "screen"])
+    parser.add_argument("--cases", nargs="+", default=["439", "2000", "screen", "9866"])
     parser.add_argument("--one", nargs=2, metavar=("CASE", "STATE"), help=argparse.SUPPRESS)
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()

@@ -88,9 +88,11 @@ def check_flag(name: str, value: Any) -> None:
 
 
 def check_name(name: str, value: Any) -> None:
-    """Raise a ValueError if an option is no text, or empty."""
+    """Raise a ValueError if an option is no text, empty, or no key that h5ad keeps."""
     if not isinstance(value, str) or not value:
         raise ValueError(f"{name} must be a name, such as {name.split('_')[0]!r}, not {value!r}.")
+    if "/" in value:
+        raise ValueError(f"{name}={value!r} has a '/', which h5ad files take for a folder.")
 
 
 def check_choice(name: str, value: Any, known: Collection[Any]) -> None:

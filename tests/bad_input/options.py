@@ -20,8 +20,10 @@ NUMBER = ("a", NAN, INF, [1])
 FRACTION = (*NUMBER, -0.1, 1.5)
 CHOICE = ("nope", 3, None)
 KEY = ("nope", 3)
-NEW = (3, "", None)
+NEW = (3, "", None, "a/b")
 FLAG = ("a", 2, None)
+
+SIGNATURE = {gene: float(i) - 3 for i, gene in enumerate(SINGLES)}
 
 Call = Callable[[World, dict[str, Any]], Any]
 
@@ -200,7 +202,50 @@ OPTIONS: dict[str, tuple[Call, dict[str, tuple[Any, ...]]]] = {
         _evaluate,
         {"split": ("nope", 3), "key_added": NEW, "baselines": (3, {"a": 3}), "model": (3, {})},
     ),
-    "tl.predict": (_cells, {"key_added": NEW, "model": (3,)}),
+    "tl.predict": (_cells, {"key_added": (*NEW, "X_"), "model": (3,)}),
+    "tl.interactions": (
+        _on_screen(tx.tl.interactions),
+        {"k": POSITIVE, "n_genes": POSITIVE, "key_added": NEW},
+    ),
+    "tl.screen_report": (_on_screen(tx.tl.screen_report), {"key_added": NEW, "seed": SEED}),
+    "tl.trust": (
+        lambda world, options: tx.tl.trust(world.evaluated, **options),
+        {"n_levels": POSITIVE, "key_added": NEW, "prediction": (3, "x")}
+        | {"knowledge": ({"JAK2": "Tdark"},)},
+    ),
+    "tl.enrichment": (
+        lambda world, options: tx.tl.enrichment(
+            **{"genes": ["JAK2"], "background": SINGLES} | options
+        ),
+        {"n_genes": POSITIVE, "min_size": POSITIVE, "max_size": (*POSITIVE, 4), "key_added": NEW}
+        | {"genes": ("JAK2", 3, {"a": "JAK2"}), "background": ("JAK2", 3)},
+    ),
+    "tl.screen": (
+        lambda world, options: tx.tl.screen(
+            **{"model": world.model, "signature": SIGNATURE, "progress": False} | options
+        ),
+        {"top": POSITIVE, "min_specific": FRACTION, "genes": ("JAK2", 3), "order": (3, "a")},
+    ),
+    "tl.match": (
+        lambda world, options: tx.tl.match(
+            **{"profile": SIGNATURE, "reference": world.model} | options
+        ),
+        {"top": POSITIVE, "min_specific": FRACTION, "of": CHOICE},
+    ),
+    "tl.propose": (
+        lambda world, options: tx.tl.propose(**{"model": world.model, "n": 1} | options),
+        {"n": POSITIVE, "seed": SEED, "strategy": CHOICE, "cost": ([1, 2], 3)}
+        | {"candidates": ("JAK2", 3)},
+    ),
+    "get.delta_df": (
+        lambda world, options: tx.get.delta_df(world.model.predict("JAK2"), **options),
+        {
+            "top": (*POSITIVE, True, "3"),
+            "direction": CHOICE,
+            "cell_line": KEY,
+            "perturbation": KEY,
+        },
+    ),
     "tl.ceiling": (
         lambda world, options: tx.tl.ceiling(
             world.clean.copy(), **{"kind": ["sampled"], "n_repeats": 1} | options

@@ -42,6 +42,19 @@ def test_what_a_gpu_changes():
     assert 1 / 7 < gained[2_000] < 1 / 5
 
 
+def test_what_a_gpu_brings_to_attention():
+    rows = rows_of("encoders_9854_nodes_gpu")
+    attention = rows[rows["encoder"].str.startswith(("gat", "exphormer"))]
+    seconds = attention.groupby("gpu")["seconds"].agg(["min", "max"])
+    with_gpu = "{:.0f} to {:.0f} ms".format(*1_000 * seconds.loc[True])
+    without = "{:.1f} to {:.1f} s".format(*seconds.loc[False])
+    for path in ("docs/installation.md", "benchmarks/COSTS.md"):
+        assert with_gpu in page(path)
+        assert without in page(path)
+    of_default = rows[rows["encoder"] == "bmp"].set_index("gpu")["seconds"]
+    assert 1.8 < of_default[False] / of_default[True] < 2.5
+
+
 def test_what_a_line_of_which_nothing_was_measured_could_reach():
     rows = rows_of("unseen_line")
     rows = rows[rows["asked"] == "RPE1"].set_index("prediction")

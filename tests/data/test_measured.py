@@ -118,3 +118,23 @@ def test_a_benchmark_leaves_out_what_was_not_measured(marked):
         result = tx.benchmark(marked, {"mean": "mean"}, task=None, seeds=[0], ceiling_repeats=0)
     assert result.runs["status"].tolist() == ["done", "done"]
     assert result.scores["pearson_delta"].notna().all()
+
+
+def test_marks_of_lines_that_were_renamed_are_missed():
+    adata = tx.datasets.toy()
+    lines = adata.obs["batch"].map({"batch_1": "K562", "batch_2": "line_2"}).astype(str)
+    adata.obs["cell_line"] = lines
+    tx.pp.mark_unmeasured(adata, {"line_2": ["GENE1"]})
+    of_one = tx.pp.pseudobulk(adata[(lines == "K562").to_numpy()].copy())
+    assert not np.isnan(of_one.X).any()
+    adata.obs["cell_line"] = lines.replace({"line_2": "RPE1"})
+    with pytest.warns(UserWarning, match="'line_2'.*no longer.*'RPE1'"):
+        tx.pp.pseudobulk(adata)
+
+
+def test_lines_named_by_numbers_are_marked():
+    adata = tx.datasets.toy()
+    adata.obs["cell_line"] = adata.obs["batch"].map({"batch_1": 1, "batch_2": 2}).astype(int)
+    assert tx.pp.mark_unmeasured(adata, {1: ["GENE1"]}).to_dict() == {"1": 1, "2": 0}
+    with pytest.raises(ValueError, match=r"write \['GENE1'\]"):
+        tx.pp.mark_unmeasured(adata, {1: "GENE1"})

@@ -65,7 +65,7 @@ def test_pseudobulk_std_and_effects(adata):
     [
         ({"perturbation": "GENE9"}, KeyError, "no perturbation 'GENE9'; it has GENE3"),
         ({"cell_line": "RPE1"}, KeyError, "no cell_line 'RPE1'"),
-        ({"top": 0}, ValueError, "top must be at least 1"),
+        ({"top": 0}, ValueError, "top must be a whole number of at least 1"),
         ({"direction": "sideways"}, ValueError, "direction must be"),
     ],
 )

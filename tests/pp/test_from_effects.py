@@ -1,5 +1,7 @@
 """Effects as input: the table that comes back, and the way through the package."""
 
+import warnings
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -96,3 +98,16 @@ def test_negative_values_without_zero_controls_are_refused_as_before(adata):
     adata.X = adata.X.toarray() - 1
     with pytest.raises(ValueError, match="negative"):
         tx.TxPertModel.setup_anndata(adata)
+
+
+def test_a_perturbation_in_two_rows_has_two_names_without_a_warning():
+    frame = pd.DataFrame([[1.0, 2.0], [3.0, 4.0]], index=["G", "G"], columns=["a", "b"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert tx.pp.from_effects(frame).obs_names.is_unique
+
+
+def test_columns_of_several_levels_are_refused():
+    frame = pd.DataFrame([[1.0]], index=["G"], columns=pd.MultiIndex.from_tuples([("a", "b")]))
+    with pytest.raises(TypeError, match="several levels"):
+        tx.pp.from_effects(frame)

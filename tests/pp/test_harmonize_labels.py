@@ -129,3 +129,11 @@ def test_a_graph_from_held_out_labels_with_bars_is_found(adata, capsys):
     graph = tx.graph.from_screen(table[table.obs["split"] == "train"])
     kinds = tx.pp.check_split(adata, graphs=graph)["kind"].tolist()
     assert "graph_from_held_out" in kinds
+
+
+def test_a_target_named_twice_is_no_control():
+    adata = tx.datasets.toy()
+    labels = adata.obs["perturbation"].astype(str)
+    adata.obs["perturbation"] = labels.replace({"GENE18": "GENE18+GENE18"})
+    table = tx.pp.harmonize_labels(adata)
+    assert table.loc["GENE18+GENE18", ["new", "kind"]].tolist() == ["GENE18", "order"]

@@ -100,3 +100,14 @@ def test_bad_input_is_named(adata, two_lines):
     two_lines.X[empty, :30], two_lines.X[~empty, 30:] = 0, 0
     with pytest.raises(ValueError, match="No gene is measured in all of the cell lines K562, RPE"):
         tx.pp.highly_variable_genes(two_lines)
+
+
+def test_genes_of_a_screen_on_disk_are_those_of_the_same_in_memory(tmp_path):
+    pytest.importorskip("dask")
+    adata = tx.datasets.toy()
+    tx.pp.split(adata)
+    adata.write_h5ad(tmp_path / "toy.h5ad")
+    opened = tx.pp.open_screen(tmp_path / "toy.h5ad")
+    for data in (adata, opened):
+        tx.pp.highly_variable_genes(data, n_top_genes=20)
+    assert opened.var["highly_variable"].tolist() == adata.var["highly_variable"].tolist()

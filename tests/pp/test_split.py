@@ -207,3 +207,20 @@ def test_effect_sizes_want_log_values(adata):
         tx.pp.split(adata, stratify="effect_size")
     with pytest.raises(ValueError, match="too few for 13 folds"):
         tx.pp.split_fold(adata, 0, n_folds=13)
+
+
+@pytest.mark.parametrize("column", ["perturbation", "control", "cell_line"])
+def test_a_column_that_is_read_is_not_written_over(column):
+    adata = tx.datasets.toy()
+    adata.obs["cell_line"] = "K562"
+    before = adata.obs.copy()
+    for write in (
+        tx.pp.split,
+        lambda adata, key_added: tx.pp.split_fold(adata, 0, 3, key_added=key_added),
+        lambda adata, key_added: tx.pp.filter_perturbations(
+            adata, min_cells=2, key_added=key_added
+        ),
+    ):
+        with pytest.raises(ValueError, match=f"key_added='{column}' would overwrite"):
+            write(adata, key_added=column)
+    pd.testing.assert_frame_equal(adata.obs, before)

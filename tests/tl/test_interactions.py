@@ -121,3 +121,17 @@ def test_on_a_real_screen():
     assert scores["perturbation"].nunique() == 5
     assert (scores["additive_r"] > 0.5).mean() > 0.5
     assert scores["synergy"].median() < 0.1  # most pairs do less than the sum of their parts
+
+
+@pytest.mark.parametrize("pairs", [[], "measured"])
+def test_no_pair_is_no_deep_error(model, pairs):
+    adata = tx.datasets.toy()
+    adata = adata[~adata.obs["perturbation"].astype(str).str.contains("+", regex=False)].copy()
+    with pytest.raises(ValueError, match="No pair can be scored"):
+        tx.tl.interactions(adata, model, pairs=pairs)
+
+
+def test_a_pair_named_twice_is_scored_once(screen):
+    pair = tx.tl.interactions(screen)["perturbation"][0]
+    turned = "+".join(reversed(pair.split("+")))
+    assert tx.tl.interactions(screen, pairs=[pair, turned])["perturbation"].tolist() == [pair]

@@ -67,3 +67,14 @@ def test_what_makes_no_sense_is_refused(model, groups):
         tx.tl.match({"X": 1.0}, model)
     with pytest.raises(ValueError, match="is empty"):
         tx.tl.match((pair[0], pair[1][:0]), model)
+
+
+def test_cells_of_a_signature_are_log_normalized():
+    adata = tx.datasets.toy()
+    raw = adata.copy()
+    raw.X = raw.layers["counts"]
+    labels = raw.obs["perturbation"].astype(str)
+    gene = labels[labels != "control"].iloc[0]
+    pair = tuple(raw[(labels == name).to_numpy()] for name in ("control", gene))
+    with pytest.raises(ValueError, match=r"cells of a signature.*counts"):
+        tx.tl.match(pair, adata)

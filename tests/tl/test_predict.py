@@ -63,3 +63,18 @@ def test_layers_of_a_mudata_are_those_of_its_expression(adata, make_model):
     tx.tl.predict(mdata, make_model(mdata, setup=False))
     assert mdata.mod["rna"].layers["txpert"].shape == adata.shape
     assert mdata.obsm["X_txpert"].shape == adata.shape
+
+
+def test_what_the_network_does_not_know_has_no_embedding(adata, make_model):
+    model = make_model(adata, components=("mean", "gaussian_process", "network"))
+    asked = adata.copy()
+    labels = asked.obs["perturbation"].astype(str)
+    gene = labels[labels != "control"].iloc[0]
+    asked.obs["perturbation"] = labels.replace({gene: "NOGENE"})
+    with pytest.warns(UserWarning, match="NOGENE"):
+        tx.tl.predict(asked, model)
+    unknown = (labels == gene).to_numpy()
+    latent = asked.obsm["X_txpert_latent"]
+    assert np.isnan(latent[unknown]).all()
+    assert np.isfinite(latent[~unknown]).all()
+    assert np.isfinite(asked.layers["txpert_delta"]).all()

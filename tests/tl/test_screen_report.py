@@ -199,3 +199,31 @@ def test_no_target_measured_gives_no_warning(guided, recwarn):
     others = ~adata.var_names.isin(adata.obs["perturbation"].unique())
     assert np.isnan(tx.tl.screen_report(adata[:, others].copy())["median_remaining"]).all()
     assert not [w for w in recwarn if issubclass(w.category, RuntimeWarning)]
+
+
+def test_halves_of_a_single_batch_are_not_compared():
+    """Two halves that are centered on their own mean are opposites, whatever they hold."""
+    adata = tx.datasets.toy()
+    summary = tx.tl.screen_report(adata, batch_key=None)
+    assert np.isnan(summary["controls_median_within"]).all()
+    assert summary["controls_n_within"].tolist() == [0]
+    assert adata.uns[KEY]["controls"].empty
+    tx.pl.screen_report(adata, show=False)
+
+
+def test_a_screen_of_controls_alone_is_refused():
+    adata = tx.datasets.toy()
+    with pytest.raises(ValueError, match="All cells are controls"):
+        tx.tl.screen_report(adata[adata.obs["control"]].copy())
+
+
+def test_a_report_under_another_name_is_read_from_there(model):
+    adata = tx.datasets.toy()
+    tx.tl.screen_report(adata, key_added="mine")
+    with pytest.raises(KeyError, match="txpert_screen_report"):
+        tx.tl.enrichment(adata)
+    with pytest.raises(ValueError, match="None of the 60 genes"):
+        tx.tl.enrichment(adata, report_key="mine")
+    tx.pp.split(adata)
+    tx.tl.evaluate(adata, model, baselines={})
+    assert "n_de" in tx.tl.trust(adata, report_key="mine")["covariate"].tolist()

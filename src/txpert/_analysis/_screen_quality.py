@@ -19,7 +19,8 @@ def control_correlations(
     """Correlate halves of the controls of one cell line within and across batches.
 
     Profiles are centered on the mean of all halves, without which any two profiles of one cell
-    line correlate highly.
+    line correlate highly. So two halves of a single batch would be opposites whatever they hold,
+    and nothing is compared; of n batches that do not differ the expected r is -1 / (2n - 1).
 
     Parameters
     ----------
@@ -30,9 +31,12 @@ def control_correlations(
 
     Returns
     -------
-    One row per pair of halves of different sets: kind ("within" or "across"), both batches and r;
-    and medians, numbers, U and P of the two-sided Mann-Whitney test.
+    One row per pair of halves of different sets, none for a single batch: kind ("within" or
+    "across"), both batches and r; and medians, numbers, U and P of the two-sided Mann-Whitney
+    test.
     """
+    if len(batch) == 1:
+        halves, batch = halves[:0], []
     centered = halves - halves.mean(axis=(0, 1))
     size = np.linalg.norm(centered, axis=2, keepdims=True)
     unit = np.divide(centered, size, out=np.zeros_like(centered), where=size > 0)

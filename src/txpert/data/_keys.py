@@ -11,7 +11,7 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, MODALITY, PERTURBATION, SPLIT
-from txpert._options import check_names
+from txpert._options import check_name, check_names
 
 logger = logging.getLogger("txpert")
 
@@ -125,6 +125,19 @@ class ObsKeys:
         if CONTROL in taken and control_label is None:
             taken[_LABEL] = known.control_label
         return replace(given, **taken)
+
+    def check_added(self, key_added: str) -> None:
+        """Raise a ValueError if a column to be written is one that is read.
+
+        The split is read and may be written again.
+        """
+        check_name("key_added", key_added)
+        read = [name for name in _COLUMNS if name != SPLIT and self[name] == key_added]
+        if read:
+            raise ValueError(
+                f"key_added={key_added!r} would overwrite the column of {read[0]}s that is read. "
+                "Give it another name."
+            )
 
     def register(self, adata: AnnData) -> None:
         """Remember the keys for later calls with the same data or a copy of it.

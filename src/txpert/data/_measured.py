@@ -70,6 +70,15 @@ def unmeasured_entries(
     mask = np.zeros((len(obs), len(genes)), dtype=bool)
     if measured is None:
         return mask
+    gone, unmarked = set(map(str, measured)) - set(lines), set(lines) - set(map(str, measured))
+    if gone and unmarked:
+        warnings.warn(
+            f"Genes are marked as measured or not in {sorted(gone)}, which the data no longer "
+            f"have, and nothing is marked for {sorted(unmarked)}, which count as measured whole. "
+            "If cell lines were renamed, run tx.pp.mark_unmeasured again.",
+            UserWarning,
+            stacklevel=4,
+        )
     for line in measured:
         mask[lines == str(line)] = ~measured[line].to_numpy()
     return mask

@@ -11,6 +11,7 @@ from anndata import AnnData
 from scipy import sparse
 
 from txpert._constants import ALL, BATCH, CELL_LINE, CONTROL, DELTA, MODALITY, PERTURBATION
+from txpert._options import check_names, check_whole
 from txpert._types import BoolArray, FloatArray, IntArray
 from txpert.data._tokens import canonical_label, measured_targets
 
@@ -85,8 +86,7 @@ def delta_df(
     """
     if direction not in ("both", "up", "down"):
         raise ValueError(f"direction must be 'both', 'up' or 'down', not {direction!r}.")
-    if top is not None and top < 1:
-        raise ValueError(f"top must be at least 1, not {top!r}.")
+    check_whole("top", top, least=1, optional=True)
     if DELTA not in prediction.layers or PERTURBATION not in prediction.obs:
         raise KeyError(
             f"This is no prediction: it needs layers[{DELTA!r}] and obs[{PERTURBATION!r}]."
@@ -113,7 +113,9 @@ def _rows(prediction: AnnData, column: str, wanted: str | Sequence[str] | None) 
     """Return which conditions have one of some values in a column."""
     if wanted is None:
         return np.ones(prediction.n_obs, dtype=bool)
-    names = [wanted] if isinstance(wanted, str) else [str(name) for name in wanted]
+    if column not in prediction.obs:
+        raise KeyError(f"The prediction has no obs column {column!r}, so leave that out.")
+    names = [wanted] if isinstance(wanted, str) else list(map(str, check_names(column, wanted)))
     values = prediction.obs[column].astype(str)
     if column == PERTURBATION:
         values, names = values.map(canonical_label), [canonical_label(name) for name in names]

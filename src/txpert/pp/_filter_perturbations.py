@@ -12,7 +12,7 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import N_CELLS, PERTURBATION
-from txpert._options import check_name, check_number
+from txpert._options import check_number
 from txpert.data import ObsKeys
 from txpert.data._keys import CELL_LINE_KEY, CONTROL_KEY, PERTURBATION_KEY
 from txpert.data._matrix import expression_matrix
@@ -93,7 +93,6 @@ def filter_perturbations(
     (11, 12)
     >>> adata = adata[adata.obs["perturbation_passes"]].copy()
     """
-    check_name("key_added", key_added)
     _check_filters(min_cells, min_de_genes, max_target_expression, method)
     keys = ObsKeys.of(
         adata,
@@ -102,6 +101,7 @@ def filter_perturbations(
         cell_line=cell_line_key,
         control_label=control_label,
     )
+    keys.check_added(key_added)
     perturbations = Perturbations.read(adata, keys)
     table, of_cell = perturbations.frame.copy(), perturbations.of_cell
     table[N_CELLS] = np.bincount(of_cell[of_cell >= 0], minlength=len(table))

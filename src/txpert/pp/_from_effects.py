@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
+from anndata.utils import make_index_unique
 
 from txpert._constants import (
     ALL,
@@ -94,12 +95,10 @@ def from_effects(
     controls[PERTURBATION], controls[CONTROL], controls[N_CELLS] = CONTROL, True, 1
     obs = pd.concat([obs, controls[list(obs)]], ignore_index=True)
     zeros = np.zeros((len(controls), values.shape[1]), dtype=np.float32)
-    obs.index = condition_names(obs)
-    made = AnnData(
+    obs.index = make_index_unique(condition_names(obs))
+    return AnnData(
         np.concatenate([values, zeros]), obs=obs, var=pd.DataFrame(index=frame.columns.astype(str))
     )
-    made.obs_names_make_unique()
-    return made
 
 
 def _values(frame: pd.DataFrame) -> npt.NDArray[np.float32]:
@@ -109,6 +108,11 @@ def _values(frame: pd.DataFrame) -> npt.NDArray[np.float32]:
             f"from_effects takes a data frame, perturbations × genes, not {type(frame).__name__}; "
             "an AnnData of effects gives one: "
             "adata.to_df().set_axis(adata.obs['perturbation'], axis=0)"
+        )
+    if frame.columns.nlevels > 1:
+        raise TypeError(
+            "The columns of the effects have several levels; they are genes. Keep one: "
+            "frame.droplevel(0, axis=1)"
         )
     if not all(pd.api.types.is_numeric_dtype(dtype) for dtype in frame.dtypes):
         column = next(

@@ -131,13 +131,10 @@ def _changes(
         new = plain.get(label, label)
         kind: str | None = reading.kinds.get(new)
         if kind is None or (kind == "guide" and not guides):
-            kind = "control" if _n_parts(new) < _n_parts(label) or new == CONTROL else "order"
+            without = drop_controls(label.strip(), flagged | named)
+            kind = "control" if without != label.strip() or new == CONTROL else "order"
         else:
             new = reading.label(new)
         if new != label:
             rows.append((label, new, kind, int(n)))
     return pd.DataFrame(rows, columns=["old", "new", "kind", N_CELLS]).set_index("old")
-
-
-def _n_parts(label: str) -> int:
-    return len(label.split(COMBINATION))

@@ -23,7 +23,8 @@ from txpert.data._keys import (
     SPLIT_KEY,
     check_anndata,
 )
-from txpert.data._matrix import expression_matrix, place
+from txpert.data._matrix import expression_matrix, place, read_cells_of
+from txpert.data._storage import is_dask
 from txpert.data._tokens import parse_targets
 from txpert.data._values import ValueCheck
 from txpert.splits._cells import names_by_line, perturbed_conditions, read_cells, trained_on
@@ -66,7 +67,8 @@ def highly_variable_genes(
         by which :func:`check_split` can tell which perturbations were used. To drop the other
         genes: ``adata = adata[:, adata.var["highly_variable"]].copy()``.
     n_top_genes
-        Number of genes; all candidates if there are fewer.
+        Number of genes; all candidates if there are fewer. Genes that scanpy's ``"seurat"`` ranks
+        level with the last one are chosen, too.
     cell_line
         Line whose genes are chosen; by default the test line that :func:`split` recorded, if
         any, else all lines.
@@ -120,9 +122,10 @@ def highly_variable_genes(
     candidate = _measured(matrix, cells, learned)
     used = learned & (cells[CELL_LINE] == line).to_numpy() if line else learned
     several = cells.loc[used, CELL_LINE].nunique() > 1
-    chosen = matrix[np.flatnonzero(used)][:, candidate]
+    rows = np.flatnonzero(used)
+    chosen = (read_cells_of(matrix, rows) if is_dask(matrix) else matrix[rows])[:, candidate]
     check = ValueCheck(place(layer), adata.obs_names, counts=str(flavor).startswith("seurat_v3"))
-    check.add(np.flatnonzero(used), check.judge(chosen))
+    check.add(rows, check.judge(chosen))
     check.conclude()
     table = AnnData(chosen, cells.loc[used, [CELL_LINE]], adata.var[[]][candidate])
     sc.pp.highly_variable_genes(

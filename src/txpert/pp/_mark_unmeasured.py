@@ -9,6 +9,7 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import MEASURED
+from txpert._options import check_names
 from txpert.data import ObsKeys
 from txpert.data._group_sums import group_sums
 from txpert.data._keys import CELL_LINE_KEY, check_anndata, obs_columns
@@ -91,14 +92,14 @@ def mark_unmeasured(
             measured.loc[chosen, line] = False
     else:
         for line, unmeasured in genes.items():
-            listed = pd.Index(unmeasured)
+            listed = pd.Index(check_names(f"genes[{line!r}]", unmeasured))
             for what, held, asked in (
-                ("cell line", names, pd.Index([line])),
+                ("cell line", names, pd.Index([str(line)])),
                 ("gene", adata.var_names, listed),
             ):
                 missing = asked.difference(held)
                 if len(missing):
                     raise KeyError(f"The data have no {what} {missing[0]!r}.")
-            measured.loc[listed, line] = False
+            measured.loc[listed, str(line)] = False
     adata.varm[MEASURED] = measured
     return (~measured).sum().rename_axis(key).astype(np.int64)

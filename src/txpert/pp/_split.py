@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from anndata import AnnData
 
 from txpert._constants import PERTURBATION, SPLIT
-from txpert._options import check_name, check_number, check_seed, check_whole
+from txpert._options import check_number, check_seed, check_whole
 from txpert.data import ObsKeys
 from txpert.data._keys import CELL_LINE_KEY, CONTROL_KEY, PERTURBATION_KEY
 from txpert.splits import Task
@@ -119,7 +119,6 @@ def split(
     'unseen_perturbation'
     """
     check_seed(seed)
-    check_name("key_added", key_added)
     if fractions is not None:
         check_fractions(fractions)
     chosen = make_task(
@@ -136,6 +135,7 @@ def split(
         cell_line=cell_line_key,
         control_label=control_label,
     )
+    keys.check_added(key_added)
     perturbations = Perturbations.read(adata, keys)
     record = chosen.record() | {"seed": seed}
     values = perturbations.values(stratify, record)
@@ -193,7 +193,6 @@ def split_fold(
     {'train': 7, 'val': 2, 'test': 3}
     """
     check_seed(seed)
-    check_name("key_added", key_added)
     check_whole("fold", fold, least=0)
     check_whole("n_folds", n_folds, least=2)
     check_number("val_fraction", val_fraction, least=0, most=1)
@@ -205,6 +204,7 @@ def split_fold(
         cell_line=cell_line_key,
         control_label=control_label,
     )
+    keys.check_added(key_added)
     perturbations = Perturbations.read(adata, keys)
     record = {
         "task": task.name,

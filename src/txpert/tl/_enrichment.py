@@ -11,6 +11,7 @@ from anndata import AnnData
 
 from txpert._analysis._enrichment import COLUMNS, over_representation
 from txpert._constants import PERTURBATION
+from txpert._options import check_name, check_names, check_whole
 from txpert.data._tokens import parse_targets
 from txpert.graph._go import go_sets
 from txpert.graph._go_tables import term_names
@@ -32,6 +33,8 @@ def enrichment(
     n_genes: int = 100,
     min_size: int = 5,
     max_size: int = 500,
+    report_key: str = REPORT_KEY,
+    trust_key: str = TRUST_KEY,
     key_added: str = ENRICHMENT_KEY,
 ) -> pd.DataFrame:
     """Test gene sets for over-representation, against the genes that could have been found.
@@ -53,8 +56,8 @@ def enrichment(
         Number of genes taken of a mean effect in each direction.
     min_size, max_size
         Sets with fewer or more genes of the background are left out.
-    key_added
-        Key in ``uns``.
+    report_key, trust_key, key_added
+        Keys in ``uns``: of the report, of what :func:`trust` wrote, and of what is written.
 
     Returns
     -------
@@ -68,20 +71,24 @@ def enrichment(
     KeyError
         If the data have no report.
     ValueError
-        If there is no background, or none of its genes is in a set.
+        If there is no background, none of its genes is in a set, or an option makes no sense.
 
     Examples
     --------
     >>> import txpert as tx
     >>> sets = {"first": ["A", "B"], "second": ["C", "D"]}
-    >>> table = tx.tl.enrichment(["A", "B"], "ABCDEFGH", gene_sets=sets, min_size=1)
+    >>> table = tx.tl.enrichment(["A", "B"], list("ABCDEFGH"), gene_sets=sets, min_size=1)
     >>> table[["term", "n_found"]].values.tolist()
     [['first', 2]]
     >>> round(float(table["p_value"][0]), 4)  # one of the 28 pairs of eight genes
     0.0357
     """
+    check_name("key_added", key_added)
+    check_whole("n_genes", n_genes, least=1)
+    check_whole("min_size", min_size, least=1)
+    check_whole("max_size", max_size, least=min_size)
     if isinstance(genes, AnnData):
-        queries = list(_of_screen(genes, n_genes))
+        queries = list(_of_screen(genes, n_genes, report_key, trust_key))
     else:
         if background is None:
             raise ValueError(
@@ -89,7 +96,8 @@ def enrichment(
                 "adata.var_names, or the perturbations of the screen."
             )
         lists = genes if isinstance(genes, Mapping) else {"genes": genes}
-        queries = [(name, part, background) for name, part in lists.items()]
+        possible = check_names("background", background)
+        queries = [(name, check_names("genes", part), possible) for name, part in lists.items()]
     sets = _read(gene_sets, {gene for _, _, around in queries for gene in around})
     known = term_names()
     parts = []
@@ -122,10 +130,10 @@ def _read(gene_sets: GeneSets, background: set[str]) -> Mapping[str, Collection[
     return sets
 
 
-def _of_screen(adata: AnnData, n: int) -> Iterator[_Query]:
-    report = adata.uns.get(REPORT_KEY)
+def _of_screen(adata: AnnData, n: int, report_key: str, trust_key: str) -> Iterator[_Query]:
+    report = adata.uns.get(report_key)
     if report is None:
-        raise KeyError(f"adata.uns has no {REPORT_KEY!r}; run tx.tl.screen_report(adata) first.")
+        raise KeyError(f"adata.uns has no {report_key!r}; run tx.tl.screen_report(adata) first.")
     genes = np.asarray(report["genes"], dtype=object)
     for line, effect in zip(report["lines"], report["mean_effect"], strict=True):
         order = np.argsort(-effect, kind="stable")
@@ -133,8 +141,8 @@ def _of_screen(adata: AnnData, n: int) -> Iterator[_Query]:
         down = [gene for gene in order[::-1][:n] if effect[gene] < 0]
         yield f"{line}: mean effect up", list(genes[up]), list(genes)
         yield f"{line}: mean effect down", list(genes[down]), list(genes)
-    if TRUST_KEY in adata.uns:
-        scored = adata.uns[TRUST_KEY]["perturbations"].dropna(subset="score")
+    if trust_key in adata.uns:
+        scored = adata.uns[trust_key]["perturbations"].dropna(subset="score")
         scored = scored.sort_values("score", kind="stable")
         quarter = len(scored) // 4
         around = _targets(scored)

@@ -12,6 +12,7 @@ from anndata import AnnData
 
 from txpert._analysis._interactions import interaction_scores, precision_table
 from txpert._constants import ALL, BATCH, CELL_LINE, CONTROL, MODALITY, N_CELLS, PERTURBATION
+from txpert._options import check_name, check_whole
 from txpert._types import FloatArray
 from txpert.baselines import StoredPrediction
 from txpert.data import ConditionTable
@@ -90,7 +91,7 @@ def interactions(
     KeyError
         If there is no such cell line.
     ValueError
-        If no pair can be scored.
+        If no pair can be scored, or a number is not positive.
 
     References
     ----------
@@ -106,6 +107,9 @@ def interactions(
     >>> table["source"].value_counts().to_dict()
     {'observed': 3, 'predicted': 3}
     """
+    check_name("key_added", key_added)
+    check_whole("k", k, least=1)
+    check_whole("n_genes", n_genes, least=1)
     table = ConditionTable.of(adata)
     perturbed = table.subset(~table.obs[CONTROL].to_numpy(dtype=bool))
     delta, obs = average_over_batches(perturbed.delta, perturbed.obs)
@@ -118,7 +122,9 @@ def interactions(
     observed = dict(zip(names, delta, strict=True))
     asked = _pairs(observed, lines, pairs)
     predictor = StoredPrediction(model) if isinstance(model, AnnData) else model
-    predicted = {} if predictor is None else _predict(predictor, asked, observed, table)
+    predicted: Effects = {}
+    if predictor is not None and asked:
+        predicted = _predict(predictor, asked, observed, table)
     rows = []
     for label, line in asked:
         for source, effects in (("observed", observed), ("predicted", predicted)):
@@ -144,7 +150,7 @@ def _pairs(
 ) -> list[tuple[str, str]]:
     """Return the pairs asked for in each cell line."""
     if not isinstance(pairs, str):
-        labels = [canonical_label(label) for label in pairs]
+        labels = list(dict.fromkeys(canonical_label(label) for label in pairs))
         wrong = [label for label in labels if len(parse_targets(label)) != 2]
         if wrong:
             raise ValueError(f"pairs has {wrong[0]!r}, which is no pair such as 'A+B'.")

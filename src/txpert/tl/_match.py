@@ -9,6 +9,7 @@ import pandas as pd
 from anndata import AnnData
 
 from txpert._constants import CELL_LINE, CONTROL, MODALITY, PERTURBATION
+from txpert._options import check_number, check_whole
 from txpert._ranking import Score, Scorer
 from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable
@@ -16,7 +17,6 @@ from txpert.data._controls import ControlProfiles
 from txpert.data._tokens import canonical_label
 from txpert.model import TxPertModel
 from txpert.model._additive import Asked, single_targets
-from txpert.model._fit import check_whole
 
 from ._signature import Signature, read_signature
 
@@ -87,6 +87,7 @@ def match(
     if of not in get_args(Sources):
         raise ValueError(f"of must be one of {', '.join(get_args(Sources))}, not {of!r}.")
     check_whole("top", top, least=1)
+    check_number("min_specific", min_specific, least=0, most=1)
     model = reference if isinstance(reference, TxPertModel) else None
     if model is None and of == "predicted":
         raise ValueError("A screen predicts nothing; give a trained model as the reference.")

@@ -9,6 +9,8 @@ from mudata import MuData
 
 from txpert._constants import BATCH, CELL_LINE, DELTA, MODALITY, PERTURBATION
 from txpert._options import check_name
+from txpert._types import FloatArray
+from txpert.data._tokens import parse_targets
 from txpert.model import TxPertModel
 from txpert.model._component import NETWORK
 from txpert.model._registered import unregistered_on_failure
@@ -38,7 +40,8 @@ def predict(adata: AnnData | MuData, model: TxPertModel, *, key_added: str = "X_
             Predicted Δ.
         ``obsm["X_txpert_latent"]``
             The network's embedding of the cell's perturbation, cells × n_latent, for
-            :func:`scanpy.pp.neighbors` and UMAP; not for a model without a network.
+            :func:`scanpy.pp.neighbors` and UMAP; not for a model without a network. NaN where a
+            target is no node of the model.
 
         Layers of a MuData are those of the expression's modality.
     model
@@ -49,7 +52,7 @@ def predict(adata: AnnData | MuData, model: TxPertModel, *, key_added: str = "X_
     Raises
     ------
     KeyError
-        If the target of a perturbation is no node of the model.
+        If the model is the network alone and a target is no node of it.
     ValueError
         If genes or annotation do not match the model.
 
@@ -66,7 +69,8 @@ def predict(adata: AnnData | MuData, model: TxPertModel, *, key_added: str = "X_
     >>> adata.layers["txpert_delta"].shape == adata.shape
     True
     """
-    check_name("key_added", key_added)
+    layer = key_added.removeprefix("X_") if isinstance(key_added, str) else key_added
+    check_name("key_added", layer)
     if not isinstance(model, TxPertModel):
         raise TypeError(f"model is a trained TxPertModel, not {model!r}.")
     with unregistered_on_failure(adata):
@@ -74,17 +78,25 @@ def predict(adata: AnnData | MuData, model: TxPertModel, *, key_added: str = "X_
         asked = table.obs[[name for name in _CONDITION if name in table.obs]]
         predicted = model.predict(asked, controls=table.controls)
     condition = table.condition_of(screen)
+    latent = None
+    if NETWORK in model.components:
+        latent = _latent(model, predicted.obs[PERTURBATION].astype(str).tolist())
     expression = np.asarray(predicted.X)[condition]
-    layer = key_added.removeprefix("X_")
     cells = adata.mod[_modality(model)] if isinstance(adata, MuData) else adata
     adata.obsm[key_added] = pd.DataFrame(
         expression, index=adata.obs_names, columns=model.genes.to_numpy(), copy=False
     )
     cells.layers[layer] = expression
     cells.layers[f"{layer}_delta"] = predicted.layers[DELTA][condition]
-    if NETWORK in model.components:
-        latent = model.get_perturbation_embedding(predicted.obs[PERTURBATION].tolist())
-        adata.obsm[f"{key_added}_latent"] = latent.to_numpy()[condition]
+    if latent is not None:
+        adata.obsm[f"{key_added}_latent"] = latent[condition]
+
+
+def _latent(model: TxPertModel, labels: list[str]) -> FloatArray:
+    """Return the network's embedding of each perturbation, NaN of those that it does not know."""
+    nodes = set(model.nodes)
+    known = [label for label in dict.fromkeys(labels) if nodes.issuperset(parse_targets(label))]
+    return model.get_perturbation_embedding(known).reindex(labels).to_numpy()
 
 
 def _modality(model: TxPertModel) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from txpert._constants import PERTURBATION
+from txpert._options import check_names, check_seed, check_whole
 from txpert._types import FloatArray
 from txpert.data._tokens import canonical_label, encode_targets, parse_targets
 from txpert.effects._design import STRATEGIES, Design, Strategy
@@ -16,7 +17,6 @@ from txpert.effects._line_effects import contexts_of
 from txpert.model import TxPertModel
 from txpert.model._additive import single_targets
 from txpert.model._component import MEASURED
-from txpert.model._fit import check_whole
 
 _MOST = 4_000
 """Candidates at a time: their covariances take 8 × 128 MB."""
@@ -86,6 +86,7 @@ def propose(
     True
     """
     check_whole("n", n, least=1)
+    check_seed(seed)
     if strategy not in STRATEGIES:
         raise ValueError(f"strategy must be one of {', '.join(STRATEGIES)}, not {strategy!r}.")
     model._check_if_trained(warn=True)
@@ -136,7 +137,9 @@ def _labels(
     modality: str | None,
 ) -> tuple[list[str], list[str]]:
     """Return the candidates to choose from, and those that were measured in this context."""
-    given = single_targets(model.nodes) if candidates is None else list(candidates)
+    given = single_targets(model.nodes)
+    if candidates is not None:
+        given = check_names("candidates", candidates)
     labels = list(dict.fromkeys(canonical_label(label) for label in given))
     encode_targets(labels, model.nodes)
     if not all(parse_targets(label) for label in labels):
@@ -161,6 +164,8 @@ def _labels(
 
 
 def _prices(labels: list[str], cost: Mapping[str, float] | pd.Series | None) -> FloatArray:
+    if not isinstance(cost, Mapping | pd.Series | None):
+        raise TypeError(f"cost is a mapping or Series from label to cost, not {cost!r}.")
     given = {} if cost is None else {canonical_label(str(k)): v for k, v in cost.items()}
     prices = np.array([float(given.get(label, 1.0)) for label in labels])
     if not (np.isfinite(prices) & (prices > 0)).all():

@@ -12,13 +12,12 @@ import pandas as pd
 
 from txpert._constants import COMBINATION, PERTURBATION
 from txpert._files import sha256_of
-from txpert._options import check_path
+from txpert._options import check_names, check_number, check_path, check_whole
 from txpert._ranking import Kept, Score, Scorer
 from txpert._types import FloatArray
 from txpert.data._tokens import encode_targets, parse_targets
 from txpert.model import TxPertModel
 from txpert.model._additive import Asked, single_targets
-from txpert.model._fit import check_whole
 
 from ._screen_ranking import Ranking
 from ._signature import Signature, read_signature
@@ -124,6 +123,7 @@ def screen(
         check_path("file", file)
         if order == 1:
             raise ValueError("file keeps blocks of pairs: leave it out, or set order=2.")
+    check_number("min_specific", min_specific, least=0, most=1)
     model._check_if_trained(warn=True)
     weights, columns, missing = read_signature(signature, model.genes)
     scorer = Scorer.of(score, -weights if reverse else weights)
@@ -168,7 +168,7 @@ def _candidates(
     model: TxPertModel, genes: Sequence[str] | None, exclude: Iterable[str]
 ) -> list[str]:
     """Return the distinct targets to choose from, in order."""
-    given = single_targets(model.nodes) if genes is None else list(genes)
+    given = single_targets(model.nodes) if genes is None else check_names("genes", genes)
     barred = {exclude} if isinstance(exclude, str) else set(exclude)
     chosen = list(dict.fromkeys(str(gene) for gene in given if gene not in barred))
     others = [gene for gene in chosen if parse_targets(gene) != (gene,)]

@@ -17,6 +17,7 @@ from txpert._analysis._screen_quality import (
     mean_effect_similarity,
 )
 from txpert._constants import BATCH, CELL_LINE, CONTROL, MODALITY, N_CELLS, PERTURBATION
+from txpert._options import check_name, check_seed
 from txpert.data import ConditionTable, ObsKeys
 from txpert.data._batches import average_over_batches
 from txpert.data._conditions import conditions_of
@@ -83,7 +84,8 @@ def screen_report(
         ``batch_fdr`` and ``most_common_batch`` (whether its cells are spread over batches as all
         are).
     ``controls``
-        Correlations of the halves.
+        Correlations of the halves, centered on their mean: of n batches that do not differ
+        -1 / (2n - 1) is expected within and across; of a single batch there are none.
     ``mean_effect``, ``lines``, ``genes``
         Mean effect of each cell line, ``(n_lines, n_genes)``, and names.
     ``mean_effect_r``
@@ -111,6 +113,8 @@ def screen_report(
     >>> tx.tl.screen_report(adata)[["n_perturbations", "n_batches"]].values.tolist()
     [[12, 2]]
     """
+    check_name("key_added", key_added)
+    check_seed(seed)
     keys = ObsKeys.of(
         adata,
         perturbation=perturbation_key,
@@ -124,6 +128,8 @@ def screen_report(
     guides = {} if guide_key is None else {"guides": guide_table(adata, screen, guide_key)}
     table = ConditionTable.from_screen(screen)
     perturbed = table.subset(~table.obs[CONTROL].to_numpy(dtype=bool))
+    if not len(perturbed.obs):
+        raise ValueError("All cells are controls; a report takes perturbed cells, too.")
     delta, obs = average_over_batches(perturbed.delta, perturbed.obs)
     obs = obs.drop(columns=MODALITY, errors="ignore").astype({PERTURBATION: str, CELL_LINE: str})
     lines = list(dict.fromkeys(obs[CELL_LINE]))

@@ -12,6 +12,7 @@ from anndata import AnnData
 
 from txpert._types import FloatArray, IntArray
 from txpert.data._matrix import expression_matrix
+from txpert.data._values import check_log_normalized
 
 Signature = pd.Series | Mapping[str, float] | tuple[AnnData, AnnData]
 
@@ -33,8 +34,8 @@ def read_signature(
     TypeError
         If the signature is nothing of these.
     ValueError
-        If a weight is NaN or infinite, a gene occurs twice, or less than half of the genes are
-        known.
+        If a weight is NaN or infinite, a gene occurs twice, less than half of the genes are known,
+        or cells are not log-normalized.
     """
     weights = _series(signature)
     values = pd.to_numeric(weights, errors="coerce").to_numpy(dtype=float)
@@ -85,4 +86,7 @@ def _between(start: AnnData, goal: AnnData) -> pd.Series:
             raise ValueError("One of the two groups of cells is empty.")
         mean = np.asarray(expression_matrix(cells, None).mean(axis=0)).ravel()
         means.append(pd.Series(mean, index=cells.var_names))
+    of_effects = not means[0].any() or any((mean < 0).any() for mean in means)
+    for cells in () if of_effects else (start, goal):
+        check_log_normalized(expression_matrix(cells, None), "X of the cells of a signature")
     return (means[1] - means[0]).reindex(start.var_names.intersection(goal.var_names))

@@ -11,6 +11,7 @@ from anndata import AnnData
 from txpert._analysis._effects import effect_size
 from txpert._analysis._trust import levels, over_targets, spearman_table, target_errors
 from txpert._constants import CELL_LINE, PERTURBATION, UNS_KEY
+from txpert._options import check_name, check_whole
 from txpert.data import ConditionTable
 from txpert.data._tokens import canonical_label, measured_targets, parse_targets
 from txpert.evaluation._metrics import metric_of
@@ -33,6 +34,7 @@ def trust(
     prediction: AnnData | None = None,
     n_levels: int = 4,
     key: str = UNS_KEY,
+    report_key: str = REPORT_KEY,
     key_added: str = TRUST_KEY,
 ) -> pd.DataFrame:
     """Ask which perturbations are predicted well, and where predictions are off.
@@ -58,8 +60,8 @@ def trust(
     n_levels
         Number of levels that knowledge is divided into, of equal numbers of perturbations; values
         of ``knowledge`` that are no more than these are taken as they are.
-    key, key_added
-        Keys in ``uns``: of the evaluation, and of what is written.
+    key, report_key, key_added
+        Keys in ``uns``: of the evaluation, of the report, and of what is written.
 
     Returns
     -------
@@ -72,8 +74,10 @@ def trust(
     ------
     KeyError
         If there is no evaluation, or no such model or metric in it.
+    TypeError
+        If ``prediction`` is no AnnData.
     ValueError
-        If ``prediction`` has no standard deviations.
+        If ``prediction`` has no standard deviations, or a value of ``knowledge`` is no number.
 
     Examples
     --------
@@ -88,10 +92,14 @@ def trust(
     >>> table["covariate"].tolist()
     ['effect_size', 'control_expression']
     """
+    check_name("key_added", key_added)
+    check_whole("n_levels", n_levels, least=1)
     results = adata.uns.get(key, {})
     if "metrics" not in results:
         raise KeyError(f"adata.uns[{key!r}] has no evaluation; run tx.tl.evaluate(adata, model).")
     metric_of(metric)
+    if not isinstance(prediction, AnnData | None):
+        raise TypeError(f"prediction is what model.predict returned, not {prediction!r}.")
     if prediction is not None and "std" not in prediction.layers:
         raise ValueError('prediction has no layers["std"]: predict with return_std=True.')
     scores = results["metrics"]
@@ -106,7 +114,7 @@ def trust(
     genes = pd.Index(results["delta_genes"])
     observed, predicted = results["delta"]["observed"], results["delta"][name]
     table["effect_size"] = effect_size(observed)
-    covariates = _covariates(adata, obs, genes, graphs, prediction)
+    covariates = _covariates(adata, obs, graphs, prediction, report_key)
     known = _knowledge(obs, knowledge)
     table = pd.concat([table, covariates, known.rename("knowledge")], axis=1)
     few = knowledge is not None and known.nunique() <= n_levels
@@ -134,16 +142,20 @@ def _knowledge(obs: pd.DataFrame, knowledge: Mapping[str, float] | pd.Series | N
     if knowledge is None:
         values = publication_counts(sorted({gene for genes in targets for gene in genes}))
     else:
-        values = pd.Series(dict(knowledge), dtype=float)
+        given = pd.Series(dict(knowledge), dtype=object)
+        values = pd.to_numeric(given, errors="coerce")
+        if values.isna().ne(given.isna()).any():
+            gene = values.index[values.isna().ne(given.isna())][0]
+            raise ValueError(f"knowledge has {given[gene]!r} for {gene!r}, which is no number.")
     return pd.Series(over_targets(targets, values, pd.Series.min))
 
 
 def _covariates(
     adata: AnnData,
     obs: pd.DataFrame,
-    genes: pd.Index,
     graphs: Graphs,
     prediction: AnnData | None,
+    report_key: str,
 ) -> pd.DataFrame:
     targets = [parse_targets(label) for label in obs[PERTURBATION]]
     controls = ConditionTable.of(adata).controls.over_batches()
@@ -161,7 +173,7 @@ def _covariates(
             for node, edges in zip(graph.nodes, n, strict=True):
                 degree[node] = degree.get(node, 0) + float(edges)
         table["graph_degree"] = over_targets(targets, pd.Series(degree, dtype=float))
-    report = adata.uns.get(REPORT_KEY)
+    report = adata.uns.get(report_key)
     if report is not None:
         part = report["perturbations"][[*_OBSERVATION, "n_de"]]
         part = part.astype(dict.fromkeys(_OBSERVATION, str))
