@@ -68,6 +68,7 @@ def test_a_file_of_the_user(h5ad, capsys):
 def test_wrong_columns_are_named(h5ad, arguments, message):
     with pytest.raises(SystemExit, match=message):
         main(["--h5ad", str(h5ad / "screen.h5ad"), "--out", str(h5ad / "out"), *arguments])
+    assert not (h5ad / "out").exists()
 
 
 @pytest.mark.parametrize(
@@ -106,6 +107,7 @@ def test_what_cannot_be_used_ends_it_in_one_line_before_training(
     usual += ["--control-label", "non-targeting", "--graph", "edges.tsv", "--out", "out"]
     with pytest.raises(SystemExit, match=message) as end:
         main([*usual, *arguments])
+    assert not (h5ad / "out").exists()
     assert "\n" not in str(end.value)
 
 

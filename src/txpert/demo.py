@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -44,7 +45,11 @@ def reason(error: Exception) -> str:
 
 def _run(options: argparse.Namespace) -> None:
     _check_numbers(options)
-    out = _folder(options.out)
+    with folder_for_results(options.out) as out:
+        _make(options, out)
+
+
+def _make(options: argparse.Namespace, out: Path) -> None:
     warnings.filterwarnings("ignore", module="lightning")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     import matplotlib as mpl
@@ -109,9 +114,17 @@ def _check_numbers(options: argparse.Namespace) -> None:
         raise ValueError(f"--seed must be from 0 to 2^32 - 1, not {options.seed}.")
 
 
-def _folder(name: str) -> Path:
-    """Make the folder for the results, which must be one that can be written to."""
+@contextmanager
+def folder_for_results(name: str | Path) -> Iterator[Path]:
+    """Make a folder; if what follows fails and leaves it empty, it is removed again.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be written to.
+    """
     out = Path(name)
+    new = [folder for folder in (out, *out.parents) if not folder.exists()]
     try:
         out.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=out):
@@ -121,7 +134,13 @@ def _folder(name: str) -> Path:
             f"Results cannot be written to {name} ({error.strerror or error}): name a folder by "
             "--out."
         ) from error
-    return out
+    try:
+        yield out
+    except BaseException:
+        with suppress(OSError):
+            for folder in new:
+                folder.rmdir()
+        raise
 
 
 def read_h5ad(path: str) -> ad.AnnData:

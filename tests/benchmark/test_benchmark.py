@@ -150,6 +150,39 @@ def test_a_model_that_fails_is_noted(adata, bench):
     assert "3 of 3 scores undefined: the run failed" in summary.loc["broken", "note"]
 
 
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (None, "must return something with predict(perturbations, controls=)"),
+        (
+            SimpleNamespace(predict=lambda p, controls: p),
+            "must return AnnData, conditions × genes",
+        ),
+        (SimpleNamespace(predict=lambda p, controls: 3), "not int"),
+    ],
+    ids=["none", "frame", "number"],
+)
+def test_what_a_recipe_must_return_is_said(adata, bench, made, message):
+    result = bench(adata, {"mine": lambda cells, seed: made})
+    run = result.runs.set_index("model").loc["mine"]
+    assert run["status"] == "failed"
+    assert message in run["reason"]
+
+
+@pytest.mark.parametrize(
+    ("task", "options", "message"),
+    [
+        ("unseen_perturbation", {}, "'unseen_perturbation' takes fractions, stratify"),
+        ("few_shot_cell_line", {}, "takes fractions, test_cell_line, measured, stratify"),
+        ("unseen_perturbation", {"n_folds": 3}, r"\(n_folds\) takes val_fraction, stratify"),
+    ],
+)
+def test_options_that_a_split_does_not_take_are_named(adata, bench, task, options, message):
+    for name in ("foo", "fractions" if "n_folds" in options else "val_fraction"):
+        with pytest.raises(ValueError, match=f"split_options has '{name}', and .*{message}"):
+            bench(adata, task=task, split_options={name: (0.6, 0.2, 0.2)}, **options)
+
+
 def test_seeds_reach_the_models(adata, bench):
     seeds = []
 

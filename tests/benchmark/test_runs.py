@@ -1,6 +1,7 @@
 """Going on where it stopped, and several processes."""
 
 import os
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -133,6 +134,22 @@ class Deadly:
         raise AssertionError("this is run in another process")
 
 
+class Quitting:
+    """Exits the interpreter as soon as it is read or called."""
+
+    def __reduce__(self):
+        return sys.exit, ("no license",)
+
+    def __call__(self, adata, seed):
+        sys.exit()
+
+
+def test_a_model_that_exits_fails_its_run_only(adata, bench):
+    runs = bench(adata, {"quits": Quitting(), "mean": "mean"}).runs.set_index("model")
+    assert runs["status"].to_dict() == {"quits": "failed", "mean": "done", "general": "done"}
+    assert runs.loc["quits", "reason"] == "SystemExit"
+
+
 @pytest.mark.slow
 def test_processes_give_what_one_gives(adata, bench, graph, tmp_path):
     models = {
@@ -141,18 +158,21 @@ def test_processes_give_what_one_gives(adata, bench, graph, tmp_path):
     }
     options = {"folder": tmp_path, "baseline": None}
     one = bench(adata, models, baseline=None)
-    several = bench(adata, models | {"deadly": Deadly()}, n_jobs=2, **options)
+    ending = {"deadly": Deadly(), "quits": Quitting()}
+    several = bench(adata, models | ending, n_jobs=2, **options)
     runs = several.runs.set_index("model")
     assert runs["status"].to_dict() == {
         "TxPert": "done",
         "unrelated": "failed",
         "deadly": "failed",
+        "quits": "failed",
     }
+    assert "SystemExit: no license" in runs.loc["quits", "reason"]
     assert "out of memory, perhaps" in runs.loc["deadly", "reason"]
     assert "hold none of the" in runs.loc["unrelated", "reason"]
     assert runs.loc["TxPert", "peak_memory_mb"] > 0
-    assert list(runs.index) == [*models, "deadly"]
-    kept = several.scores[several.scores["model"] != "deadly"].reset_index(drop=True)
+    assert list(runs.index) == [*models, *ending]
+    kept = several.scores[~several.scores["model"].isin(ending)].reset_index(drop=True)
     pd.testing.assert_frame_equal(kept, one.scores, rtol=1e-4)
     again = bench(adata, {"TxPert": models["TxPert"]}, **options)
     done = kept[kept["model"] != "unrelated"].reset_index(drop=True)

@@ -181,3 +181,130 @@ def test_it_runs_as_a_module(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         runpy.run_module("txpert", run_name="__main__")
     assert tx.__version__ in capsys.readouterr().out
+
+
+def test_a_graph_of_go_is_made_of_the_file_that_is_given(folder):
+    (folder / "mine.gaf").write_text(
+        "!gaf-version: 2.2\n"
+        + "".join(
+            f"UniProtKB\tP{i}\t{gene}\tinvolved_in\tGO:0000001\tPMID:1\tIDA\t\tP\t\t\tprotein\t"
+            "taxon:9606\t20200101\tx\t\t\n"
+            for i, gene in enumerate(["STAT1", "JAK2"])
+        )
+    )
+    done = run("graph", "build", "go", folder / "mine.gaf", "--out", folder / "mine.npz")
+    assert done.exit_code == 0, done.output
+    made = tx.graph.KnowledgeGraph.load(folder / "mine.npz")
+    assert sorted(made.nodes) == ["JAK2", "STAT1"]
+    done = run("graph", "build", "go", folder / "edges.tsv", "--out", folder / "no.npz")
+    assert done.exit_code == 1
+    assert not (folder / "no.npz").exists()
+
+
+def test_coverage_counts_genes_that_are_not_in_the_graph(folder):
+    targets = sorted(set(ad.read_h5ad(folder / "screen.h5ad").obs["gene"]) - {"NT"})
+    nodes = [*targets[:6], "X1"]
+    some = tx.graph.KnowledgeGraph("some", nodes, [6] * 5, range(5), [1.0] * 5)
+    some.save(folder / "some.npz")
+    other = tx.graph.KnowledgeGraph("other", ["X1", "X2"], [0], [1], [1.0])
+    other.save(folder / "other.npz")
+    done = run(
+        *("graph", "coverage", folder / "screen.h5ad", "--config", folder / "run.toml"),
+        *("--graph", folder / "some.npz", "--graph", folder / "other.npz"),
+    )
+    rows = {line.split()[0]: line.split()[1:] for line in done.output.splitlines() if line}
+    assert [float(value) for value in rows["some"]] == [0.5, 0.417]
+    assert [float(value) for value in rows["other"]] == [0, 0]
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory):
+    """Two cell lines and an edge table."""
+    folder = tmp_path_factory.mktemp("lines")
+    graph = tx.datasets.toy_graph()
+    adata = tx.datasets.simulate(
+        12, 60, 5, n_controls=20, n_batches=1, n_cell_lines=2, graph=graph
+    )
+    adata.uns.clear()
+    adata.write_h5ad(folder / "screen.h5ad")
+    graph.edges.to_csv(folder / "edges.tsv", sep="\t", index=False)
+    return folder
+
+
+def _trained(lines, screen, out, *options):
+    return run(
+        *("train", lines / screen, "--graph", lines / "edges.tsv", "--encoder", "gcn"),
+        *("--max-epochs", 1, "--no-refit", *options, "--out", lines / out),
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--task", "unseen_cell_line"),
+        ("--task", "few_shot_cell_line", "--measured", 3),
+        ("--task", "few_shot_cell_line", "--measured", 0.25),
+    ],
+)
+def test_train_draws_splits_of_cell_lines(lines, options):
+    done = _trained(lines, "screen.h5ad", "none", *options)
+    assert done.exit_code == 1
+    assert "needs test_cell_line, one of: line_1, line_2" in done.output
+    out = "_".join(map(str, options[1::2]))
+    done = _trained(lines, "screen.h5ad", out, *options, "--test-cell-line", "line_2")
+    assert done.exit_code == 0, done.output
+    drawn = pd.read_csv(lines / out / "split.csv")["split"].to_numpy()
+    adata = ad.read_h5ad(lines / "screen.h5ad")
+    own = {"measured": options[3]} if len(options) > 2 else {}
+    tx.pp.split(adata, options[1], test_cell_line="line_2", **own)
+    expected = adata.obs["split"].astype(object)
+    assert expected.fillna("").tolist() == pd.Series(drawn).fillna("").tolist()
+
+
+def test_train_draws_no_split_where_there_is_one(lines):
+    adata = ad.read_h5ad(lines / "screen.h5ad")
+    tx.pp.split(adata)
+    adata.write_h5ad(lines / "split.h5ad")
+    for option in (("--task", "unseen_perturbation"), ("--test-cell-line", "line_1")):
+        done = _trained(lines, "split.h5ad", "refused", *option)
+        assert done.exit_code == 2
+        assert "obs['split']" in done.output
+        assert option[0] in done.output
+
+
+def test_benchmark_makes_a_graph_only_for_models_that_take_one(folder):
+    call = ("benchmark", folder / "screen.h5ad", "--config", folder / "run.toml")
+    call += ("--task", "unseen_perturbation", "--out", folder / "graphless")
+    done = run(*call, "--model", "mean")
+    assert done.exit_code == 0, done.output
+    done = run(*call, "--model", "mean", "--model", "kernel")
+    assert done.exit_code == 1
+    assert "None of the 60 genes" in done.output
+
+
+TWO_GRAPHS = ("--graph", "{}/edges.tsv", "--graph", "{}/b/edges.tsv")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "{}/screen.h5ad", "--config", "{}/three.toml", "--out", "{}/n"), "[train]"),
+        (
+            ("predict", "{}/model", "GENE3", "--top", "3", "--out", "{}/p.h5ad"),
+            "--top is for a CSV",
+        ),
+        (
+            ("graph", "coverage", "{}/screen.h5ad", "--config", "{}/run.toml", *TWO_GRAPHS),
+            "are both called 'edges'",
+        ),
+        (("reproduce", "norman", *TWO_GRAPHS, "--out", "{}/n"), "are both called 'edges'"),
+    ],
+)
+def test_usage_errors_say_what_to_change(folder, arguments, message):
+    (folder / "three.toml").write_text("train = 3\n")
+    (folder / "b").mkdir(exist_ok=True)
+    (folder / "b" / "edges.tsv").write_bytes((folder / "edges.tsv").read_bytes())
+    done = run(*(text.format(folder) for text in arguments))
+    assert done.exit_code == 2, done.output
+    assert message in " ".join(done.output.split())
+    assert not (folder / "n").exists()

@@ -123,6 +123,17 @@ def test_sizes_that_cannot_be_are_refused(sizes, message, graph):
         tx.datasets.simulate(**{"n_perturbations": 5, "n_genes": 30, "graph": graph} | sizes)
 
 
+def test_more_genes_than_are_known_are_refused():
+    with pytest.raises(ValueError, match=r"has 18,\d+ genes, and n_genes=1000000 .* give a graph"):
+        tx.datasets.simulate(5, 10**6)
+
+
+@pytest.mark.parametrize("seed", ["x", -1])
+def test_the_seed_of_a_toy_is_checked(seed):
+    with pytest.raises(ValueError, match="seed must be a whole number of at least 0"):
+        tx.datasets.toy_graph(seed)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -131,6 +142,7 @@ def test_sizes_that_cannot_be_are_refused(sizes, message, graph):
         ({"batch_scale": -1}, "batch_scale must be at least 0"),
         ({"synergistic": 0.6, "buffering": 0.6}, "cannot exceed 1 together"),
         ({"effect_sd": float("nan")}, "effect_sd"),
+        ({"depth": "a"}, "depth must be a finite number, not 'a'"),
     ],
 )
 def test_parameters_that_cannot_be_are_refused(settings, message):

@@ -130,6 +130,18 @@ def test_columns_that_are_called_otherwise_are_named(zenodo, screen):
         )
 
 
+def test_controls_are_those_that_are_named_and_no_others(zenodo, screen):
+    zenodo[0]["screen.h5ad"] = screen[0]
+    with pytest.raises(ValueError, match="no control cells: 'condition' is nowhere 'q'"):
+        tx.datasets.txpert_2026("screen.h5ad", perturbation_key="condition", control_label="q")
+
+
+def test_an_h5ad_file_has_no_members(zenodo, screen):
+    zenodo[0]["screen.h5ad"] = screen[0]
+    with pytest.raises(ValueError, match=r"is an h5ad file, and member='data/a.h5ad' names"):
+        tx.datasets.txpert_2026("screen.h5ad", **COLUMNS, member="data/a.h5ad")
+
+
 def test_several_members_are_told_apart(zenodo, screen):
     zenodo[0]["two.zip"] = zipped(a=screen[0], b=screen[0])
     with pytest.raises(ValueError, match=r"'data/a.h5ad', 'data/b.h5ad'; name one by member="):

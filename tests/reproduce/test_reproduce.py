@@ -135,6 +135,31 @@ def test_a_screen_of_ones_own(edges, tmp_path):
     assert "needs several cell lines" in done.output
 
 
+@pytest.mark.parametrize(
+    ("experiment", "options", "message"),
+    [
+        ("norman", ["--quick"], "needs combinations such as 'A+B'"),
+        ("norman", [], "needs combinations such as 'A+B'"),
+        ("k562", ["--quick"], "too few to split"),
+    ],
+)
+def test_a_screen_that_cannot_be_split_leaves_nothing(
+    edges, tmp_path, experiment, options, message
+):
+    own = screen()
+    two = sorted(set(own.obs["perturbation"]) - {"control"})[:2]
+    kept = own.obs["perturbation"].isin([*two, "control"]).to_numpy()
+    own[kept if experiment == "k562" else slice(None)].write_h5ad(tmp_path / "own.h5ad")
+    out = tmp_path / "a" / "b"
+    done = run(
+        *(experiment, "--data", tmp_path / "own.h5ad", *options, "--genes", 40),
+        *("--graph", edges, "--out", out),
+    )
+    assert done.exit_code == 1
+    assert message in " ".join(done.output.split())
+    assert not out.parent.exists()
+
+
 def _fails(adata, seed, **options):
     raise RuntimeError("no room")
 

@@ -33,10 +33,11 @@ from txpert.evaluation._scoring import HeldOut
 from txpert.pp import split, split_fold
 from txpert.splits import Task
 from txpert.splits._hash import split_hash
-from txpert.splits._task import make_task, option_names
+from txpert.splits._task import TASKS, make_task, option_names
 from txpert.tl._fit import BENCHMARK_KEY, TEST_PERTURBATIONS
 
 GROUP = "group"
+_STRATIFY = "stratify"
 Labels = npt.NDArray[np.object_]
 
 
@@ -196,16 +197,17 @@ class Bench:
             return
         shell = self.shell()
         perturbed = self.table.obs[~self.table.obs[CONTROL]]
+        _check_options(options, task, cross_validated=n_folds is not None)
+        own = {name: options[name] for name in options if name != _STRATIFY}
+        shared = {name: options[name] for name in options if name == _STRATIFY}
         for seed in seeds:
             if n_folds is not None:
                 for number in range(n_folds):
                     split_fold(shell, number, n_folds, seed=seed, **options)
                     yield self._fold(shell, seed, f"fold {number}")
                 continue
-            chosen = {name: options[name] for name in options if name in option_names(task)}
-            others = {name: options[name] for name in options if name not in chosen}
-            for name, each in make_task(task, **chosen).folds(perturbed):
-                split(shell, each, seed=seed, **others)
+            for name, each in make_task(task, **own).folds(perturbed):
+                split(shell, each, seed=seed, **shared)
                 yield self._fold(shell, seed, name)
 
     def _given(self, seeds: Sequence[int], groups: pd.Series[Any] | None) -> Iterator[Fold]:
@@ -230,6 +232,17 @@ class Bench:
             for key in (SPLIT, f"{SPLIT}_{GROUP}")
         )
         return Fold(seed, name, parts, group, shell.uns[f"{UNS_KEY}_{SPLIT}"]["sha256"])
+
+
+def _check_options(options: Mapping[str, Any], task: str | Task, *, cross_validated: bool) -> None:
+    """Refuse options that the split does not take; tasks that are objects have theirs."""
+    if not cross_validated and (isinstance(task, Task) or task not in TASKS):
+        return
+    known = [*(["val_fraction"] if cross_validated else option_names(task)), _STRATIFY]
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        what = "cross-validation (n_folds)" if cross_validated else f"the task {task!r}"
+        raise ValueError(f"split_options has {unknown[0]!r}, and {what} takes {', '.join(known)}.")
 
 
 def _or_none(values: Labels) -> Labels:

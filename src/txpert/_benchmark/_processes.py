@@ -22,7 +22,7 @@ from txpert._layers import named_layers
 
 from ._folds import Bench, Fold
 from ._memory import available_memory, n_cores
-from ._run import Answer, Question, answer, describe
+from ._run import FAILURES, Answer, Question, answer, describe
 
 # A process of its own: the interpreter with its libraries, and what training takes besides cells.
 _MB_PER_PROCESS = 1_500
@@ -123,7 +123,7 @@ def _in_process(path: Path, recipe: bytes, seed: int, threads: int) -> Answer:
             reason="The process ended before it had an answer; out of memory, perhaps. "
             "Fewer processes (n_jobs) leave more for each.",
         )
-    except Exception as error:
+    except FAILURES as error:
         return Answer(None, reason=f"Its process failed: {describe(error)}")
 
 
@@ -137,7 +137,7 @@ def _child(path: Path, recipe: bytes, seed: int, threads: int) -> Answer:
         question = pickle.load(file)
         try:
             model = pickle.loads(recipe)
-        except Exception as error:
+        except FAILURES as error:
             return Answer(None, reason=f"Another process cannot import it: {describe(error)}")
         return answer(model, lambda: pickle.load(file), question, seed, own_process=True)
 

@@ -22,6 +22,8 @@ from txpert.model._distance import UnseenLineWarning
 from ._memory import peak_memory, reset_peak
 from ._models import Recipe
 
+FAILURES = (Exception, SystemExit)
+"""What fails one run; an interrupt ends the benchmark."""
 _INTERRUPTED = "Training was interrupted"
 
 
@@ -83,7 +85,7 @@ def answer(
     start = time.perf_counter()
     try:
         delta = _ask(recipe, cells(), question, seed)
-    except Exception as error:
+    except FAILURES as error:
         return Answer(None, reason=describe(error), trace=traceback.format_exc())
     return Answer(delta, time.perf_counter() - start, peak_memory() - before)
 
@@ -99,7 +101,7 @@ def look_up(prediction: object, question: Question) -> Answer:
 def describe(error: BaseException) -> str:
     """Return an error's type and message in one line."""
     message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    return f"{type(error).__name__}: {' '.join(message.split())}"
+    return ": ".join(filter(None, (type(error).__name__, " ".join(message.split()))))
 
 
 def _fit(recipe: Recipe, adata: AnnData, seed: int) -> SupportsPredict:
@@ -112,11 +114,18 @@ def _fit(recipe: Recipe, adata: AnnData, seed: int) -> SupportsPredict:
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("error", message=_INTERRUPTED)
         try:
-            return recipe(adata, seed)
+            fitted = recipe(adata, seed)
         except UserWarning as warning:
             if not str(warning).startswith(_INTERRUPTED):
                 raise
             raise KeyboardInterrupt(str(warning)) from warning
+    if not hasattr(fitted, "predict"):
+        raise TypeError(
+            "A recipe, or fit(adata) of a predictor, must return something with "
+            "predict(perturbations, controls=), such as a fitted model or "
+            f"tx.baselines.StoredPrediction, not {type(fitted).__name__}."
+        )
+    return fitted
 
 
 def _ask(recipe: Recipe, adata: AnnData, question: Question, seed: int) -> FloatArray:

@@ -108,7 +108,8 @@ def benchmark(
     columns = options.columns_given(given)
     adata = read_screen(screen, columns)
     genes = dict.fromkeys([*targets_of(adata, columns), *adata.var_names])
-    known = read_graphs(graphs or ("go",), genes)
+    needed = any(_takes_graphs(name) for name in models)
+    known = read_graphs(graphs or (("go",) if needed else ()), genes)
     epochs = {} if given["max_epochs"] is None else {"max_epochs": given["max_epochs"]}
     fit = partial(tx.tl.fit_txpert, graphs=known, train=epochs)
     recipes = {
@@ -133,8 +134,11 @@ def benchmark(
 
 def _options(name: str, graphs: list[tx.graph.KnowledgeGraph]) -> dict[str, Any]:
     """Return graphs for a baseline that takes some."""
-    takes = "graphs" in signature(BASELINES[name].cls).parameters
-    return {"graphs": graphs} if takes else {}
+    return {"graphs": graphs} if _takes_graphs(name) else {}
+
+
+def _takes_graphs(name: str) -> bool:
+    return name == "txpert" or "graphs" in signature(BASELINES[name].cls).parameters
 
 
 def _screen_of(model: Path, screen: Path) -> AnnData:

@@ -54,7 +54,29 @@ def targets_of(adata: ad.AnnData, columns: dict[str, Any]) -> list[str]:
 def read_graphs(names: Sequence[str], genes: Iterable[str]) -> list[tx.graph.KnowledgeGraph]:
     """Read graphs as they are; only the packaged Gene Ontology is made for the genes."""
     wanted = list(genes)
-    return [tx.graph.go(wanted) if name == "go" else read_graph(Path(name)) for name in names]
+    graphs = [tx.graph.go(wanted) if name == "go" else read_graph(Path(name)) for name in names]
+    check_apart(names, graphs)
+    return graphs
+
+
+def check_apart(given: Sequence[str], graphs: Sequence[tx.graph.KnowledgeGraph | str]) -> None:
+    """Refuse two graphs of one name.
+
+    Raises
+    ------
+    click.UsageError
+        If there are such, with what to rename.
+    """
+    called: dict[str, str] = {}
+    for of, graph in zip(given, graphs, strict=True):
+        name = graph if isinstance(graph, str) else graph.name
+        if name in called:
+            raise click.UsageError(
+                f"--graph {called[name]} and --graph {of} are both called {name!r}. A table of "
+                "edges is called after its file: rename one. An .npz has the name that "
+                "'txpert graph build --name' gave it."
+            )
+        called[name] = of
 
 
 def read_graph(path: Path) -> tx.graph.KnowledgeGraph:

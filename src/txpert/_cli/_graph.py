@@ -33,6 +33,7 @@ def graph() -> None:
     epilog="""\b
 Examples:
   txpert graph build go --screen screen.h5ad --out go.npz
+  txpert graph build go goa_human.gaf.gz --out go.npz
   txpert graph build string --out string.npz
   txpert graph build biogrid BIOGRID-ORGANISM.tab3.zip --k 20 --out biogrid.tsv
   txpert graph build gmt sets.gmt --name pathways --out pathways.npz
@@ -87,7 +88,7 @@ def _build(
     source: str, file: Path | None, name: str, wanted: dict[str, Any]
 ) -> tx.graph.KnowledgeGraph:
     if source == "go":
-        return tx.graph.go(name=name, **wanted)
+        return tx.graph.go(annotations=file, name=name, **wanted)
     if source == "gmt" and file is not None:
         return tx.graph.from_gmt(file, name=name, **wanted)
     if source == "edges" and file is not None:
@@ -115,7 +116,7 @@ def coverage(screen: Path, graphs: tuple[str, ...], out: Path | None, **given: A
     targets = targets_of(read_screen(screen, columns), columns)
     table = tx.graph.coverage_table(read_graphs(graphs, targets), targets)
     summary = pd.DataFrame(
-        {"in_graph": table.notna().mean(), "with_edges": (table > 0).mean()}
+        {"in_graph": table.notna().mean(), "with_edges": (table.fillna(0) > 0).mean()}
     ).astype(float)
     click.echo(f"{len(targets):,} perturbed genes")
     click.echo(summary.round(3).to_string())

@@ -45,10 +45,13 @@ def read_config(context: click.Context, _: click.Parameter, path: Path | None) -
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise click.BadParameter(f"{path} is no TOML file: {error}") from error
     name = context.command.name or ""
+    own = read.get(name, {})
+    if not isinstance(own, dict):
+        raise click.BadParameter(
+            f"{path} has {name} = {own!r}; options of {name} stand in a table, below [{name}]."
+        )
     values = {key: value for key, value in read.items() if not isinstance(value, dict)}
-    values = {
-        key.replace("-", "_"): value for key, value in {**values, **read.get(name, {})}.items()
-    }
+    values = {key.replace("-", "_"): value for key, value in {**values, **own}.items()}
     parameters = {
         name.lstrip("-").replace("-", "_"): parameter
         for parameter in context.command.params

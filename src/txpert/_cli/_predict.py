@@ -56,6 +56,8 @@ def predict(model: Path, perturbations: tuple[str, ...], out: Path, **given: Any
         raise click.UsageError("Name perturbations, or a file with them by --file.")
     if out.suffix not in (".h5ad", ".csv"):
         raise click.UsageError(f"--out must end in .h5ad or .csv, not {out.suffix!r}.")
+    if given["top"] is not None and out.suffix != ".csv":
+        raise click.UsageError(f"--top is for a CSV: --out {out.with_suffix('.csv')}.")
     trained = tx.TxPertModel.load(str(model))
     prediction = trained.predict(
         labels,

@@ -13,10 +13,11 @@ import txpert as tx
 from txpert._constants import CONTROL, PERTURBATION
 from txpert._reproduce import EXPERIMENTS, reproduce
 from txpert.data._tokens import canonical_label
+from txpert.demo import folder_for_results
 from txpert.model._paper import ARCHITECTURES
 
 from . import _options as options
-from ._files import read_graph, read_screen
+from ._files import check_apart, read_graph, read_screen
 
 _BY_NAME = ("go", "string", "reactome")
 
@@ -73,22 +74,23 @@ def reproduce_command(name: str, out: Path, **given: Any) -> None:
     downloaded once; a call that is repeated goes on.
     """
     epochs = {} if given["max_epochs"] is None else {"max_epochs": given["max_epochs"]}
-    table = reproduce(
-        name,
-        out,
-        adata=None if given["data"] is None else _own(given["data"]),
-        files=_named_files(given["files"], name),
-        graphs=[
-            graph if graph in _BY_NAME else read_graph(Path(graph))
-            for graph in given["graphs"] or ("go", "string")
-        ],
-        architectures=given["architectures"] or ("gat",),
-        seeds=range(given["seeds"]),
-        n_genes=given["genes"],
-        train=epochs,
-        n_jobs=given["jobs"],
-        quick=given["quick"],
-    )
+    wanted = given["graphs"] or ("go", "string")
+    graphs = [graph if graph in _BY_NAME else read_graph(Path(graph)) for graph in wanted]
+    check_apart(wanted, graphs)
+    with folder_for_results(out):
+        table = reproduce(
+            name,
+            out,
+            adata=None if given["data"] is None else _own(given["data"]),
+            files=_named_files(given["files"], name),
+            graphs=graphs,
+            architectures=given["architectures"] or ("gat",),
+            seeds=range(given["seeds"]),
+            n_genes=given["genes"],
+            train=epochs,
+            n_jobs=given["jobs"],
+            quick=given["quick"],
+        )
     click.echo(table)
     click.echo(f"Table, figures, settings and runs are in {out}.", err=True)
     runs = tx.BenchmarkResult.load(out / "result").runs

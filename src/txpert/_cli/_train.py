@@ -16,6 +16,7 @@ from txpert.splits._task import TASKS
 from . import _options as options
 from ._files import read_graphs, read_screen, targets_of, write_split
 
+_SPLITTING = ("task", "test_cell_line", "val_cell_line", "measured")
 _TRAINING = ("max_epochs", "batch_size", "lr", "accelerator", "devices", "refit", "checkpoint")
 
 
@@ -25,6 +26,7 @@ Examples:
   txpert train screen.h5ad --out model
   txpert train screen.h5ad --graph go --graph string.npz --encoder exphormer --out model
   txpert train screen.h5ad --control-label non-targeting --perturbation-key gene --out model
+  txpert train screen.h5ad --task unseen_cell_line --test-cell-line K562 --out model
   txpert train screen.h5ad --config run.toml --out model
 """
 )
@@ -33,7 +35,19 @@ Examples:
 @options.config
 @options.graphs
 @options.columns
-@click.option("--task", default="unseen_perturbation", type=click.Choice(sorted(TASKS)))
+@click.option(
+    "--task",
+    type=click.Choice(sorted(TASKS)),
+    help="Of the split that is drawn; by default unseen_perturbation.",
+)
+@click.option("--test-cell-line", help="Line held out, of the tasks about cell lines.")
+@click.option("--val-cell-line", help="Line of validation, of unseen_cell_line.")
+@click.option(
+    "--measured",
+    type=float,
+    callback=lambda _, __, value: int(value) if value and value.is_integer() else value,
+    help="Perturbed genes measured in the test line, of few_shot_cell_line: fraction or number.",
+)
 @click.option("--encoder", default="bmp", show_default=True, type=click.Choice(sorted(ENCODERS)))
 @click.option("--component", "components", multiple=True, type=click.Choice(sorted(COMPONENTS)))
 @click.option("--max-epochs", type=click.IntRange(1), help="By default 3,000 steps.")
@@ -45,9 +59,7 @@ Examples:
 @click.option("--checkpoint", type=click.Path(file_okay=False, path_type=Path))
 @options.seed
 @options.overwrite
-def train(
-    screen: Path, out: Path, graphs: tuple[str, ...], task: str, seed: int, **given: Any
-) -> None:
+def train(screen: Path, out: Path, graphs: tuple[str, ...], seed: int, **given: Any) -> None:
     """Train a model on a screen (h5ad) and save it in a folder.
 
     A split is drawn unless the screen has one. Without --graph the packaged Gene Ontology connects
@@ -61,8 +73,15 @@ def train(
         raise click.UsageError(f"{out} exists: name another folder, or --overwrite.")
     adata = read_screen(screen, columns)
     key = columns.get("split_key", SPLIT)
+    drawn_by = {name: given[name] for name in _SPLITTING if given[name] is not None}
     if key not in adata.obs:
-        tx.pp.split(adata, task=task, seed=seed, key_added=key)
+        tx.pp.split(adata, **{"task": "unseen_perturbation", **drawn_by}, seed=seed, key_added=key)
+    elif drawn_by:
+        option = next(iter(drawn_by)).replace("_", "-")
+        raise click.UsageError(
+            f"The screen has a split, in obs[{key!r}], and --{option} is for one to be drawn: "
+            "leave the option out, or remove the column."
+        )
     genes = [*targets_of(adata, columns), *adata.var_names]
     model = tx.TxPertModel(
         adata,

@@ -10,7 +10,8 @@ from typing import Any
 from anndata import AnnData
 
 import txpert as tx
-from txpert._constants import CELL_LINE
+from txpert._constants import CELL_LINE, PERTURBATION
+from txpert.data._tokens import parse_targets
 
 LOADERS: dict[str, Callable[..., AnnData]] = {
     "norman_2019": tx.datasets.norman_2019,
@@ -55,7 +56,8 @@ class Experiment:
         Raises
         ------
         ValueError
-            If the task is about cell lines and there is one.
+            If the task is about cell lines and there is one, or about combinations and there is
+            none.
         """
         n_lines = adata.obs[CELL_LINE].nunique() if CELL_LINE in adata.obs else 1
         if self.by_line and n_lines < 2:
@@ -63,6 +65,16 @@ class Experiment:
                 f"The task {self.task!r} needs several cell lines, and obs[{CELL_LINE!r}] has "
                 f"{n_lines}."
             )
+        labels = adata.obs[PERTURBATION].astype(str).unique()
+        if self.task == "unseen_combination" and max(map(_n_targets, labels), default=0) < 2:
+            raise ValueError(
+                f"The task {self.task!r} needs combinations such as 'A+B', and none of the "
+                f"{len(labels)} labels in obs[{PERTURBATION!r}] is one."
+            )
+
+
+def _n_targets(label: str) -> int:
+    return len(parse_targets(label))
 
 
 EXPERIMENTS: dict[str, Experiment] = {

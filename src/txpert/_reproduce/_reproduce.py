@@ -89,25 +89,24 @@ def reproduce(
     folder.mkdir(parents=True, exist_ok=True)
     adata, about = _cells(experiment, adata, files or {}, filters or {}, quick=quick)
     given = public_graphs(graphs, adata)
-    write_settings(
-        folder,
-        {
-            "experiment": name,
-            "task": experiment.task,
-            "screens": about,
-            "graphs": [{"name": g.name, "nodes": g.n_nodes, "edges": g.n_edges} for g in given],
-            "architectures": list(architectures),
-            "seeds": list(seeds),
-            "n_genes": n_genes,
-            "filters": {**experiment.filters, **(filters or {})},
-            "train": options,
-            "quick": quick,
-        },
-    )
+    settings = {
+        "experiment": name,
+        "task": experiment.task,
+        "screens": about,
+        "graphs": [{"name": g.name, "nodes": g.n_nodes, "edges": g.n_edges} for g in given],
+        "architectures": list(architectures),
+        "seeds": list(seeds),
+        "n_genes": n_genes,
+        "filters": {**experiment.filters, **(filters or {})},
+        "train": options,
+        "quick": quick,
+    }
     compared = models(experiment, given, architectures, options)
-    parts = []
+    parts: list[tuple[str, tx.BenchmarkResult]] = []
     for seed in seeds:
         for test, fold in folds(adata, experiment, seed, n_genes):
+            if not parts:  # a screen that cannot be split leaves nothing behind
+                write_settings(folder, settings)
             logger.info("%s: test %s, seed %d.", name, test, seed)
             runs = folder / "runs" / test / f"seed_{seed}"
             part = tx.benchmark(fold, compared, seeds=[seed], folder=runs, n_jobs=n_jobs)

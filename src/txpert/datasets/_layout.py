@@ -107,7 +107,7 @@ class Layout:
         table[PUBLISHED_LABEL] = labels[kept]
         table[PERTURBATION] = pd.Categorical(self._labels(table))
         table[CONTROL] = np.asarray(table[PERTURBATION] == CONTROL)
-        if not table[CONTROL].any():
+        if not table[PUBLISHED_LABEL].isin(self.controls).any():
             raise ValueError(
                 f"{where} has no control cells: {self.perturbation!r} is nowhere "
                 f"{' or '.join(map(repr, self.controls))}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import get_args
 
-from txpert._options import check_choice
+from txpert._options import check_choice, check_number
 from txpert.graph._go import TermWeights
 
 _SHARES = frozenset(
@@ -157,6 +157,7 @@ class SimulationParameters:
             if field.name == "term_weights":
                 continue
             value = getattr(self, field.name)
+            check_number(field.name, value)
             wanted = (
                 "between 0 and 1"
                 if field.name in _SHARES

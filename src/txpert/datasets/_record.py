@@ -104,10 +104,16 @@ def unpacked(path: Path, member: str | None, folder: Path) -> Iterator[Path]:
     Raises
     ------
     ValueError
-        If the file is neither, or the zip file has no such member, or several and none is named.
+        If the file is neither, a member of an h5ad file is named, or the zip file has no such
+        member, or several and none is named.
     """
     if not zipfile.is_zipfile(path):
         check_h5ad(path, str(path))
+        if member is not None:
+            raise ValueError(
+                f"{path} is an h5ad file, and member={member!r} names one in a zip file: leave "
+                "it out."
+            )
         yield path
         return
     with zipfile.ZipFile(path) as archive, TemporaryDirectory(dir=folder) as room:

@@ -118,7 +118,13 @@ def simulate(
     if graph is None:
         # Some genes may have no edge, and cannot be targets then.
         number = max(n_genes, n_perturbations + n_perturbations // 10)
-        drawn = np.sort(rng.choice(go_genes(), number, replace=False))
+        annotated = go_genes()
+        if number > len(annotated):
+            raise ValueError(
+                f"The Gene Ontology has {len(annotated):,} genes, and n_genes={n_genes} and "
+                f"n_perturbations={n_perturbations} take {number:,}: lower them, or give a graph."
+            )
+        drawn = np.sort(rng.choice(annotated, number, replace=False))
         graph = go(drawn, term_weights=settings.term_weights)
     targets, genes = _draw_genes(rng, graph, n_perturbations, n_genes)
     effects = draw_effects(

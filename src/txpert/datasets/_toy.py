@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from txpert._options import check_seed
 from txpert.graph import KnowledgeGraph
 from txpert.pp import normalize
 
@@ -21,6 +22,7 @@ def toy_graph(seed: int = 0) -> KnowledgeGraph:
     >>> tx.datasets.toy_graph()
     KnowledgeGraph 'toy': 60 nodes, 287 edges
     """
+    check_seed(seed)
     rng = np.random.default_rng(seed)
     genes = [f"GENE{i}" for i in range(1, 61)]
     target = np.repeat(genes, 5)

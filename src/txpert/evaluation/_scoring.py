@@ -164,10 +164,18 @@ def predicted_delta(
 
     Raises
     ------
+    TypeError
+        If the prediction is no AnnData.
     ValueError
-        If the prediction has no Δ, or lacks conditions or genes.
+        If it has no Δ, or lacks conditions or genes.
     """
     predicted = predictor.predict(conditions[_named(conditions)], controls=controls)
+    if not isinstance(predicted, AnnData):
+        raise TypeError(
+            f"predict of {type(predictor).__name__} must return AnnData, conditions × genes with "
+            f"layers[{DELTA!r}], as controls.prediction(obs, context, expression) makes it, not "
+            f"{type(predicted).__name__}."
+        )
     if DELTA not in predicted.layers:
         raise ValueError(
             f"The prediction has no layers[{DELTA!r}]: predicted expression minus the mean of the "
