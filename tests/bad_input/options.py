@@ -307,6 +307,14 @@ OPTIONS: dict[str, tuple[Call, dict[str, tuple[Any, ...]]]] = {
         {"source": KEY, "target": KEY, "weight": KEY, "negative": CHOICE, "min_weight": NUMBER}
         | {"k": POSITIVE, "genes": ("JAK2", ["NOPE"], 3), "edges": ("nope.tsv", 3)},
     ),
+    "drop": (
+        lambda world, options: world.graph.drop(**{"fraction": 0.5} | options),
+        {"fraction": FRACTION, "seed": SEED},
+    ),
+    "rewire": (
+        lambda world, options: world.graph.rewire(**{"fraction": 0.5} | options),
+        {"fraction": FRACTION, "seed": SEED, "which": CHOICE},
+    ),
     "top_k": (_of_graph("top_k"), {"k": POSITIVE}),
     "top_fraction": (_of_graph("top_fraction"), {"fraction": FRACTION}),
     "threshold": (_of_graph("threshold"), {"minimum": NUMBER}),

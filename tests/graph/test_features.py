@@ -3,6 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import txpert as tx
 from txpert.graph import (
     KnowledgeGraph,
     depmap,
@@ -203,3 +204,44 @@ def test_screen_graphs_remember_the_conditions_they_saw(pseudobulk, tmp_path):
         from_networkx(to_networkx(by_effect)),
     ):
         assert kept.learned_from == by_effect.learned_from
+
+
+def test_an_effect_counts_only_where_it_is_measured(pseudobulk):
+    pseudobulk.layers["delta"][1:3, 1] = 2, np.nan  # of B, in two contexts of A
+    graph = from_screen(pseudobulk, k=None)
+    responses = np.array([[1, 2], [3, 7], [2, 6], [0, 0]])
+    weight = graph.edges.set_index(["source", "target"])["weight"]
+    assert weight["A", "B"] == pytest.approx(np.corrcoef(responses.T)[0, 1], abs=1e-6)
+
+
+def test_a_gene_that_one_context_lacks_keeps_its_correlation():
+    rng = np.random.default_rng(0)
+    effects = pd.DataFrame(rng.normal(size=(4, 5)), index=["P1", "P2", "P3", "P4"])
+    effects.columns = list("ABCDE")
+    effects["E"] = effects["D"]
+    second = effects[:2].assign(E=np.nan)
+    lines = [
+        tx.pp.from_effects(effects, cell_line="L1"),
+        tx.pp.from_effects(second, cell_line="L2"),
+    ]
+    table = ad.concat(lines, join="outer", index_unique="-")
+    table.obs["split"], table.layers["delta"] = "train", table.X
+    weight = from_screen(table, k=None).edges.set_index(["source", "target"])["weight"]
+    assert weight["D", "E"] == pytest.approx(1, abs=1e-6)
+
+
+def test_genes_and_perturbations_without_any_effect_are_nodes_without_edges(pseudobulk):
+    pseudobulk.layers["delta"][:, 2] = np.nan
+    pseudobulk.layers["delta"][5] = np.nan
+    for nodes, alone in (("genes", "G"), ("perturbations", "C")):
+        report = from_screen(pseudobulk, nodes=nodes).coverage([alone])
+        assert report.iloc[0].tolist() == [True, 0, 0]
+
+
+def test_complex_features_and_an_index_of_levels_are_refused():
+    table = pd.DataFrame([[1j, 2], [2, 3]], index=["A", "B"])
+    with pytest.raises(ValueError, match="complex numbers"):
+        from_features(table, name="g")
+    levels = pd.MultiIndex.from_tuples([("A", 1), ("B", 2)])
+    with pytest.raises(ValueError, match="several levels"):
+        from_features(table.abs().set_axis(levels), name="g")

@@ -109,9 +109,15 @@ def test_filters_of_evidence_and_ontology(write):
     assert weights(go(annotations=path, ontologies=["BP"]))["JAK2", "STAT1"] == 1
     assert go(annotations=path, evidence=["ND"]).nodes.tolist() == ["TYK2"]
     with pytest.raises(ValueError, match=r"No GO annotation has evidence .*there are IDA, IEA"):
-        go(annotations=path, evidence=["XYZ"])
+        go(annotations=path, evidence=["TAS"])
+    with pytest.raises(ValueError, match="no evidence code 'XYZ', only EXP"):
+        go(annotations=path, evidence=["IDA", "XYZ"])
+    with pytest.raises(ValueError, match=r"write \['IDA'\]"):
+        go(annotations=path, evidence="IDA")
     with pytest.raises(ValueError, match="ontologies must be among"):
         go(annotations=path, ontologies=["function"])
+    with pytest.raises(ValueError, match=r"write \['BP'\]"):
+        go(annotations=path, ontologies="BP")
 
 
 def test_gene2go_as_published(write):

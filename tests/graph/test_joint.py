@@ -100,3 +100,10 @@ def test_summary_counts():
     assert summary["out_degree_max"] == 1
     assert summary[["weight_mean", "weight_median", "weight_max"]].tolist() == [3, 2, 6]
     assert np.isnan(KnowledgeGraph("g", [], [], [], []).summary()["weight_max"])
+
+
+def test_one_graph_need_not_be_a_list():
+    graph = KnowledgeGraph("g", ["A", "B"], [0], [1], [1])
+    assert union(graph).to_graph("g") == graph
+    assert overlap(graph).loc["g", "g"] == 1
+    assert coverage_table(graph, ["B"])["g"].tolist() == [1]

@@ -147,6 +147,10 @@ def test_negative_weights_can_be_made_absolute_or_dropped():
         ((["A", "B"], [0], [-1], [1]), "does not have"),
         ((["A", "B"], [0], [1], [-1]), "A → B has weight -1"),
         ((["A", "B"], [0], [1, 0], [1]), "one length"),
+        ((["A", "B"], [0.9], [1], [1]), "source holds 0.9, not a node's position"),
+        ((["A", "B"], [0], [np.nan], [1]), "target holds nan"),
+        ((["A", "B"], [0], [1], [1j]), "complex weights"),
+        ((["A", "B"], [0], [1], [1], "abc"), r"write \['abc'\]"),
     ],
 )
 def test_the_constructor_refuses_what_is_no_graph(arguments, message):
@@ -306,3 +310,70 @@ def test_edges_in_order_are_not_sorted_again():
         tidied = mixed.tidy()
         assert tidied is not mixed
         assert tidied.tidy() is tidied
+
+
+def test_gene_columns_are_read_as_they_are_written(write):
+    path = write("edges.tsv", "source\ttarget\tweight\n1E5\t2E3\t1\nTRUE\t0012\t2\n")
+    graph = KnowledgeGraph.from_edges(path, name="g")
+    assert graph.nodes.tolist() == ["0012", "1E5", "2E3", "TRUE"]
+    named = write("named.csv", "\ufeffa,b\n0012,JAK2\n")
+    graph = KnowledgeGraph.from_edges(named, name="g", source="a", target="b")
+    assert graph.nodes.tolist() == ["0012", "JAK2"]
+
+
+@pytest.mark.parametrize("target", [[6772.0, 7297.0], ["6772", 7297.0], [6772, 7297]])
+def test_whole_numbers_are_entrez_ids(target):
+    table = pd.DataFrame({"source": [3717.0, 3717.0], "target": target})
+    graph = KnowledgeGraph.from_edges(table, name="g")
+    assert graph.nodes.tolist() == ["3717", "6772", "7297"]
+
+
+def test_match_ignores_versions_of_ensembl_ids_and_spaces():
+    table = pd.DataFrame({"source": ["ENSG00000228630"], "target": ["ENSG00000299999.4"]})
+    graph = KnowledgeGraph.from_edges(table, name="g")
+    genes = ["ENSG00000228630.5", "ENSG00000299999.6"]
+    assert graph.match(genes).edges[["source", "target"]].to_numpy().tolist() == [genes]
+    own = ["ENSG00000299999.6", "ENSG00000299999.4"]
+    assert graph.match(own).nodes.tolist() == ["ENSG00000299999.4"]
+    symbols = KnowledgeGraph("g", ["JAK2", "STAT1"], [0], [1], [1])
+    assert symbols.match([" JAK2", "STAT1 "]) == symbols
+
+
+def test_mouse_genes_that_are_lost_are_named():
+    graph = KnowledgeGraph("g", ["TP53", "JAK2"], [0], [1], [1])
+    with pytest.warns(UserWarning, match=r"Read 'Jak2' as 'JAK2'\. Not found: Trp53\. .*mouse"):
+        graph.match(["Trp53", "Jak2"])
+
+
+def test_the_history_tells_how_rows_were_read():
+    graph = KnowledgeGraph.from_edges(EDGES, name="g", weight="weight", directed=False)
+    assert graph.provenance == ("from_edges(6 rows, weight='weight', directed=False)",)
+
+
+@pytest.mark.parametrize("weight", [[1 + 2j], np.array([1 + 2j], dtype=object)])
+def test_complex_weights_are_refused(weight):
+    table = pd.DataFrame({"source": ["A"], "target": ["B"], "weight": weight})
+    with pytest.raises(ValueError, match="complex numbers"):
+        KnowledgeGraph.from_edges(table, name="g")
+
+
+@pytest.mark.parametrize("columns", [["source", "source", "target"], ["source", "target"] * 2])
+def test_a_column_that_stands_twice_is_refused(columns):
+    table = pd.DataFrame([["A", "B", "C", "D"][: len(columns)]], columns=columns)
+    with pytest.raises(ValueError, match="several columns"):
+        KnowledgeGraph.from_edges(table, name="g")
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda g: g.rename([("A", "B")]), TypeError, "dictionary of new names"),
+        (lambda g: g.coverage("JAK2"), ValueError, r"write \['JAK2'\]"),
+        (lambda _: KnowledgeGraph.load(None), TypeError, "path must be a path"),
+        (lambda _: KnowledgeGraph.from_dict({}), KeyError, "lacks name, nodes"),
+        (lambda _: KnowledgeGraph.from_dict(None), TypeError, "a dictionary, not None"),
+    ],
+)
+def test_what_methods_do_not_take_is_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call(KnowledgeGraph.from_edges(EDGES, name="g"))

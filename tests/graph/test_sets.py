@@ -3,6 +3,7 @@ import zipfile
 import pytest
 
 from txpert.graph import from_gmt, reactome
+from txpert.graph._sets import read_gmt
 
 GMT = """Interferon signalling\tR-HSA-1\tJAK2\tSTAT1\tIFNGR1\t\t
 Kinases\tR-HSA-2\tJAK2\tTYK2\tJAK2
@@ -110,3 +111,11 @@ def test_a_binary_file_is_no_text(tmp_path):
     path.write_bytes(bytes(range(255, 0, -1)))
     with pytest.raises(ValueError, match=r"image\.gmt is not a text file"):
         from_gmt(path, name="g")
+
+
+def test_a_byte_order_mark_and_enrichrs_weights_are_no_names(write):
+    path = write("sets.gmt", "\ufeffset1\td\tJAK2,1.0\tSTAT1,0.5\nset2\td\tJAK2\tTYK2\n")
+    assert read_gmt(path)["name"].unique().tolist() == ["set1", "set2"]
+    graph = from_gmt(path, name="g", max_size=9)
+    assert graph.nodes.tolist() == ["JAK2", "STAT1", "TYK2"]
+    assert graph.provenance[0].endswith("min_size=2, max_size=9)")

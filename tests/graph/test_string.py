@@ -153,3 +153,25 @@ def test_cut_off_links_and_missing_files(truncated, files, tmp_path):
 def test_genes_of_a_mouse_are_refused(files):
     with pytest.raises(ValueError, match="mouse"):
         string(*files, genes=["Nothing1", "Trp53"])
+
+
+def test_a_channel_named_twice_counts_once(write, files):
+    links = write("detailed.txt", "\ufeff" + DETAILED)
+    once = string(links, files[1], channels=["experimental"])
+    assert once == string(links, files[1], channels=["experimental", "experimental"])
+    assert weights(once)["JAK2", "STAT1"] == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"channels": []}, "names no channel"),
+        ({"channels": "experimental"}, r"write \['experimental'\]"),
+        ({"min_score": 0.7}, "is a probability, .* write 700"),
+        ({"min_score": "high"}, "must lie between 0 and 1000"),
+        ({"min_score": None}, "must lie between 0 and 1000"),
+    ],
+)
+def test_options_that_choose_nothing_are_refused(files, options, message):
+    with pytest.raises(ValueError, match=message):
+        string(*files, **options)

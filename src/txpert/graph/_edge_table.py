@@ -28,7 +28,7 @@ def edges_from_table(
     """Read and check a table with one edge per row; return its nodes and edges."""
     if not isinstance(edges, pd.DataFrame):
         check_path("edges", edges)
-    table = edges if isinstance(edges, pd.DataFrame) else read_table(edges)
+    table = edges if isinstance(edges, pd.DataFrame) else read_table(edges, (source, target))
     if weight is None and "weight" in table:
         weight = "weight"
     for column in filter(None, (source, target, weight)):
@@ -37,6 +37,8 @@ def edges_from_table(
                 f"There is no column {column!r} in {where}; "
                 f"it has {', '.join(map(repr, table.columns))}."
             )
+        if isinstance(table[column], pd.DataFrame):
+            raise ValueError(f"There are several columns {column!r} in {where}; keep one.")
     spelling, spellings = pd.factorize(pd.concat([table[source], table[target]]))
     names, missing = clean_names(pd.Index(spellings))
     empty = (spelling < 0) | np.append(missing, True)[spelling]
@@ -57,7 +59,10 @@ def edges_from_table(
 
 
 def _weights(column: pd.Series, where: str, negative: Negative) -> Weights:
-    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float32)
+    numbers = pd.to_numeric(column, errors="coerce")
+    if np.iscomplexobj(numbers):
+        raise ValueError(f"{column.name} of {where} holds complex numbers; take their np.abs.")
+    values = numbers.to_numpy(dtype=np.float32)
     if negative == "absolute":
         values = np.abs(values)
     elif negative not in ("raise", "drop"):

@@ -119,6 +119,11 @@ def _gene_table(
     """Return a data frame with one row per gene."""
     if isinstance(features, pd.DataFrame):
         table = features
+        if table.index.nlevels > 1:
+            raise ValueError(
+                "The features have an index of several levels; keep the one of the genes, such "
+                "as features.droplevel(0)."
+            )
     else:
         if gene_key is not None and gene_key not in features.obs:
             raise KeyError(f"There is no column {gene_key!r} in obs.")
@@ -144,9 +149,15 @@ def _check_values(table: pd.DataFrame, name: str, missing: str) -> Weights:
     """Return the values in single precision, missing ones replaced by the gene's mean."""
     if missing not in ("raise", "mean"):
         raise ValueError(f"missing must be 'raise' or 'mean', not {missing!r}.")
-    words = table.columns[[not pd.api.types.is_numeric_dtype(dtype) for dtype in table.dtypes]]
+    types = pd.api.types
+    words = table.columns[[not types.is_numeric_dtype(dtype) for dtype in table.dtypes]]
     if len(words):
         raise ValueError(f"Feature {words[0]!r} of graph {name!r} is not numeric; drop it.")
+    imaginary = table.columns[[types.is_complex_dtype(dtype) for dtype in table.dtypes]]
+    if len(imaginary):
+        raise ValueError(
+            f"Feature {imaginary[0]!r} of graph {name!r} holds complex numbers; take their np.abs."
+        )
     values = table.to_numpy(dtype=np.float32, copy=True)
     bad = np.isinf(values) if missing == "mean" else ~np.isfinite(values)
     if bad.any():

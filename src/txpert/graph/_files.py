@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
@@ -24,6 +25,8 @@ PLAIN: Any = {"sep": "\t", "dtype": str, "keep_default_na": False, "quoting": cs
 @contextmanager
 def open_bytes(path: FilePath, *, member: str = "") -> Iterator[IO[bytes]]:
     """Open a plain, gzip or zip file to read its content, whatever its name ends in.
+
+    A byte order mark, which Windows writes first, is skipped.
 
     Parameters
     ----------
@@ -45,6 +48,8 @@ def open_bytes(path: FilePath, *, member: str = "") -> Iterator[IO[bytes]]:
         raise FileNotFoundError(f"There is no file {path}.")
     try:
         with path.open("rb") as file, _plain(file, path, member) as content:
+            if content.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+                content.seek(0)
             yield content
     except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(
@@ -143,14 +148,27 @@ def _plain(file: IO[bytes], path: Path, member: str) -> IO[bytes]:
     return file
 
 
-def read_table(path: FilePath) -> pd.DataFrame:
+def read_table(path: FilePath, text: Iterable[str]) -> pd.DataFrame:
     """Read a table with a header, separated by commas in ``.csv`` and tabs elsewhere.
 
     Only an empty field is missing: ``NA`` and ``NAN`` may be gene names.
+
+    Parameters
+    ----------
+    path
+        The file.
+    text
+        Columns to read as they are written, such as gene names, which may look like numbers.
     """
     separator = "," if ".csv" in Path(path).suffixes else "\t"
     with open_bytes(path) as content:
         try:
-            return pd.read_csv(content, sep=separator, keep_default_na=False, na_values=[""])
+            return pd.read_csv(
+                content,
+                sep=separator,
+                dtype=dict.fromkeys(text, str),
+                keep_default_na=False,
+                na_values=[""],
+            )
         except pd.errors.EmptyDataError as error:
             raise ValueError(f"{path} is empty.") from error

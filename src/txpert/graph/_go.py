@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from txpert._options import check_choice
+from txpert._options import check_choice, check_names
 
 from ._files import FilePath
 from ._go_tables import Ontology, packaged_go, read_annotations, read_obo
@@ -19,6 +19,11 @@ from ._names import match_names
 from ._sources import SourceFile, register_source
 
 _ONTOLOGIES = ("BP", "MF", "CC")
+# https://geneontology.org/docs/guide-go-evidence-codes
+_EVIDENCE = (
+    "EXP IDA IPI IMP IGI IEP HTP HDA HMP HGI HEP IBA IBD IKR IRD ISS ISO ISA ISM IGC RCA TAS NAS "
+    "IC ND IEA"
+)
 TermWeights = Literal["information", "uniform"]
 """Weights of terms: by information content, or all the same."""
 
@@ -90,8 +95,8 @@ def go(
     Raises
     ------
     ValueError
-        If none of the genes is annotated, a filter leaves nothing or a file is not what it should
-        be.
+        If none of the genes is annotated, a filter leaves nothing, an evidence code or ontology is
+        unknown, or a file is not what it should be.
     FileNotFoundError
         If a file is missing.
 
@@ -107,6 +112,8 @@ def go(
     KnowledgeGraph 'go': 4 nodes, 8 edges
     """
     check_choice("term_weights", term_weights, get_args(TermWeights))
+    ontologies = check_names("ontologies", ontologies)
+    evidence = None if evidence is None else check_names("evidence", evidence)
     table, ontology = packaged_go()
     if annotations is not None:
         table = read_annotations(annotations)
@@ -186,6 +193,12 @@ def _filter(
     unknown = sorted(set(ontologies) - set(_ONTOLOGIES))
     if unknown or not ontologies:
         raise ValueError(f"ontologies must be among {_ONTOLOGIES}, not {list(ontologies)}.")
+    codes = {*_EVIDENCE.split(), *table["evidence"].unique()}
+    strange = sorted(set(evidence or ()) - codes, key=str)
+    if strange:
+        raise ValueError(
+            f"There is no evidence code {strange[0]!r}, only {', '.join(sorted(codes))}."
+        )
     keep = table["ontology"].isin(list(ontologies))
     keep &= table["evidence"] != "ND" if evidence is None else table["evidence"].isin(evidence)
     if not keep.any():

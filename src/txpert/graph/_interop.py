@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +10,9 @@ from scipy import sparse
 
 from txpert._options import check_names
 
+from ._arrays import EdgeArrays
 from ._joint import share_nodes
-from ._knowledge_graph import KnowledgeGraph
+from ._knowledge_graph import Graphs, KnowledgeGraph, as_graphs
 from ._reports import named
 
 if TYPE_CHECKING:
@@ -36,10 +37,14 @@ def to_scipy(graph: KnowledgeGraph) -> sparse.csr_array:
 def from_scipy(adjacency: Any, nodes: Iterable[str], *, name: str) -> KnowledgeGraph:
     """Build a graph from a square sparse matrix or array, sources in rows and targets in columns.
 
+    Repeated entries of a sparse matrix are summed.
+
     Raises
     ------
     ValueError
         If the matrix is not square over ``nodes``, or a weight is not allowed.
+    TypeError
+        If it is no matrix.
 
     Examples
     --------
@@ -50,11 +55,14 @@ def from_scipy(adjacency: Any, nodes: Iterable[str], *, name: str) -> KnowledgeG
     [['A', 'B', 0.5]]
     """
     names = check_names("nodes", nodes)
+    if not sparse.issparse(adjacency) and np.ndim(adjacency) == 0:
+        raise TypeError(f"adjacency is a sparse matrix or an array, not {adjacency!r}.")
     if not np.issubdtype(getattr(adjacency, "dtype", np.float64), np.number):
         raise ValueError(f"The matrix holds {adjacency.dtype}, but weights are numbers.")
-    matrix = sparse.coo_array(adjacency)
+    matrix = sparse.coo_array(adjacency, copy=True)
     if matrix.shape != (len(names), len(names)):
         raise ValueError(f"The matrix has shape {matrix.shape}, but there are {len(names)} nodes.")
+    matrix.sum_duplicates()
     return KnowledgeGraph(
         name, names, matrix.row, matrix.col, matrix.data, provenance=["from_scipy()"]
     )
@@ -95,6 +103,11 @@ def from_networkx(
     weight
         Edge attribute with the weight; edges without it weigh 1.
 
+    Raises
+    ------
+    TypeError
+        If it is no networkx graph.
+
     Examples
     --------
     >>> import networkx as nx
@@ -102,26 +115,28 @@ def from_networkx(
     >>> tx.graph.from_networkx(nx.DiGraph([("A", "B")]), name="mine").n_edges
     1
     """
+    if not hasattr(graph, "to_directed"):
+        raise TypeError(f"graph is a networkx graph, not {type(graph).__name__}.")
     directed = graph.to_directed()
     position = {node: i for i, node in enumerate(graph.nodes)}
     edges = list(directed.edges(data=weight, default=1.0))
     source = np.array([position[edge[0]] for edge in edges], dtype=np.int64)
     target = np.array([position[edge[1]] for edge in edges], dtype=np.int64)
     values = np.array([edge[2] for edge in edges], dtype=np.float32)
-    history = graph.graph.get("provenance", ["from_networkx()"])
     return KnowledgeGraph(
         name or graph.graph.get("name") or "networkx",
         [str(node) for node in graph.nodes],
         source,
         target,
         values,
-        provenance=history,
-        learned_from=graph.graph.get("learned_from", ()),
+        *_origin(graph.graph, "from_networkx()"),
     )
 
 
 def to_pyg(graph: KnowledgeGraph) -> Data:
     """Return a PyG graph: ``edge_index``, ``edge_weight``, ``num_nodes`` and ``node_names``.
+
+    It keeps the graph's ``name``, ``provenance`` and ``learned_from``.
 
     Examples
     --------
@@ -138,16 +153,22 @@ def to_pyg(graph: KnowledgeGraph) -> Data:
         num_nodes=graph.n_nodes,
         node_names=graph.nodes.tolist(),
         name=graph.name,
+        provenance=list(graph.provenance),
+        learned_from=list(graph.learned_from),
     )
 
 
 def from_pyg(data: Data, *, name: str | None = None) -> KnowledgeGraph:
-    """Build a graph from a PyG one that has ``node_names``; without weights, edges weigh 1.
+    """Build a graph from a PyG one that has ``node_names``.
+
+    Weights are its ``edge_weight``, else an ``edge_attr`` of one column, else 1.
 
     Raises
     ------
     ValueError
-        If there are no ``node_names``.
+        If there are no ``node_names`` or no ``edge_index``.
+    TypeError
+        If it is no PyG graph.
 
     Examples
     --------
@@ -155,24 +176,22 @@ def from_pyg(data: Data, *, name: str | None = None) -> KnowledgeGraph:
     >>> tx.graph.from_pyg(tx.graph.to_pyg(tx.datasets.toy_graph())).n_edges
     287
     """
+    if not hasattr(data, "edge_index"):
+        raise TypeError(f"data is a PyG graph, not {type(data).__name__}.")
     if "node_names" not in data:
         raise ValueError("The PyG graph needs node_names, a list of gene symbols.")
-    source, target = data.edge_index.cpu().numpy()
-    weight = np.ones(len(source), dtype=np.float32)
-    if data.get("edge_weight") is not None:
-        weight = data.edge_weight.cpu().numpy()
     return KnowledgeGraph(
         name or data.get("name") or "pyg",
         data.node_names,
-        source,
-        target,
-        weight,
-        provenance=["from_pyg()"],
+        *_pyg_edges(data),
+        *_origin(data, "from_pyg()"),
     )
 
 
-def to_hetero(graphs: Sequence[KnowledgeGraph]) -> HeteroData:
+def to_hetero(graphs: Graphs) -> HeteroData:
     """Return one PyG graph with the node type ``gene`` and an edge type per graph.
+
+    Edge types keep the ``provenance`` and ``learned_from`` of their graphs.
 
     Examples
     --------
@@ -183,6 +202,7 @@ def to_hetero(graphs: Sequence[KnowledgeGraph]) -> HeteroData:
     import torch
     from torch_geometric.data import HeteroData
 
+    graphs = as_graphs(graphs)
     result = HeteroData()
     names = list(named(graphs))
     aligned = share_nodes(graphs)
@@ -192,16 +212,22 @@ def to_hetero(graphs: Sequence[KnowledgeGraph]) -> HeteroData:
         store = result["gene", name, "gene"]
         store.edge_index = torch.from_numpy(np.stack([graph.source, graph.target]))
         store.edge_weight = torch.from_numpy(graph.weight.copy())
+        store.provenance = list(graph.provenance)
+        store.learned_from = list(graph.learned_from)
     return result
 
 
 def from_hetero(data: HeteroData) -> list[KnowledgeGraph]:
     """Build a graph per edge type between nodes of the type ``gene``, named after it.
 
+    Weights are read as by :func:`from_pyg`.
+
     Raises
     ------
     ValueError
-        If the nodes have no ``node_names``.
+        If the nodes have no ``node_names``, or an edge type has no ``edge_index``.
+    TypeError
+        If it is no heterogeneous PyG graph.
 
     Examples
     --------
@@ -209,24 +235,36 @@ def from_hetero(data: HeteroData) -> list[KnowledgeGraph]:
     >>> tx.graph.from_hetero(tx.graph.to_hetero([tx.datasets.toy_graph()]))
     [KnowledgeGraph 'toy': 60 nodes, 287 edges]
     """
+    if not hasattr(data, "edge_types"):
+        raise TypeError(f"data is a heterogeneous PyG graph, not {type(data).__name__}.")
     if "node_names" not in data["gene"]:
         raise ValueError('data["gene"] needs node_names, a list of gene symbols.')
     graphs = []
     for first, name, second in data.edge_types:
         if first == second == "gene":
             store = data[first, name, second]
-            source, target = store.edge_index.cpu().numpy()
-            weight = np.ones(len(source), dtype=np.float32)
-            if store.get("edge_weight") is not None:
-                weight = store.edge_weight.cpu().numpy()
+            origin = _origin(store, "from_hetero()")
             graphs.append(
-                KnowledgeGraph(
-                    name,
-                    data["gene"].node_names,
-                    source,
-                    target,
-                    weight,
-                    provenance=["from_hetero()"],
-                )
+                KnowledgeGraph(name, data["gene"].node_names, *_pyg_edges(store), *origin)
             )
     return graphs
+
+
+def _pyg_edges(store: Any) -> EdgeArrays:
+    """Return the edges of a PyG graph or of one of its edge types."""
+    index = store.get("edge_index")
+    if index is None:
+        raise ValueError("The PyG graph needs edge_index, the positions of sources and targets.")
+    source, target = index.cpu().numpy()
+    weight, attributes = store.get("edge_weight"), store.get("edge_attr")
+    if weight is None and attributes is not None and attributes.numel() == len(source):
+        weight = attributes.flatten()
+    if weight is None:
+        return EdgeArrays(source, target, np.ones(len(source), dtype=np.float32))
+    return EdgeArrays(source, target, weight.detach().cpu().numpy())
+
+
+def _origin(stored: Any, step: str) -> list[Iterable[str]]:
+    """Return the provenance, by default this step, and what a graph was learned from."""
+    kept = [stored.get("provenance", [step]), stored.get("learned_from", [])]
+    return [[part] if isinstance(part, str) else part for part in kept]

@@ -12,7 +12,7 @@ import pandas as pd
 from txpert._types import BoolArray
 
 from ._arrays import EdgeArrays, Positions, Weights, concatenate
-from ._knowledge_graph import KnowledgeGraph
+from ._knowledge_graph import Graphs, KnowledgeGraph, as_graphs
 from ._names import other_names
 from ._reports import named
 
@@ -109,7 +109,7 @@ def share_nodes(graphs: Sequence[KnowledgeGraph]) -> list[KnowledgeGraph]:
     ]
 
 
-def union(graphs: Sequence[KnowledgeGraph]) -> GraphUnion:
+def union(graphs: Graphs) -> GraphUnion:
     """Take the union of the edges of graphs, with the graphs that each is from.
 
     Raises
@@ -125,6 +125,7 @@ def union(graphs: Sequence[KnowledgeGraph]) -> GraphUnion:
     >>> len(tx.graph.union([graph, half]).nodes)
     60
     """
+    graphs = as_graphs(graphs)
     names, nodes = tuple(named(graphs)), _vocabulary(graphs)
     moved = [_moved(graph, nodes) for graph in graphs]
     edges = concatenate(moved)

@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from txpert._options import check_names, check_number, check_whole
+from txpert._options import check_names, check_number, check_seed, check_whole
 
 from ._ablations import dropped, rewired
-from ._arrays import EdgeArrays, concatenate
+from ._arrays import EdgeArrays, Positions, concatenate
 from ._edge_table import Negative, edges_from_table
 from ._files import FilePath
 from ._filters import heaviest, normalized, refined
 from ._names import match_names, unclean_names
 from ._statistics import summarize
-from ._storage import load_fields, save_fields
+from ._storage import FIELDS, load_fields, save_fields
 
 
 class KnowledgeGraph:
@@ -47,8 +47,8 @@ class KnowledgeGraph:
     Raises
     ------
     ValueError
-        If nodes repeat or are empty, positions lie outside ``nodes``, or a weight is negative,
-        NaN or infinite.
+        If nodes repeat or are empty, positions are not whole or lie outside ``nodes``, or a weight
+        is negative, NaN, infinite or complex.
 
     Examples
     --------
@@ -73,11 +73,13 @@ class KnowledgeGraph:
     ) -> None:
         self.name = str(name)
         self.nodes = pd.Index(np.asarray(list(nodes), dtype=object), name="gene")
-        self.provenance = tuple(str(step) for step in provenance)
-        self.learned_from = tuple(str(condition) for condition in learned_from)
+        self.provenance = tuple(map(str, check_names("provenance", provenance)))
+        self.learned_from = tuple(map(str, check_names("learned_from", learned_from)))
+        if np.iscomplexobj(weight):
+            raise ValueError(f"Graph {self.name!r} has complex weights; take their np.abs.")
         edges = EdgeArrays(
-            np.asarray(source, dtype=np.int64),
-            np.asarray(target, dtype=np.int64),
+            _positions("source", source),
+            _positions("target", target),
             np.asarray(weight, dtype=np.float32),
         )
         self._check(edges)
@@ -178,10 +180,13 @@ class KnowledgeGraph:
             weight=weight,
             negative=negative,
         )
-        told = f"{len(edges)} rows" if isinstance(edges, pd.DataFrame) else repr(str(edges))
+        told = [f"{len(edges)} rows" if isinstance(edges, pd.DataFrame) else repr(str(edges))]
+        told += [f"weight={weight!r}"] if weight else []
+        told += [] if directed else ["directed=False"]
+        told += [] if negative == "raise" else [f"negative={negative!r}"]
         if not directed:
             arrays = concatenate([arrays, arrays.reverse()])
-        graph = cls(name, nodes, *arrays, provenance=[f"from_edges({told})"])
+        graph = cls(name, nodes, *arrays, provenance=[f"from_edges({', '.join(told)})"])
         graph = graph if min_weight is None else graph.threshold(min_weight)
         graph = graph if genes is None else graph.match(genes)
         return graph if k is None else graph.top_k(k)
@@ -305,6 +310,8 @@ class KnowledgeGraph:
         ------
         ValueError
             If two nodes would have one name.
+        TypeError
+            If the names are no dictionary.
 
         Examples
         --------
@@ -313,6 +320,8 @@ class KnowledgeGraph:
         >>> graph.rename({"RARS1": "RARS"}).nodes.to_list()
         ['RARS', 'DARS1']
         """
+        if not isinstance(names, Mapping):
+            raise TypeError(f"names must be a dictionary of new names by old ones, not {names!r}.")
         nodes = [names.get(node, node) for node in self.nodes]
         return self.derive(self.arrays, f"rename({len(names)} genes)", nodes=nodes)
 
@@ -385,6 +394,7 @@ class KnowledgeGraph:
         >>> graph.n_edges, graph.drop(0.5).n_edges
         (287, 143)
         """
+        check_seed(seed)
         step = f"drop(fraction={fraction}, seed={seed})"
         return self.derive(dropped(self.arrays, fraction, seed), step)
 
@@ -423,6 +433,7 @@ class KnowledgeGraph:
         >>> random.n_edges == graph.n_edges, random == graph
         (True, False)
         """
+        check_seed(seed)
         step = f"rewire(fraction={fraction}, which={which!r}, seed={seed})"
         edges = rewired(self.arrays, self.nodes, fraction, which=which, seed=seed, name=self.name)
         return self.derive(edges, step)
@@ -442,7 +453,7 @@ class KnowledgeGraph:
         >>> graph.coverage(["GENE1", "TP53"])["in_graph"].to_dict()
         {'GENE1': True, 'TP53': False}
         """
-        wanted = pd.Index(dict.fromkeys(genes), name="gene")
+        wanted = pd.Index(dict.fromkeys(check_names("genes", genes)), name="gene")
         incoming, outgoing = self.arrays.degrees(self.n_nodes)
         degrees = pd.DataFrame({"n_incoming": incoming, "n_outgoing": outgoing}, index=self.nodes)
         report = degrees.reindex(wanted, fill_value=0)
@@ -549,6 +560,13 @@ class KnowledgeGraph:
     def from_dict(cls, state: Mapping[str, Any]) -> KnowledgeGraph:
         """Rebuild a graph from what :meth:`to_dict` returned.
 
+        Raises
+        ------
+        KeyError
+            If a part of the graph is missing.
+        TypeError
+            If it is no dictionary.
+
         Examples
         --------
         >>> import txpert as tx
@@ -556,6 +574,14 @@ class KnowledgeGraph:
         >>> tx.graph.KnowledgeGraph.from_dict(graph.to_dict()) == graph
         True
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"state is what to_dict returned, a dictionary, not {state!r}.")
+        missing = sorted(FIELDS - set(state))
+        if missing:
+            raise KeyError(
+                f"The dictionary of a graph lacks {', '.join(missing)}; pass what to_dict "
+                "returned."
+            )
         nodes = (str(node) for node in state["nodes"])
         edges = (state["source"], state["target"], state["weight"])
         origin = (state.get("provenance", ()), state.get("learned_from", ()))
@@ -576,6 +602,16 @@ class KnowledgeGraph:
 
     def __repr__(self) -> str:
         return f"KnowledgeGraph {self.name!r}: {self.n_nodes:,} nodes, {self.n_edges:,} edges"
+
+
+def _positions(name: str, values: npt.ArrayLike) -> Positions:
+    """Return positions of nodes; refuse those that are not whole."""
+    given = np.asarray(values)
+    with np.errstate(invalid="ignore"):
+        positions = given.astype(np.int64, copy=False)
+    if given.dtype.kind in "fcO" and (positions != given).any():
+        raise ValueError(f"{name} holds {given[positions != given][0]}, not a node's position.")
+    return positions
 
 
 Graphs = KnowledgeGraph | Sequence[KnowledgeGraph | Mapping[str, Any]]

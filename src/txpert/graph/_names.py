@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -18,6 +18,7 @@ from txpert._types import BoolArray
 
 # Ensembl ids of the mouse, or symbols such as Stat1.
 _MOUSE = r"ENSMUSG|[A-Z][a-z]+\d*[a-z0-9]*$"
+_VERSIONED = r"^(ENS[A-Z]*G\d{11})\.\d+$"
 _SEPARATOR = r"\s*[+_|,;/]\s*"
 # "NA" and "NAN" are not among them: databases use both as names of genes.
 _MISSING = frozenset({"", "nan", "NaN", "None", "none", "<NA>", "null", "NULL"})
@@ -59,7 +60,7 @@ def map_genes(names: Iterable[str | int]) -> pd.DataFrame:
     """
     index = _distinct(names, "name")
     report = pd.DataFrame({"symbol": None, "kind": "unknown", "candidates": ""}, index=index)
-    plain = index.to_series().str.replace(r"^(ENSG\d{11})\.\d+$", r"\1", regex=True)
+    plain = index.to_series().str.replace(_VERSIONED, r"\1", regex=True)
     for kind, candidates in _candidates().items():
         found = plain.map(candidates).dropna()
         report.loc[found.index, "candidates"] = found
@@ -80,8 +81,9 @@ def match_names(known: pd.Index, genes: Iterable[str]) -> pd.Series:
         Names of the nodes.
     genes
         Gene names to look up, or combinations of them (``"A+B"``, ``"A_B"``), which stand for
-        their parts. Of several that stand for one node the one that is the node's own name comes
-        first, then the first in order; then other spellings (``"jak2"``), with a warning.
+        their parts; spaces around them are removed. Of several that stand for one node the one
+        that is the node's own name comes first, then the first in order; then Ensembl ids of
+        other versions, then other spellings (``"jak2"``), with a warning.
 
     Returns
     -------
@@ -92,7 +94,8 @@ def match_names(known: pd.Index, genes: Iterable[str]) -> pd.Series:
     ValueError
         If none of the genes is known.
     """
-    wanted = _known_parts(_distinct(genes, "gene"), known)
+    given = _distinct(genes, "gene").str.strip().drop_duplicates()
+    wanted = _known_parts(given, known)
     position = pd.Series(known.get_indexer(wanted), index=wanted)
     lost = wanted[position == -1]
     if len(lost):
@@ -101,9 +104,10 @@ def match_names(known: pd.Index, genes: Iterable[str]) -> pd.Series:
         node_of = pd.Series(known.get_indexer(free.index), index=free.to_numpy())
         alias = map_genes(lost)["symbol"].map(node_of).dropna().drop_duplicates()
         position[alias.index] = alias.astype(np.int64)
-        spelled = _spelled(wanted[position == -1], known, position)
-        if len(spelled):
-            position[spelled.index] = spelled.astype(np.int64)
+        for differently in (_versions, _spellings):
+            alike = differently(wanted[position == -1], known, position)
+            if len(alike):
+                position[alike.index] = alike.astype(np.int64)
     found = position[position >= 0]
     if found.empty:
         raise ValueError(
@@ -164,24 +168,41 @@ def _known_parts(names: pd.Index, known: pd.Index) -> pd.Index:
     return pd.Index(flat, dtype=object, name=names.name).drop_duplicates()
 
 
-def _spelled(lost: pd.Index, known: pd.Index, position: pd.Series) -> pd.Series:
+def _versions(lost: pd.Index, known: pd.Index, position: pd.Series) -> pd.Series:
+    """Find nodes that are an Ensembl id of another version and no other name stands for."""
+    lost = lost[lost.str.match(r"ENS[A-Z]*G\d")]
+    return _same(
+        lost, known, position, lambda names: names.str.replace(_VERSIONED, r"\1", regex=True)
+    )
+
+
+def _spellings(lost: pd.Index, known: pd.Index, position: pd.Series) -> pd.Series:
     """Find nodes that differ from names in case only and no other name stands for; say which."""
-    if lost.empty:
-        return pd.Series(dtype=np.int64)
-    plain = known.astype(str).str.casefold()
-    free = ~plain.duplicated(keep=False)
-    free[position[position >= 0].to_numpy(dtype=np.int64)] = False
-    node = pd.Series(np.flatnonzero(free), index=plain[free])
-    found = lost.astype(str).str.casefold().to_series(index=lost).map(node).dropna()
-    found = found.drop_duplicates()
+    found = _same(lost, known, position, lambda names: names.str.casefold())
     if len(found):
         pairs = [f"{name!r} as {known[int(i)]!r}" for name, i in found.items()]
+        still = lost.difference(found.index, sort=False)
+        mouse = still[still.str.match(_MOUSE)]
+        told = f" Not found: {_few(mouse)}. {likely_cause(mouse)}" if len(mouse) else ""
         warnings.warn(
-            f"Read {', '.join(pairs[:5])}{', …' if len(pairs) > 5 else ''}.",
+            f"Read {', '.join(pairs[:5])}{', …' if len(pairs) > 5 else ''}.{told}",
             UserWarning,
             stacklevel=4,
         )
     return found
+
+
+def _same(
+    lost: pd.Index, known: pd.Index, position: pd.Series, plain: Callable[[pd.Index], pd.Index]
+) -> pd.Series:
+    """Find nodes that no name stands for yet and that alone are the same in plain form."""
+    if lost.empty:
+        return pd.Series(dtype=np.int64)
+    nodes = plain(known.astype(str))
+    free = ~nodes.duplicated(keep=False)
+    free[position[position >= 0].to_numpy(dtype=np.int64)] = False
+    node = pd.Series(np.flatnonzero(free), index=nodes[free])
+    return plain(lost).to_series(index=lost).map(node).dropna().drop_duplicates()
 
 
 def likely_cause(names: Iterable[str]) -> str:
@@ -224,10 +245,19 @@ def unclean_names(names: pd.Index) -> list[Any]:
 
 
 def clean_names(names: pd.Index) -> tuple[pd.Index, BoolArray]:
-    """Return names as text without spaces around them, and which of them are missing."""
+    """Return names as text without spaces around them, and which of them are missing.
+
+    Whole numbers are written without a point: they are Entrez ids.
+    """
     missing = names.isna()
+    if names.inferred_type != "string":
+        names = pd.Index([_whole(name) for name in names], dtype=object)
     clean = pd.Index(names.astype(str).str.strip(), dtype=object)
     return clean, np.asarray(missing | clean.isin(_MISSING))
+
+
+def _whole(name: Any) -> Any:
+    return int(name) if isinstance(name, float | np.floating) and name.is_integer() else name
 
 
 def _distinct(names: Iterable[str | int], kind: str) -> pd.Index:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
 from txpert._options import check_names
 
-from ._knowledge_graph import KnowledgeGraph, as_graphs
+from ._knowledge_graph import Graphs, KnowledgeGraph, as_graphs
 
 
-def coverage_table(graphs: Sequence[KnowledgeGraph], genes: Iterable[str]) -> pd.DataFrame:
+def coverage_table(graphs: Graphs, genes: Iterable[str]) -> pd.DataFrame:
     """Report how many edges lead to each gene in each graph.
 
     Parameters
@@ -26,8 +26,8 @@ def coverage_table(graphs: Sequence[KnowledgeGraph], genes: Iterable[str]) -> pd
     Returns
     -------
     Genes × graphs: number of incoming edges, missing (``<NA>``) where the gene is no node. So
-    ``table.notna().mean()`` is the fraction of genes in each graph, ``(table > 0).mean()``
-    the fraction that can learn from it.
+    ``table.notna().mean()`` is the fraction of genes in each graph, and
+    ``(table.fillna(0) > 0).mean()`` the fraction that can learn from it.
 
     Examples
     --------
@@ -43,7 +43,7 @@ def coverage_table(graphs: Sequence[KnowledgeGraph], genes: Iterable[str]) -> pd
     return pd.DataFrame(columns)
 
 
-def overlap(graphs: Sequence[KnowledgeGraph]) -> pd.DataFrame:
+def overlap(graphs: Graphs) -> pd.DataFrame:
     """Compare the edge sets of graphs by their Jaccard index.
 
     Returns
@@ -72,7 +72,7 @@ def overlap(graphs: Sequence[KnowledgeGraph]) -> pd.DataFrame:
     return table
 
 
-def named(graphs: Sequence[KnowledgeGraph]) -> dict[str, KnowledgeGraph]:
+def named(graphs: Graphs) -> dict[str, KnowledgeGraph]:
     """Return the graphs by name.
 
     Raises

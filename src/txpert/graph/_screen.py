@@ -41,7 +41,8 @@ def from_screen(
     pseudobulk
         Conditions × genes, as :func:`txpert.pp.pseudobulk` returns it, the training conditions
         only, with the columns perturbation, control, n_cells and split in ``obs``. Contexts of a
-        perturbation are averaged, weighted by their cells.
+        perturbation are averaged, weighted by their cells, each gene over those that measure it;
+        an effect that none measures is filled in with the mean of its node.
     nodes
         "genes": the measured genes, connected if they respond similarly to the training
         perturbations, so unseen targets have neighbors too if they are measured.
@@ -82,13 +83,20 @@ def from_screen(
     else:
         effects = effects[~effects.index.str.contains("+", regex=False)]
         rows = rows[rows.obs["perturbation"].isin(effects.index)]
+    effects = effects.dropna(axis=1, how="all")
     if min(effects.shape) < 2:
         raise ValueError(
             f"A graph of {nodes} needs at least two training perturbations and two genes, not "
             f"{effects.shape[0]} × {effects.shape[1]}."
         )
     graph = from_features(
-        effects, name=name, metric=metric, sign=sign, top_fraction=top_fraction, k=k
+        effects,
+        name=name,
+        metric=metric,
+        sign=sign,
+        top_fraction=top_fraction,
+        k=k,
+        missing="mean",
     )
     seen = _conditions(rows.obs)
     history = [f"from_screen({nodes}, {layer}, {len(seen)} conditions)", *graph.provenance]
@@ -124,9 +132,9 @@ def _conditions(obs: pd.DataFrame) -> list[str]:
 
 
 def _effects(rows: AnnData, layer: str) -> pd.DataFrame:
-    """Return perturbations × genes, averaged over contexts by number of cells."""
+    """Return perturbations × genes, averaged by cells over the contexts that measure a gene."""
     delta = rows.to_df(layer)
     cells = rows.obs["n_cells"].to_numpy(dtype=np.float64)
     perturbation = rows.obs["perturbation"].astype(str).to_numpy()
     weighted = delta.mul(cells, axis=0).groupby(perturbation).sum()
-    return weighted.div(pd.Series(cells).groupby(perturbation).sum(), axis=0)
+    return weighted / delta.notna().mul(cells, axis=0).groupby(perturbation).sum()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable, Mapping
 
@@ -18,6 +19,8 @@ from ._knowledge_graph import KnowledgeGraph
 from ._names import is_missing, map_genes, match_names, refuse_mouse
 from ._sources import SourceFile, register_source
 
+_MEMBERSHIP = re.compile(r",\d+(\.\d+)?$")
+"""How far a gene belongs to a set, as Enrichr's older files write it: ``JAK2,1.0``."""
 _REACTOME = ["id", "pathway", "url", "name", "evidence", "species"]
 
 
@@ -37,7 +40,7 @@ def from_gmt(
     ----------
     path
         A GMT file, as MSigDB, Enrichr and Reactome publish: per line a set's name, a description
-        and its genes, separated by tabs.
+        and its genes, separated by tabs. Of Enrichr's ``GENE,1.0`` the gene is read.
     name
         Name of the graph.
     genes
@@ -82,7 +85,10 @@ def from_gmt(
     pairs = pairs[(size >= min_size) & (size <= (np.inf if max_size is None else max_size))]
     if pairs.empty:
         raise ValueError(f"No gene set of {path} has between {min_size} and {max_size} genes.")
-    step = f"from_gmt({str(path)!r}, k={k}, threshold={threshold})"
+    step = (
+        f"from_gmt({str(path)!r}, k={k}, threshold={threshold}, min_size={min_size}, "
+        f"max_size={max_size})"
+    )
     return _connect(pairs, name, genes, k, threshold, step)
 
 
@@ -173,7 +179,8 @@ def read_gmt(path: FilePath) -> pd.DataFrame:
                     f"{path}, line {number}: {line.strip()[:60]!r} is no gene set; GMT has a "
                     "name, a description and genes, separated by tabs."
                 )
-            found = dict.fromkeys(gene.strip() for gene in fields[2:] if gene.strip())
+            genes = (_MEMBERSHIP.sub("", gene.strip()) for gene in fields[2:])
+            found = dict.fromkeys(gene for gene in genes if gene)
             named = [gene for gene in found if not is_missing(gene)]
             n_missing += len(found) - len(named)
             sets += [number] * len(named)

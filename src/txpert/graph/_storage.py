@@ -12,7 +12,7 @@ from txpert._files import FilePath, replacing, sha256_of
 from txpert._options import check_path
 from txpert._stored import check_format, not_readable
 
-_FIELDS = {"name", "nodes", "source", "target", "weight"}
+FIELDS = {"name", "nodes", "source", "target", "weight"}
 _VERSION = 1
 _WHAT = "a graph written by KnowledgeGraph.save"
 Built = TypeVar("Built")
@@ -53,11 +53,12 @@ def load_fields(path: FilePath, build: Callable[[Mapping[str, Any]], Built]) -> 
     ValueError
         If the file is damaged, holds something else or is of a later format; the message names it.
     """
+    check_path("path", path)
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
     state = _arrays(path)
-    missing = sorted(_FIELDS - set(state))
+    missing = sorted(FIELDS - set(state))
     if missing:
         raise ValueError(f"{path} is not a graph: it lacks {', '.join(missing)}.")
     version, digest = state.pop("format", None), state.pop("sha256", None)

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from txpert._options import check_names, check_number
+
 from ._arrays import EdgeArrays, concatenate
 from ._download import fetch
 from ._files import FilePath, open_bytes, open_text
@@ -72,7 +74,8 @@ def string(
     min_score
         Lowest score to keep, of 1,000. STRING calls 400 medium, 700 high, 900 highest confidence.
     channels
-        Evidence to use instead of the combined score, such as ``["experimental", "database"]``.
+        Evidence to use instead of the combined score, such as ``["experimental", "database"]``,
+        each once.
     cache_dir
         Where downloads are kept; see :func:`fetch`.
     name
@@ -88,7 +91,8 @@ def string(
     FileNotFoundError
         If a file is missing.
     ValueError
-        If a file is another one, damaged or of another species, or none of ``genes`` is there.
+        If a file is another one, damaged or of another species, ``min_score`` is no score from 0
+        to 1,000, ``channels`` names none, or none of ``genes`` is there.
     KeyError
         If the file has no such channel.
 
@@ -106,6 +110,16 @@ def string(
     >>> import txpert as tx
     >>> graph = tx.graph.string()  # doctest: +SKIP
     """
+    check_number("min_score", min_score, least=0, most=1000)
+    if 0 < min_score < 1:
+        raise ValueError(
+            f"min_score={min_score} is a probability, but scores go to 1,000; write "
+            f"{1000 * min_score:g}."
+        )
+    if channels is not None:
+        channels = list(dict.fromkeys(check_names("channels", channels)))
+        if not channels:
+            raise ValueError("channels names no channel; leave it out for the combined score.")
     # A file given is read before anything is downloaded, which may be in vain.
     given = None if names is None else _read_names(names)
     links = fetch("string_links", cache_dir=cache_dir) if links is None else links
@@ -175,7 +189,7 @@ def _header(content: IO[bytes], path: FilePath, channels: Sequence[str] | None) 
             "KnowledgeGraph.from_edges."
         )
     for channel in channels or ["combined_score"]:
-        if channel not in columns:
+        if channel not in columns[2:]:
             raise KeyError(
                 f"{path} has no channel {channel!r}, only {', '.join(columns[2:])}; the file "
                 "protein.links.detailed has them all."
