@@ -51,3 +51,13 @@ def test_drawn_whole(n, kind, scored, check_figure):
 def test_what_is_missing_is_named(adata):
     with pytest.raises(KeyError, match=r"run tx\.tl\.interactions"):
         tx.pl.interactions(adata)
+
+
+def test_options_that_are_none_are_refused(scored):
+    adata = scored(4)
+    with pytest.raises(ValueError, match="kind must be one of 'map', 'scatter'"):
+        tx.pl.interactions(adata, kind="nonsense")
+    with pytest.raises(ValueError, match="n_labels must be a whole number"):
+        tx.pl.interactions(adata, kind="scatter", n_labels=-1)
+    with pytest.raises(TypeError, match="ax takes Matplotlib axes"):
+        tx.pl.interactions(adata, ax="x")

@@ -152,3 +152,39 @@ def test_modalities_are_observations_of_their_own(graph):
     with pytest.raises(KeyError, match=f"no modality of {label} 'deletion'"):
         tx.pl.delta(adata, label, modality="deletion")
     plt.close("all")
+
+
+def test_scores_are_colored_by_the_registered_split(two_lines, make_model):
+    two_lines.obs = two_lines.obs.rename(columns={"perturbation": "gene", "split": "fold"})
+    two_lines.obs["split_group"] = "another split"
+    tx.TxPertModel.setup_anndata(two_lines, perturbation_key="gene", split_key="fold")
+    model = make_model(two_lines, setup=False)
+    tx.tl.evaluate(two_lines, model)
+    labels = set(two_lines.uns["txpert"]["metrics"]["perturbation"].astype(str))
+    first = sorted(labels)[0]
+    two_lines.obs["fold_group"] = np.where(two_lines.obs["gene"] == first, "one", "two")
+    _, drawn = tx.pl.scores(two_lines).get_legend_handles_labels()
+    assert [text.split(" (")[0] for text in drawn] == ["one", "two"]
+
+
+def test_a_model_is_not_compared_with_itself(evaluated):
+    adata, model = evaluated
+    with pytest.raises(ValueError, match=r"'general' would .* has TxPert, general"):
+        tx.pl.scores(adata, model="general")
+    tx.tl.evaluate(adata, model, baselines={})
+    with pytest.raises(ValueError, match="evaluate with a baseline"):
+        tx.pl.scores(adata)
+    assert not plt.get_fignums()
+
+
+def test_options_that_are_other_words_are_refused(evaluated):
+    adata, _ = evaluated
+    label = adata.uns["txpert"]["delta_obs"]["perturbation"].iloc[0]
+    with pytest.raises(ValueError, match="name_by must be one of 'change', 'error'"):
+        tx.pl.delta(adata, label, name_by="nonsense")
+    with pytest.raises(KeyError, match="no modality 'CRISPRi'"):
+        tx.pl.delta(adata, label, modality="CRISPRi")
+    tx.tl.trust(adata)
+    with pytest.raises(KeyError, match="no scored perturbation 'zz'"):
+        tx.pl.trust(adata, perturbation="zz")
+    assert not plt.get_fignums()

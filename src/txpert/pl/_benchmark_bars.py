@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 
 from txpert._benchmark._result import By
 from txpert._constants import CELL_LINE, PERTURBATION
+from txpert._options import check_names
 
 from ._benchmark_tables import (
     CEILINGS,
@@ -27,8 +28,8 @@ from ._benchmark_tables import (
     summary_of,
     whiskers,
 )
-from ._canvas import Colors, axes_of, finish
-from ._labels import shown
+from ._canvas import Colors, axes_of, closed_on_failure, finish
+from ._labels import shown_apart
 from ._room import legend_outside
 
 
@@ -42,6 +43,7 @@ class _Block:
     seeds: pd.Series | None
 
 
+@closed_on_failure
 def benchmark_bars(
     result: Results,
     metric: str = "pearson_delta",
@@ -86,7 +88,7 @@ def benchmark_bars(
     KeyError
         If there is no such metric, model or column.
     ValueError
-        If the metric is undefined for every model.
+        If the metric is undefined for every model, or ``oracles`` is no list.
 
     Examples
     --------
@@ -97,6 +99,7 @@ def benchmark_bars(
     >>> tx.pl.benchmark_bars(result).get_ylabel()
     'Pearson Δ'
     """
+    oracles = check_names("oracles", oracles)
     first = next(iter(result.values())) if isinstance(result, Mapping) else result
     own = own_model(first, model, oracles)
     blocks = _blocks(result, metric, by)
@@ -115,11 +118,11 @@ def benchmark_bars(
     ax.axhline(0, color=colors.ink, linewidth=0.8)
     if len(blocks) == 1:
         middles = [float(apart[name]) for name in blocks[0].rows.index]
-        finish_models(ax, middles, [shown(name, NAME) for name in blocks[0].rows.index], metric)
+        finish_models(ax, middles, shown_apart(blocks[0].rows.index, NAME), metric)
     else:
         middle = (len(names) - 1) / 2
         middles = [number * width + middle for number in range(len(blocks))]
-        finish_models(ax, middles, [shown(block.name, NAME) for block in blocks], metric)
+        finish_models(ax, middles, shown_apart([block.name for block in blocks], NAME), metric)
         ax.set_xlim(-0.8, middles[-1] + middle + 0.8)
         for name in names:
             look = _look(name, shades, oracles, colors)

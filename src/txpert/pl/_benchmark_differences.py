@@ -12,10 +12,11 @@ from txpert._benchmark import BenchmarkResult
 from txpert.evaluation._metrics import metric_of, score_label
 
 from ._benchmark_tables import NAME, own_model, summary_of
-from ._canvas import Colors, axes_of, finish, plain, titled
-from ._labels import scientific, shown
+from ._canvas import Colors, axes_of, closed_on_failure, finish, plain, titled
+from ._labels import scientific, shown, shown_apart
 
 
+@closed_on_failure
 def benchmark_differences(
     result: BenchmarkResult,
     metric: str = "pearson_delta",
@@ -73,7 +74,7 @@ def benchmark_differences(
         ax.scatter(
             row["difference"], place, s=40, facecolor=face, edgecolor=colors.model, zorder=3
         )
-    ax.set_yticks(np.arange(len(table)), [shown(name, NAME) for name in table["model"]])
+    ax.set_yticks(np.arange(len(table)), shown_apart(table["model"], NAME))
     heading = "P (Wilcoxon, Holm)"
     ax.text(1.02, 1, heading, transform=ax.transAxes, va="bottom", fontsize=7, color=colors.soft)
     notes = [_note(p, n) for p, n in zip(table["p_adjusted"], table["n"], strict=True)]

@@ -12,11 +12,12 @@ from txpert._benchmark import BenchmarkResult
 from txpert.evaluation._metrics import metric_of, score_label
 
 from ._benchmark_tables import NAME, wide_scores
-from ._canvas import Colors, axes_of, finish, plain, titled
-from ._labels import shown
+from ._canvas import Colors, axes_of, closed_on_failure, finish, plain, titled
+from ._labels import shown_apart
 from ._room import legend_outside
 
 
+@closed_on_failure
 def benchmark_ranks(
     result: BenchmarkResult,
     metric: str = "pearson_delta",
@@ -68,7 +69,8 @@ def benchmark_ranks(
         place = np.arange(len(mean))
         ax.barh(place, fraction, left=left, color=color, label=str(rank), height=0.75)
         left += fraction
-    names = [f"{shown(name, NAME)} ({rank:.1f})" for name, rank in mean.items()]
+    called = shown_apart(mean.index, NAME)
+    names = [f"{name} ({rank:.1f})" for name, rank in zip(called, mean, strict=True)]
     ax.set_yticks(np.arange(len(mean)), names, fontsize=8)
     ax.set(xlim=(0, 1), xlabel="fraction of perturbations")
     titled(ax, f"{score_label(metric)}, rank (mean rank)")

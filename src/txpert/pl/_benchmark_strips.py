@@ -11,13 +11,14 @@ from matplotlib.collections import LineCollection
 from txpert._benchmark import BenchmarkResult
 
 from ._benchmark_tables import NAME, finish_models, model_colors, own_model, wide_scores
-from ._canvas import Colors, axes_of, dots, finish, titled
-from ._labels import shown
+from ._canvas import Colors, axes_of, closed_on_failure, dots, finish, titled
+from ._labels import shown_apart
 
 _MOST_JOINED = 200
 """Perturbations up to which a line connects the scores of each."""
 
 
+@closed_on_failure
 def benchmark_strips(
     result: BenchmarkResult,
     metric: str = "pearson_delta",
@@ -63,7 +64,8 @@ def benchmark_strips(
     shades = model_colors(list(table.columns), own, result.baseline, colors)
     offset = np.random.default_rng(0).uniform(-0.2, 0.2, len(table))
     labels = []
-    for place, (name, color) in enumerate(zip(table, shades, strict=True)):
+    names = shown_apart(table, NAME)
+    for place, (name, color, called) in enumerate(zip(table, shades, names, strict=True)):
         values = table[name].to_numpy(dtype=float)
         known = np.isfinite(values)
         ax.scatter(
@@ -84,7 +86,6 @@ def benchmark_strips(
                 zorder=3,
             )
         lacking = int((~known).sum())
-        called = shown(name, NAME)
         labels.append(f"{called}\n({lacking} undefined)" if lacking else called)
     if len(table) <= _MOST_JOINED:
         across = np.arange(table.shape[1])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,8 +20,12 @@ from ._room import wrap_labels
 _ON_LIGHT = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
 _ON_DARK = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#D55E00")
 
+N_CATEGORIES = len(_ON_LIGHT)
 _FEW = 500
 """Dots up to which each can be seen."""
+
+_Options = ParamSpec("_Options")
+_Drawn = TypeVar("_Drawn")
 
 
 @dataclass(frozen=True)
@@ -75,8 +81,37 @@ class Colors:
         return self.categories is _ON_DARK
 
 
+def closed_on_failure(draw: Callable[_Options, _Drawn]) -> Callable[_Options, _Drawn]:
+    """Make a function close the figures that it opened if it fails."""
+
+    @wraps(draw)
+    def drawn(*args: _Options.args, **kwargs: _Options.kwargs) -> _Drawn:
+        before = set(plt.get_fignums())
+        try:
+            return draw(*args, **kwargs)
+        except BaseException:
+            for number in set(plt.get_fignums()) - before:
+                plt.close(number)
+            raise
+
+    return drawn
+
+
+def check_axes(ax: Axes | None) -> None:
+    """Raise a TypeError if ``ax`` are no axes."""
+    if not isinstance(ax, Axes | None):
+        raise TypeError(f"ax takes Matplotlib axes, such as plt.subplots()[1], not {ax!r}.")
+
+
 def axes_of(ax: Axes | None, width: float, height: float) -> Axes:
-    """Return the axes given, or new ones in a figure of this size in inches."""
+    """Return the axes given, or new ones in a figure of this size in inches.
+
+    Raises
+    ------
+    TypeError
+        If what was given are no axes.
+    """
+    check_axes(ax)
     if ax is not None:
         return ax
     return plt.subplots(figsize=(width, height), layout="constrained")[1]

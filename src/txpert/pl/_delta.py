@@ -13,14 +13,16 @@ from matplotlib.axes import Axes
 from mudata import MuData
 
 from txpert._constants import CELL_LINE, MODALITY, PERTURBATION, UNS_KEY
+from txpert._options import check_choice
 from txpert._types import BoolArray
 from txpert.data._tokens import canonical_label, parse_targets
 
-from ._canvas import Colors, axes_of, dots, finish, plain, titled
+from ._canvas import Colors, axes_of, closed_on_failure, dots, finish, plain, titled
 from ._labels import check_drawing, delta_label, label_points, shown
 from ._results import OBSERVED, evaluation, one_of
 
 
+@closed_on_failure
 def delta(
     adata: AnnData | MuData,
     perturbation: str,
@@ -66,6 +68,10 @@ def delta(
     ------
     KeyError
         If there is no evaluation, or it lacks the perturbation, cell line, modality or model.
+    TypeError
+        If ``ax`` are no axes.
+    ValueError
+        If ``name_by`` is another word or ``n_labels`` no whole number of at least 0.
 
     Examples
     --------
@@ -80,6 +86,7 @@ def delta(
     >>> tx.pl.delta(adata, tested.iloc[0]).get_xlabel()
     'observed Δ (log1p)'
     """
+    check_choice("name_by", name_by, ("change", "error"))
     check_drawing(n_labels, ax)
     results = evaluation(adata, key)
     obs, metrics = results["delta_obs"], results["metrics"]
@@ -93,6 +100,10 @@ def delta(
             known = obs.loc[_rows(obs, places), name].astype(str)
             what = f"{name.replace('_', ' ')} of {label}"
             places[name] = one_of(wanted, list(dict.fromkeys(known)), what)
+        elif wanted is not None:
+            raise KeyError(
+                f"There is no {name} {wanted!r}: what was evaluated has no column {name!r}."
+            )
     row = np.flatnonzero(_rows(obs, places))[0]
     genes = pd.Index(results["delta_genes"])
     observed, predicted = results["delta"][OBSERVED][row], results["delta"][model][row]

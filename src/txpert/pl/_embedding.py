@@ -11,15 +11,27 @@ from anndata import AnnData
 from matplotlib.axes import Axes
 
 from txpert._analysis._layout import two_coordinates
+from txpert._constants import PERTURBATION
+from txpert._options import check_names
 from txpert._types import FloatArray, IntArray
 from txpert.data._tokens import canonical_label, parse_targets
 
-from ._canvas import Colors, axes_of, finish, plain, titled
+from ._canvas import (
+    N_CATEGORIES,
+    Colors,
+    axes_of,
+    check_axes,
+    closed_on_failure,
+    finish,
+    plain,
+    titled,
+)
 from ._labels import label_points, shown
 from ._predictions import Predicted
 from ._room import legend_below
 
 
+@closed_on_failure
 def embedding(
     embeddings: pd.DataFrame | AnnData,
     *,
@@ -41,12 +53,14 @@ def embedding(
         From ``model.get_perturbation_embedding()``, one row per perturbation; or a prediction,
         of which Δ is mapped.
     measured
-        Perturbations that were measured: ``{label for label, line in model.trained_on_}``.
+        Perturbations that were measured: ``{label for label, line in model.trained_on_}``. Where
+        a prediction has several cell lines, ``"GENE"`` stands for all of them and
+        ``"GENE, line"`` for one. By default all of a pseudobulk, else none.
     gene_sets
         Genes by name of the set, colored; a perturbation with a target in several has the color
         of the first. At most six sets are told apart.
     label
-        Perturbations to name.
+        Perturbations to name, as those measured.
     ax, show, save
         As in :func:`profile`.
 
@@ -58,8 +72,10 @@ def embedding(
     ------
     KeyError
         If a perturbation to be named is not on the map.
+    TypeError
+        If ``ax`` are no axes, or ``gene_sets`` no dictionary.
     ValueError
-        If there are more than six sets, or no perturbation.
+        If there are more than six sets or no perturbation, or one name stands for a list.
 
     Examples
     --------
@@ -68,16 +84,24 @@ def embedding(
     >>> tx.pl.embedding(table, measured=["A"]).get_xlabel()
     'component 1 (100% of variance)'
     """
-    values, names = _read(embeddings)
-    sets = dict(gene_sets or {})
+    check_axes(ax)
+    sets = _checked(gene_sets or {})
+    values, labels, names, all_measured = _read(embeddings)
+    known = check_names("measured", measured)
+    seen = np.full(len(names), all_measured and not known)
+    points = _points(labels, names)
+    for one in known:
+        seen[points.get(_name(one), [])] = True
+    order: list[int] = []
+    for one in check_names("label", label):
+        if _name(one) not in points:
+            raise KeyError(f"There is no perturbation {one!r} on the map.")
+        order += points[_name(one)]
+    order = list(dict.fromkeys(order))
     ax = axes_of(ax, 4.4, 4.0)
     colors = Colors.of(ax)
-    if len(sets) > len(colors.categories):
-        raise ValueError(f"At most {len(colors.categories)} gene sets have colors of their own.")
     place, fraction = two_coordinates(values)
-    known = {canonical_label(str(one)) for one in measured}
-    seen = np.array([name in known for name in names])
-    of_set = _sets(names, sets)
+    of_set = _sets(labels, sets)
     small = len(names) > 300
     shades = [colors.soft, *colors.categories]
     for number, name in enumerate(["other" if sets else "", *sets]):
@@ -105,29 +129,49 @@ def embedding(
     titled(ax, f"{len(names):,} perturbation{'s' * (len(names) > 1)}")
     ax.margins(0.08)
     legend_below(ax)
-    wanted = [canonical_label(str(one)) for one in label]
-    lacking = sorted(set(wanted) - set(names))
-    if lacking:
-        raise KeyError(f"There is no perturbation {lacking[0]!r} on the map.")
-    order = [names.index(one) for one in wanted]
     label_points(ax, place[:, 0], place[:, 1], names, order, n_labels=len(order), color=colors.ink)
     return finish(ax, show, save)
 
 
-def _read(embeddings: pd.DataFrame | AnnData) -> tuple[FloatArray, list[str]]:
+def _read(embeddings: pd.DataFrame | AnnData) -> tuple[FloatArray, list[str], list[str], bool]:
+    """Return coordinates, labels and names of the points, and whether all were measured."""
     if isinstance(embeddings, pd.DataFrame):
         if embeddings.empty:
             raise ValueError("There are no embeddings to draw.")
-        return embeddings.to_numpy(float), [canonical_label(str(p)) for p in embeddings.index]
+        labels = [canonical_label(str(label)) for label in embeddings.index]
+        return embeddings.to_numpy(float), labels, labels, False
     table = Predicted.of(embeddings)
-    return table.delta, table.named()
+    return table.delta, list(table.obs[PERTURBATION]), table.named(), table.measured
 
 
-def _sets(names: list[str], sets: Mapping[str, Collection[str]]) -> IntArray:
+def _checked(sets: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
+    """Return gene sets as lists; refuse what is none, and more than there are colors."""
+    if not isinstance(sets, Mapping):
+        raise TypeError(f"gene_sets is a dictionary from name to genes, not {sets!r}.")
+    if len(sets) > N_CATEGORIES:
+        raise ValueError(f"At most {N_CATEGORIES} gene sets have colors of their own.")
+    return {name: check_names(f"gene_sets[{name!r}]", genes) for name, genes in sets.items()}
+
+
+def _points(labels: list[str], names: list[str]) -> dict[str, list[int]]:
+    """Return the points of each perturbation, and of each in one cell line (``"A, line"``)."""
+    points: dict[str, list[int]] = {}
+    for i, known in enumerate(zip(labels, names, strict=True)):
+        for name in dict.fromkeys(known):
+            points.setdefault(name, []).append(i)
+    return points
+
+
+def _name(wanted: object) -> str:
+    """Return a name as points have it."""
+    label, *line = str(wanted).split(", ", 1)
+    return ", ".join([canonical_label(label), *line])
+
+
+def _sets(labels: list[str], sets: Mapping[str, Collection[str]]) -> IntArray:
     """Return the number of the first set that a target of each perturbation is in, else 0."""
-    found = np.zeros(len(names), dtype=np.int64)
+    found = np.zeros(len(labels), dtype=np.int64)
     for number, members in reversed(list(enumerate(sets.values(), start=1))):
         genes = set(members)
-        hit = [bool(genes.intersection(parse_targets(name.split(", ")[0]))) for name in names]
-        found[hit] = number
+        found[[bool(genes.intersection(parse_targets(label))) for label in labels]] = number
     return found

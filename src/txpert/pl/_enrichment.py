@@ -8,11 +8,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ._canvas import Colors, axes_of, finish, plain, titled
-from ._labels import shown
+from txpert._options import check_number, check_whole
+
+from ._canvas import Colors, axes_of, check_axes, closed_on_failure, finish, plain, titled
+from ._labels import shown, shown_apart
 from ._room import legend_below, width_of
 
 
+@closed_on_failure
 def enrichment(
     table: pd.DataFrame,
     *,
@@ -41,17 +44,22 @@ def enrichment(
 
     Raises
     ------
+    TypeError
+        If ``ax`` are no axes.
     ValueError
-        If the table is empty.
+        If the table is empty, ``n`` is no positive number or ``fdr`` not between 0 and 1.
 
     Examples
     --------
     >>> import txpert as tx
     >>> sets = {"first": ["A", "B"], "second": ["C", "D"]}
-    >>> table = tx.tl.enrichment(["A", "B"], "ABCDEFGH", gene_sets=sets, min_size=1)
+    >>> table = tx.tl.enrichment(["A", "B"], list("ABCDEFGH"), gene_sets=sets, min_size=1)
     >>> tx.pl.enrichment(table).get_xlabel()
     'false discovery rate (−log10)'
     """
+    check_whole("n", n, least=1)
+    check_number("fdr", fdr, least=0, most=1)
+    check_axes(ax)
     if table.empty:
         raise ValueError("No gene set has a gene in common with the lists: nothing to draw.")
     top = table.groupby("query", sort=False).head(n).iloc[::-1].reset_index(drop=True)
@@ -72,9 +80,10 @@ def enrichment(
         )
     named = "name" if "name" in top else "term"
     longest = int(np.clip(11 * width_of(ax) - 16, 16, 40))
+    terms = shown_apart(top[named], longest)
     names = [
-        f"{shown(term, longest)} ({found}/{size})"
-        for term, found, size in zip(top[named], top["n_found"], top["n_set"], strict=True)
+        f"{term} ({found}/{size})"
+        for term, found, size in zip(terms, top["n_found"], top["n_set"], strict=True)
     ]
     ax.set_yticks(place, names, fontsize=7.5)
     ax.set_ylim(-0.7, len(top) - 0.3)

@@ -12,10 +12,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
 from txpert._constants import CELL_LINE, PERTURBATION
+from txpert._options import check_whole
 from txpert._types import FloatArray
 
-from ._canvas import Colors, axes_of, finish, titled
-from ._labels import shown
+from ._canvas import Colors, axes_of, check_axes, closed_on_failure, finish, titled
+from ._labels import shown, shown_apart
 from ._room import height_of, legend_below, width_of
 
 _NO_EDGE = "no direct edge"
@@ -27,6 +28,7 @@ _LABEL = 0.5, 0.45
 """Inches that a label needs next to and above its node."""
 
 
+@closed_on_failure
 def explain(
     explanation: pd.DataFrame,
     *,
@@ -59,8 +61,11 @@ def explain(
 
     Raises
     ------
+    TypeError
+        If ``ax`` are no axes.
     ValueError
-        If the explanation is not by perturbation, or holds no training effect.
+        If the explanation is not by perturbation or holds no training effect, or ``n_neighbors``
+        is no positive number.
 
     Examples
     --------
@@ -74,6 +79,8 @@ def explain(
     >>> tx.pl.explain(model.explain(unseen)).get_title().split(",")[0] == unseen
     True
     """
+    check_whole("n_neighbors", n_neighbors, least=1)
+    check_axes(ax)
     if PERTURBATION not in explanation or "edge_weight" not in explanation:
         raise ValueError("Draw model.explain(perturbation, by='perturbation').")
     rows = explanation[explanation["part"] == "training effect"]
@@ -137,10 +144,11 @@ def _names(rows: pd.DataFrame, fraction: FloatArray) -> list[str]:
     """Name perturbations, and cell lines where there are several, with their contributions."""
     several = rows[CELL_LINE].nunique() > 1
     names = []
-    for name, line, part in zip(rows[PERTURBATION], rows[CELL_LINE], fraction, strict=True):
-        where = f"{shown(line, 12)}, " if several else ""
+    labels, lines = shown_apart(rows[PERTURBATION], 16), shown_apart(rows[CELL_LINE], 12)
+    for name, line, part in zip(labels, lines, fraction, strict=True):
+        where = f"{line}, " if several else ""
         signed = f"{part:+.1%}".replace("-", "−")
-        names.append(f"{shown(name, 16)}\n{where}{signed}")
+        names.append(f"{name}\n{where}{signed}")
     return names
 
 

@@ -10,11 +10,12 @@ from matplotlib.axes import Axes
 
 from txpert.graph import KnowledgeGraph, coverage_table, overlap
 
-from ._canvas import Colors, axes_of, finish, plain, titled
-from ._labels import shown
+from ._canvas import Colors, axes_of, closed_on_failure, finish, plain, titled
+from ._labels import shown_apart
 from ._room import legend_above
 
 
+@closed_on_failure
 def graph_coverage(
     graphs: Sequence[KnowledgeGraph],
     genes: Iterable[str],
@@ -65,7 +66,7 @@ def graph_coverage(
     for label, (share, color) in shares.items():
         ax.barh(rows, share, left=left, color=color, label=label)
         left += share.to_numpy(dtype=float)
-    ax.set_yticks(rows, [shown(name, 24) for name in table.columns])
+    ax.set_yticks(rows, shown_apart(table.columns, 24))
     ax.invert_yaxis()
     ax.set(xlim=(0, 1), xlabel=f"fraction of {len(table):,} genes")
     plain(ax)
@@ -73,6 +74,7 @@ def graph_coverage(
     return finish(ax, show, save)
 
 
+@closed_on_failure
 def graph_overlap(
     graphs: Sequence[KnowledgeGraph],
     *,
@@ -108,7 +110,7 @@ def graph_overlap(
     """
     table = overlap(graphs)
     shares = table.to_numpy(dtype=float)
-    names, size = [shown(name, 24) for name in table.columns], len(table)
+    names, size = shown_apart(table.columns, 24), len(table)
     longest = max(map(len, names)) * 0.1
     ax = axes_of(ax, 1.2 + longest + 0.5 * size, 1.0 + longest + 0.5 * size)
     ax.imshow(shares, vmin=0, vmax=1, cmap="Blues")

@@ -14,7 +14,7 @@ from txpert._benchmark._ablation import DROPPED, ENCODER, ONLY, REWIRED, WHOLE
 from txpert.evaluation._metrics import score_label
 
 from ._benchmark_tables import CEILINGS, mean_ceilings, of_legend, summary_of, whiskers
-from ._canvas import Colors, axes_of, finish, plain
+from ._canvas import Colors, axes_of, closed_on_failure, finish, plain
 from ._labels import shown
 from ._room import legend_outside
 
@@ -22,6 +22,7 @@ _APART = 1.5
 """Percent of the edges between points of two curves, so that their whiskers can be seen."""
 
 
+@closed_on_failure
 def graph_ablation(
     result: BenchmarkResult,
     metric: str = "pearson_delta",

@@ -13,11 +13,12 @@ from matplotlib.axes import Axes
 
 from txpert._analysis._layout import leaf_order
 from txpert._constants import PERTURBATION
+from txpert._options import check_names, check_whole
 from txpert._types import FloatArray, IntArray
 from txpert.data._tokens import canonical_label
 
-from ._canvas import Colors, axes_of, finish, titled
-from ._labels import delta_label, shown
+from ._canvas import Colors, axes_of, check_axes, closed_on_failure, finish, titled
+from ._labels import delta_label, shown_apart
 from ._predictions import Predicted
 from ._results import one_of
 from ._room import NAME_ROOM
@@ -26,6 +27,7 @@ _MOST_NAMES = 60
 """Rows or columns up to which there is room for names."""
 
 
+@closed_on_failure
 def heatmap(
     prediction: AnnData,
     observed: AnnData | None = None,
@@ -66,8 +68,11 @@ def heatmap(
     ------
     KeyError
         If there is no Δ, or no such perturbation, gene or cell line.
+    TypeError
+        If ``ax`` are no axes.
     ValueError
-        If what was observed has no gene of the prediction.
+        If what was observed has no gene of the prediction, ``perturbations`` or ``genes`` is no
+        list or an empty one, or ``n_genes`` no positive number.
 
     Examples
     --------
@@ -77,12 +82,14 @@ def heatmap(
     >>> tx.pl.heatmap(prediction, tx.pp.pseudobulk(adata), n_genes=5).images[0].get_array().shape
     (2, 11)
     """
+    check_whole("n_genes", n_genes, least=1)
+    check_axes(ax)
     table = Predicted.of(prediction, cell_line)
     rows = np.arange(len(table.obs))
     if perturbations is not None:
-        known = list(table.obs[PERTURBATION])
-        asked = [canonical_label(label) for label in perturbations]
-        wanted = {one_of(label, known, "predicted perturbation") for label in asked}
+        asked = [canonical_label(str(label)) for label in _listed("perturbations", perturbations)]
+        known, what = list(table.obs[PERTURBATION]), f"{table.kind} perturbation"
+        wanted = {one_of(label, known, what) for label in asked}
         rows = np.flatnonzero(table.obs[PERTURBATION].isin(wanted))
     columns = _columns(table, rows, genes, n_genes)
     predicted = table.delta[np.ix_(rows, columns)]
@@ -95,15 +102,23 @@ def heatmap(
     values = _side_by_side(blocks, gap)
     names, unit = table.named(), delta_label("Δ", table.of_effects)
     ax = _draw(ax, values, [names[row] for row in rows], list(table.genes[columns]), gap, unit)
-    some = "predicted (left), observed (right)" if len(blocks) > 1 else "predicted Δ"
+    some = f"{table.kind} (left), observed (right)" if len(blocks) > 1 else f"{table.kind} Δ"
     titled(ax, some)
     return finish(ax, show, save)
 
 
+def _listed(name: str, wanted: Sequence[str]) -> list[str]:
+    """Return names asked for; refuse if there are none."""
+    names = check_names(name, wanted)
+    if not names:
+        raise ValueError(f"{name} is empty: name at least one, or leave {name}= out.")
+    return names
+
+
 def _columns(table: Predicted, rows: IntArray, genes: Sequence[str] | None, n: int) -> IntArray:
     if genes is not None:
-        known = list(table.genes)
-        asked = pd.Index([one_of(gene, known, "gene predicted") for gene in genes])
+        known, listed = list(table.genes), _listed("genes", genes)
+        asked = pd.Index([one_of(gene, known, f"gene {table.kind}") for gene in listed])
         return table.genes.get_indexer(asked).astype(np.int64)
     part = np.nan_to_num(table.delta[rows])
     spread = part.var(axis=0) if len(part) > 1 else np.abs(part[0])
@@ -144,13 +159,13 @@ def _draw(
     starts = range(0, n_columns, len(columns) + gap)
     if named[1]:
         ticks = np.concatenate([place + start for start in starts])
-        names = [shown(gene, 14) for gene in columns] * len(starts)
+        names = shown_apart(columns, 14) * len(starts)
         ax.set_xticks(ticks, names, rotation=90, fontsize=6.5)
     else:
         ax.set_xticks([])
         ax.set_xlabel(f"{len(columns):,} genes", fontsize=8)
     if named[0]:
-        ax.set_yticks(np.arange(n_rows), [shown(name, 24) for name in rows], fontsize=7)
+        ax.set_yticks(np.arange(n_rows), shown_apart(rows, 24), fontsize=7)
     else:
         ax.set_yticks([])
         ax.set_ylabel(f"{n_rows:,} perturbations", fontsize=8)

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ._canvas import Colors, end, plain, titled
+from ._canvas import Colors, check_axes, closed_on_failure, end, plain, titled
 from ._room import wrap_labels
 
 _LOSSES = {"train_loss": "training", "validation_loss": "validation"}
@@ -27,6 +27,7 @@ class Trained(Protocol):
     history: Mapping[str, pd.DataFrame] | None
 
 
+@closed_on_failure
 def history(
     model: Trained,
     *,
@@ -53,6 +54,8 @@ def history(
 
     Raises
     ------
+    TypeError
+        If ``ax`` are no axes.
     ValueError
         If the model was not trained in this session.
 
@@ -67,7 +70,10 @@ def history(
     """
     records = model.history
     if not records:
-        raise ValueError("The model has no history; train it first: model.train().")
+        raise ValueError(
+            "The model has no history: train it with model.train(), and without a logger of your "
+            "own, which would keep it instead."
+        )
     scored = _SCORE in records
     if ax is None:
         _, panels = plt.subplots(
@@ -79,7 +85,9 @@ def history(
         )
         given = panels.ravel()
     else:
-        given = np.atleast_1d(np.asarray(ax, dtype=object))
+        given = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
+        for one in given:
+            check_axes(one)
     starts = _starts(records)
     _losses(given[0], records, starts)
     if scored and len(given) > 1:

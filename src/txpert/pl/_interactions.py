@@ -13,10 +13,11 @@ from matplotlib.axes import Axes
 
 from txpert._analysis._interactions import SCORES
 from txpert._constants import CELL_LINE, PERTURBATION
+from txpert._options import check_choice
 from txpert.data._tokens import parse_targets
 
-from ._canvas import Colors, axes_of, dots, finish, plain, titled
-from ._labels import label_points, shown
+from ._canvas import Colors, axes_of, closed_on_failure, dots, finish, plain, titled
+from ._labels import check_drawing, label_points, shown, shown_apart
 from ._results import one_of
 from ._room import NAME_ROOM, height_of, width_of
 
@@ -24,6 +25,7 @@ _SIGNED = ("synergy", "suppression")
 _MOST_NAMES = 70
 
 
+@closed_on_failure
 def interactions(
     adata: AnnData,
     score: str = "synergy",
@@ -66,8 +68,11 @@ def interactions(
     ------
     KeyError
         If there are no interactions, or no such score or cell line.
+    TypeError
+        If ``ax`` are no axes.
     ValueError
-        If there is nothing predicted to scatter.
+        If there is nothing predicted to scatter, ``kind`` is another word or ``n_labels`` no
+        whole number of at least 0.
 
     Examples
     --------
@@ -78,6 +83,8 @@ def interactions(
     >>> tx.pl.interactions(adata).get_title()
     'synergy, simulated'
     """
+    check_choice("kind", kind, ("map", "scatter"))
+    check_drawing(n_labels, ax)
     if "scores" not in adata.uns.get(key, {}):
         raise KeyError(f"adata.uns[{key!r}] has no interactions; run tx.tl.interactions(adata).")
     scores = adata.uns[key]["scores"]
@@ -124,7 +131,7 @@ def _map(rows: pd.DataFrame, score: str, line: str, ax: Axes | None) -> Axes:
     bar.ax.tick_params(labelsize=7)
     ax.plot([-0.5, len(genes) - 0.5], [-0.5, len(genes) - 0.5], color=colors.faint, linewidth=1)
     if named:
-        names = [shown(gene, 12) for gene in genes]
+        names = shown_apart(genes, 12)
         ax.set_xticks(range(len(genes)), names, rotation=90, fontsize=7)
         ax.set_yticks(range(len(genes)), names, fontsize=7)
     else:

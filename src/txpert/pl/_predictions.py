@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from txpert._constants import CELL_LINE, CONTROL, DELTA, N_CELLS, PERTURBATION
+from txpert._constants import CELL_LINE, CONTROL, DELTA, N_CELLS, PERTURBATION, UNS_KEY
 from txpert._types import BoolArray, FloatArray, IntArray
 from txpert.data._batches import average_over_batches
 from txpert.data._tokens import canonical_label
@@ -32,6 +32,8 @@ class Predicted:
         Names of the genes.
     of_effects
         Whether Δ is an effect as measured (:func:`txpert.pp.from_effects`): controls are zero.
+    measured
+        Whether it is a pseudobulk, no prediction.
     """
 
     obs: pd.DataFrame
@@ -39,6 +41,12 @@ class Predicted:
     std: FloatArray | None
     genes: pd.Index
     of_effects: bool = False
+    measured: bool = False
+
+    @property
+    def kind(self) -> str:
+        """How Δ is called: predicted or observed."""
+        return "observed" if self.measured else "predicted"
 
     @classmethod
     def of(cls, prediction: AnnData, cell_line: str | None = None) -> Predicted:
@@ -74,7 +82,9 @@ class Predicted:
         numbers = obs.select_dtypes("number").columns.difference([N_CELLS])
         means = obs.groupby([PERTURBATION, CELL_LINE])[list(numbers)].mean().reset_index()
         frame = frame.merge(means, on=[PERTURBATION, CELL_LINE], how="left", validate="1:1")
-        return cls(frame, delta, std, prediction.var_names, _is_of_effects(prediction, keep))
+        of_effects = _is_of_effects(prediction, keep)
+        measured = CONTROL in prediction.obs and UNS_KEY not in prediction.uns
+        return cls(frame, delta, std, prediction.var_names, of_effects, measured)
 
     def row(self, perturbation: str) -> int:
         """Return the position of a perturbation, in the first cell line that has it.
@@ -85,7 +95,7 @@ class Predicted:
             If it is not among those predicted.
         """
         labels = list(self.obs[PERTURBATION])
-        label = one_of(canonical_label(perturbation), labels, "predicted perturbation")
+        label = one_of(canonical_label(perturbation), labels, f"{self.kind} perturbation")
         return labels.index(label)
 
     def name(self, row: int) -> tuple[str, str]:

@@ -12,14 +12,16 @@ from matplotlib.lines import Line2D
 
 from txpert._analysis._effects import OBSERVED, STD, TARGET, effect_table, top_genes
 from txpert._constants import DELTA
+from txpert._options import check_whole
 from txpert.data._tokens import parse_targets
 
-from ._canvas import Colors, axes_of, finish, plain, titled
-from ._labels import delta_label, shown
+from ._canvas import Colors, axes_of, check_axes, closed_on_failure, finish, plain, titled
+from ._labels import delta_label, shown, shown_apart
 from ._predictions import Predicted
 from ._room import legend_below
 
 
+@closed_on_failure
 def profile(
     prediction: AnnData,
     perturbation: str,
@@ -65,6 +67,10 @@ def profile(
     ------
     KeyError
         If there is no Δ, or no such perturbation or cell line.
+    TypeError
+        If ``ax`` are no axes.
+    ValueError
+        If ``n_genes`` is no whole number of at least 0.
 
     Examples
     --------
@@ -74,6 +80,8 @@ def profile(
     >>> tx.pl.profile(prediction, "GENE3", n_genes=5).get_xlabel()
     'predicted Δ (log1p)'
     """
+    check_whole("n_genes", n_genes, least=0)
+    check_axes(ax)
     table = Predicted.of(prediction, cell_line)
     row = table.row(perturbation)
     label, line = table.name(row)
@@ -113,15 +121,15 @@ def profile(
             linewidth=1,
             zorder=4,
         )
-    ax.set_yticks(place, [shown(gene, 20) for gene in top.index], fontsize=8)
+    ax.set_yticks(place, shown_apart(top.index, 20), fontsize=8)
     for tick, target in zip(ax.get_yticklabels(), top[TARGET], strict=True):
         if target:
             tick.set(color=colors.target, fontweight="bold")
     ax.set_ylim(-0.7, len(top) - 0.3)
-    ax.set_xlabel(delta_label("predicted Δ", table.of_effects))
+    ax.set_xlabel(delta_label(f"{table.kind} Δ", table.of_effects))
     titled(ax, f"{shown(label, 24)}, {shown(line, 16)}")
     plain(ax)
-    _legend(ax, with_std=STD in top, with_observed=bool(_known(top).any()))
+    _legend(ax, table.kind, with_std=STD in top, with_observed=bool(_known(top).any()))
     return finish(ax, show, save)
 
 
@@ -132,12 +140,12 @@ def _known(genes: pd.DataFrame) -> pd.Series:
     return genes[OBSERVED].notna()
 
 
-def _legend(ax: Axes, *, with_std: bool, with_observed: bool) -> None:
+def _legend(ax: Axes, kind: str, *, with_std: bool, with_observed: bool) -> None:
     """Say what is drawn, in the color of genes that are no targets."""
     if not (with_std or with_observed):
         return
     colors = Colors.of(ax)
-    handles = [Line2D([], [], color=colors.model, marker="o", linestyle="", label="predicted")]
+    handles = [Line2D([], [], color=colors.model, marker="o", linestyle="", label=kind)]
     if with_std:
         handles.append(Line2D([], [], color=colors.model, alpha=0.6, label="± 1 std"))
     if with_observed:

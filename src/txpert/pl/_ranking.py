@@ -13,15 +13,17 @@ from matplotlib.colors import Normalize
 
 from txpert._analysis._effects import effect_size, ranked, signature_score
 from txpert._constants import CELL_LINE, PERTURBATION
+from txpert._options import check_names, check_whole
 from txpert.data._tokens import canonical_label
 
-from ._canvas import Colors, axes_of, finish, plain, titled
-from ._labels import shown
+from ._canvas import Colors, axes_of, check_axes, closed_on_failure, finish, plain, titled
+from ._labels import shown_apart
 from ._predictions import Predicted
 
 SPECIFIC = "specific"
 
 
+@closed_on_failure
 def ranking(
     prediction: AnnData,
     by: str | Mapping[str, float] | Sequence[str] = "size",
@@ -62,9 +64,11 @@ def ranking(
     ------
     KeyError
         If there is no Δ or no such cell line.
+    TypeError
+        If ``ax`` are no axes.
     ValueError
-        If nothing is left to rank, ``by`` is another word, or no gene of the signature is
-        predicted.
+        If nothing is left to rank, ``by`` is another word, no gene of the signature is
+        predicted, ``exclude`` is no list or ``n`` no positive number.
 
     Examples
     --------
@@ -74,17 +78,19 @@ def ranking(
     >>> tx.pl.ranking(prediction, ["GENE1", "GENE2"]).get_xlabel()
     'mean Δ of 2 genes'
     """
+    check_whole("n", n, least=1)
+    check_axes(ax)
+    known = {canonical_label(str(label)) for label in check_names("exclude", exclude)}
     table = Predicted.of(prediction, cell_line)
     if isinstance(by, str):
         if by != "size":
             raise ValueError(f"by is 'size', a list of genes or weights by gene, not {by!r}.")
-        score, axis = effect_size(table.delta), "size of predicted Δ (root mean square)"
+        score, axis = effect_size(table.delta), f"size of {table.kind} Δ (root mean square)"
     else:
         score = signature_score(table.delta, table.genes, by)
         n_found = len(set(by) & set(table.genes))
         what = "weighted mean Δ" if isinstance(by, Mapping) else "mean Δ"
         axis = f"{what} of {n_found:,} genes"
-    known = {canonical_label(str(label)) for label in exclude}
     excluded = table.obs[PERTURBATION].isin(known).to_numpy()
     names = table.obs.assign(name=table.named())
     rows = ranked(names, score, excluded)
@@ -112,7 +118,7 @@ def ranking(
     else:
         ax.scatter(top["score"], place, color=colors.model, s=30, zorder=3)
     longest = 22 if names[CELL_LINE].nunique() == 1 else 30
-    ax.set_yticks(place, [shown(name, longest) for name in top["name"]], fontsize=8)
+    ax.set_yticks(place, shown_apart(top["name"], longest), fontsize=8)
     ax.set_ylim(-0.7, len(top) - 0.3)
     ax.margins(x=0.08)
     ax.set_xlabel(axis)

@@ -11,19 +11,22 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from mudata import MuData
 
-from txpert._constants import CELL_LINE, MODALITY, PERTURBATION, SPLIT, UNS_KEY
+from txpert._constants import CELL_LINE, MODALITY, PERTURBATION, UNS_KEY
 from txpert._types import BoolArray, FloatArray
+from txpert.data import ObsKeys
+from txpert.data._keys import PERTURBATION_KEY, SPLIT_KEY
 from txpert.data._tokens import canonical_label
 from txpert.evaluation._metrics import score_label, score_names
 from txpert.metrics import paired_test
 from txpert.splits._perturbations import group_key
 
-from ._canvas import Colors, axes_of, dots, finish, plain, titled
+from ._canvas import Colors, axes_of, closed_on_failure, dots, finish, plain, titled
 from ._labels import check_drawing, label_points, shown
 from ._results import evaluation, one_of
 from ._room import legend_below
 
 
+@closed_on_failure
 def scores(
     adata: AnnData | MuData,
     metric: str = "pearson_delta",
@@ -38,9 +41,9 @@ def scores(
 ) -> Axes:
     """Model against baseline, each perturbation a dot; above the diagonal the model is better.
 
-    Below it for the mean squared error, which is better the smaller it is. Where the split has
-    groups (:func:`txpert.pp.split`), they have colors. The title has the mean difference, its 95%
-    bootstrap interval over perturbations, and their number.
+    Below it for the mean squared error, which is better the smaller it is. Where the split that
+    ``setup_anndata`` registered has groups (:func:`txpert.pp.split`), they have colors. The title
+    has the mean difference, its 95% bootstrap interval over perturbations, and their number.
 
     Parameters
     ----------
@@ -49,7 +52,7 @@ def scores(
     metric
         One of pearson_delta, retrieval, retrieval_fast and mse.
     model, baseline
-        Names in the evaluation; by default its first and second.
+        Names in the evaluation; by default its first and last.
     n_labels
         Number of perturbations named, those that differ most.
     key
@@ -65,8 +68,11 @@ def scores(
     ------
     KeyError
         If there is no evaluation, or no such metric or model in it.
+    TypeError
+        If ``ax`` are no axes.
     ValueError
-        If the metric is undefined for every perturbation.
+        If the metric is undefined for every perturbation, model and baseline are the same, or
+        ``n_labels`` is no whole number of at least 0.
 
     Examples
     --------
@@ -85,9 +91,15 @@ def scores(
     one_of(metric, score_names(main=True), "metric")
     names = list(dict.fromkeys(metrics["model"]))
     model, baseline = one_of(model, names, "model"), one_of(baseline, names, "model", default=-1)
+    if model == baseline:
+        raise ValueError(
+            f"{model!r} would be compared with itself: evaluate with a baseline, "
+            "tx.tl.evaluate(adata, model, baselines={...}), or name another one by baseline=; "
+            f"the evaluation has {', '.join(names)}."
+        )
     rows = [name for name in (PERTURBATION, CELL_LINE, MODALITY) if name in metrics]
     wide = metrics.pivot(index=rows, columns="model", values=metric)
-    wide = wide[[baseline, model]].dropna() if model != baseline else wide.dropna()
+    wide = wide[[baseline, model]].dropna()
     if wide.empty:
         raise ValueError(f"{metric} is undefined for every perturbation of {baseline} or {model}.")
     x, y = wide[baseline].to_numpy(), wide[model].to_numpy()
@@ -119,10 +131,13 @@ def _names(index: pd.MultiIndex) -> list[str]:
 
 def _groups(adata: AnnData | MuData, index: pd.MultiIndex) -> dict[str, BoolArray]:
     """Return which observations are in each group of the split; all in one if there is none."""
-    key = group_key(SPLIT)
-    if key not in adata.obs or PERTURBATION not in adata.obs:
+    keys = ObsKeys()
+    if isinstance(adata, AnnData):
+        keys = ObsKeys.of(adata, perturbation=PERTURBATION_KEY, split=SPLIT_KEY)
+    key = group_key(keys.split) if keys.split else None
+    if key not in adata.obs or keys.perturbation not in adata.obs:
         return {"": np.ones(len(index), dtype=bool)}
-    rows = adata.obs[[PERTURBATION, key]].dropna().drop_duplicates().astype(str)
+    rows = adata.obs[[keys.perturbation, key]].dropna().drop_duplicates().astype(str)
     known = {
         canonical_label(label): group for label, group in rows.itertuples(index=False, name=None)
     }

@@ -17,13 +17,14 @@ from matplotlib.ticker import MaxNLocator
 from txpert._constants import CELL_LINE
 from txpert._types import FloatArray
 
-from ._canvas import Colors, end, plain, small, titled
+from ._canvas import Colors, closed_on_failure, end, plain, small, titled
 from ._labels import scientific, shown
 from ._room import wrap_labels
 
 _FDR = 0.05
 
 
+@closed_on_failure
 def screen_report(
     adata: AnnData,
     *,

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from txpert._constants import CELL_LINE, PERTURBATION, UNS_KEY
 from txpert.evaluation._metrics import score_label
 
-from ._canvas import Colors, end, plain, small, titled
+from ._canvas import Colors, closed_on_failure, end, plain, small, titled
 from ._delta import delta
 from ._labels import delta_label, shown
 from ._room import wrap_labels
@@ -29,6 +29,7 @@ _NAMES = {
 }
 
 
+@closed_on_failure
 def trust(
     adata: AnnData,
     *,

@@ -10,14 +10,16 @@ from matplotlib.axes import Axes
 
 from txpert._analysis._effects import TARGET, effect_table, with_tests
 from txpert._constants import DELTA
+from txpert._options import check_number
 from txpert.data._tokens import parse_targets
 
-from ._canvas import Colors, axes_of, finish, plain, titled
-from ._labels import delta_label, label_points, shown
+from ._canvas import Colors, axes_of, closed_on_failure, finish, plain, titled
+from ._labels import check_drawing, delta_label, label_points, shown
 from ._predictions import Predicted
 from ._room import legend_below
 
 
+@closed_on_failure
 def volcano(
     prediction: AnnData,
     perturbation: str,
@@ -32,7 +34,8 @@ def volcano(
     """Predicted Δ of every gene against the certainty that it is not 0.
 
     Certainty is −log10 of the two-sided P value of Δ over its predicted standard deviation,
-    under a normal distribution. That is the model's own uncertainty, no test of data.
+    under a normal distribution. That is the model's own uncertainty, no test of data. Genes whose
+    standard deviation is 0 stand on a line at the top.
 
     Parameters
     ----------
@@ -53,8 +56,11 @@ def volcano(
     ------
     KeyError
         If there is no Δ, or no such perturbation or cell line.
+    TypeError
+        If ``ax`` are no axes.
     ValueError
-        If the prediction has no ``layers["std"]``.
+        If the prediction has no ``layers["std"]``, or no gene has a Δ with one; or an option is
+        out of range.
 
     Examples
     --------
@@ -65,6 +71,8 @@ def volcano(
     >>> tx.pl.volcano(prediction, "GENE3").get_xlabel()
     'predicted Δ (log1p)'
     """
+    check_number("fdr", fdr, least=0, most=1)
+    check_drawing(n_labels, ax)
     table = Predicted.of(prediction, cell_line)
     row = table.row(perturbation)
     label, line = table.name(row)
@@ -75,9 +83,17 @@ def volcano(
         )
     effects = effect_table(table.genes, table.delta[row], parse_targets(label), std=table.std[row])
     genes = with_tests(effects).dropna(subset=["minus_log10_p"])
+    if genes.empty:
+        raise ValueError(
+            f"{label} has no gene with a Δ and a standard deviation of which one is not 0: there "
+            "is nothing to draw."
+        )
     ax = axes_of(ax, 4.2, 3.6)
     colors = Colors.of(ax)
     x, y = genes[DELTA].to_numpy(float), genes["minus_log10_p"].to_numpy(float)
+    certain = np.isinf(y)
+    top = 1.1 * float(y[~certain].max(initial=1))
+    y = np.where(certain, top, y)
     found, target = (genes["fdr"] < fdr).to_numpy(), genes[TARGET].to_numpy()
     parts = {
         "other": (~found, colors.soft, 6, 0.4),
@@ -92,10 +108,13 @@ def volcano(
             )
     if target.any():
         ax.scatter(x[target], y[target], s=40, color=colors.target, marker="D", label="target")
+    if certain.any():
+        label_top = f"std = 0 ({certain.sum():,})"
+        ax.axhline(top, color=colors.soft, linewidth=1, linestyle=":", zorder=0, label=label_top)
     ax.axvline(0, color=colors.faint, linewidth=1, zorder=0)
     ax.margins(0.1)
     ax.set_ylim(bottom=0)
-    ax.set_xlabel(delta_label("predicted Δ", table.of_effects))
+    ax.set_xlabel(delta_label(f"{table.kind} Δ", table.of_effects))
     ax.set_ylabel("certainty of Δ ≠ 0 (−log10 P)")
     titled(ax, f"{shown(label, 24)}, {shown(line, 16)}")
     plain(ax)
