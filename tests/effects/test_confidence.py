@@ -100,3 +100,30 @@ def test_expected_score_tells_good_predictions_from_bad_ones(process, kernels, c
     assert expected.mean() == pytest.approx(achieved.mean(), abs=0.1)
     sure = expected.argsort()[len(expected) // 3 :]
     assert achieved[sure].mean() > achieved.mean()
+
+
+@pytest.mark.parametrize("n", [9, 8])
+def test_intervals_are_conformal_or_refused(kernels, truth, n):
+    some = TRAIN[:n]
+    effects = MeasuredEffects.of([(GENES[i],) for i in some], truth[some], cell_line="K")
+    found = Confidence.fit(GeneGaussianProcess.fit(effects, kernels), kernels)
+    if n == 9:
+        np.testing.assert_array_equal(found.quantile(0.9), found.scores.max(axis=0))
+        return
+    with pytest.raises(ValueError, match=r"at least 9 .* there are 8; interval=0\.88 is the most"):
+        found.quantile(0.9)
+    found.quantile(0.88)
+
+
+@pytest.mark.parametrize("lines", [1, 3])
+def test_one_perturbation_tells_nothing(kernels, truth, lines):
+    effects = MeasuredEffects.of(
+        [(GENES[0],)] * lines, truth[:lines], cell_line=[f"K{i}" for i in range(lines)]
+    )
+    process = GeneGaussianProcess.fit(effects, kernels)
+    found = Confidence.fit(process, kernels)
+    contexts = [Context("K0", "all")] * 2
+    expected = found.expected(process, kernels, [(GENES[1],), (GENES[150],)], contexts)
+    assert np.isnan(expected).all()
+    with pytest.raises(ValueError, match=r"there are 1\.$"):
+        found.quantile(0.5)

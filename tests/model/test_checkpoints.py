@@ -1,5 +1,6 @@
 import contextlib
 import warnings
+from functools import partial
 
 import lightning.pytorch as pl
 import pandas as pd
@@ -33,14 +34,18 @@ class Break(pl.Callback):
 def train(adata, make_model):
     """Train a model with dropout in several steps an epoch."""
 
+    def make(data=adata, components=FAST, setup=None):
+        return make_model(data, epochs=0, components=components, **(setup or {}))
+
     def run(model=None, *, epochs=12, lr=0.02, data=adata, components=FAST, setup=None, **options):
-        model = model or make_model(data, epochs=0, components=components, **(setup or {}))
+        model = model or make(data, components, setup)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Training was interrupted")
             options = {"refit": False, **options}
             model.train(epochs, lr=lr, batch_size=4, enable_progress_bar=False, **options)
         return model
 
+    run.make = make
     return run
 
 
@@ -61,14 +66,15 @@ def assert_same(first, second):
 
 @pytest.mark.parametrize("setup", [{}, {"encoder": "bmp"}])
 @pytest.mark.parametrize(
-    ("error", "same_object"), [(KeyboardInterrupt, True), (SystemError, False)]
+    ("error", "same_object"),
+    [(KeyboardInterrupt, True), (SystemError, False), (SystemError, True)],
 )
 def test_a_training_broken_off_ends_as_it_would_have(train, tmp_path, error, same_object, setup):
     options = {"components": ALL, "setup": setup}
     whole = train(**options)
-    model = None
+    model = train.make(**options)
     with contextlib.suppress(SystemError):
-        model = train(checkpoint=tmp_path, callbacks=[Break(8, error)], **options)
+        train(model, checkpoint=tmp_path, callbacks=[Break(8, error)], **options)
     torch.rand(3)
     again = train(model if same_object else None, checkpoint=tmp_path, **options)
     assert_same(whole, again)
@@ -169,3 +175,23 @@ def test_checkpoints_are_rare_when_writing_takes_long(train, tmp_path, monkeypat
     )
     train(checkpoint=tmp_path)
     assert written == ["start.pt", "fit_0.pt", "fit_0.pt"]
+
+
+def test_functions_are_described_by_name(train, tmp_path):
+    """Their text has an address, which is another in each session."""
+
+    def plan(creator):
+        return {"plan_kwargs": {"optimizer_creator": creator}, "lr": None}
+
+    def sgd():
+        def creator(parameters):
+            return torch.optim.SGD(parameters, lr=0.01)
+
+        return creator
+
+    whole = train(**plan(sgd()))
+    train(checkpoint=tmp_path, callbacks=[Break(8)], **plan(sgd()))
+    torch.rand(3)
+    assert_same(whole, train(checkpoint=tmp_path, **plan(sgd())))
+    with pytest.raises(ValueError, match=r"another training .*locals.*creator.*not .*optim.sgd"):
+        train(checkpoint=tmp_path, **plan(partial(torch.optim.SGD, lr=0.01)))

@@ -1,5 +1,7 @@
 """Expected scores, intervals and flags of predictions."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,7 @@ def test_intervals_widen_and_expected_scores_are_correlations(model, tmp_path):
     found = model.predict(asked, interval=0.5, return_confidence=True)
     delta, low, high = (found.layers[name] for name in ("delta", "lower", "upper"))
     assert ((low < delta) & (delta < high)).all()
-    wide = model.predict(asked, interval=0.9)
+    wide = model.predict(asked, interval=0.85)
     assert (wide.layers["upper"] - wide.layers["lower"] >= high - low - 1e-6).all()
     assert "expected_pearson_delta" not in wide.obs
     expected = found.obs["expected_pearson_delta"]
@@ -73,3 +75,55 @@ def test_expected_scores_of_combinations_are_those_achieved():
     assert abs(difference.mean()) < 0.13
     single = ~difference.index.str.contains("+", regex=False)
     assert abs(difference[single].mean()) < 0.1
+
+
+@pytest.fixture
+def of_few(make_model, adata):
+    def make(n):
+        labels = adata.obs["perturbation"].astype(str)
+        kept = [label for label in labels.unique() if label != "control"][:n]
+        some = adata[labels.isin(["control", *kept])].copy()
+        del some.obs["split"]
+        return make_model(some, train={"refit": True}, **ENSEMBLE)
+
+    return make
+
+
+@pytest.mark.parametrize(("n", "lost"), [(1, {"std", "expected"}), (2, {"expected"}), (6, set())])
+def test_what_few_perturbations_do_not_tell_is_nan(of_few, n, lost):
+    model = of_few(n)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        found = model.predict(["GENE3", "GENE3+GENE5"], return_std=True, return_confidence=True)
+    told = [str(w.message) for w in caught if "training perturbations to learn" in str(w.message)]
+    assert len(told) == bool(lost)
+    assert np.isnan(found.layers["std"]).all() == ("std" in lost)
+    assert (found.layers["std"] > 0).all() == ("std" not in lost)
+    expected = found.obs["expected_pearson_delta"]
+    assert expected.isna().all() == ("expected" in lost)
+    assert np.isfinite(found.layers["delta"]).all()
+
+
+@pytest.mark.parametrize(
+    ("n", "level", "message"),
+    [
+        (1, 0.5, r"at least 2 training .* there are 1\.$"),
+        (3, 0.9, r"at least 9 training .* there are 3; interval=0\.75 is the most"),
+        (12, 0.9999, r"at least 9,999 training .* there are 12; interval=0\.92 is the most"),
+    ],
+)
+def test_intervals_need_enough_perturbations(of_few, n, level, message):
+    with pytest.raises(ValueError, match=message):
+        of_few(n).predict("GENE3", interval=level)
+
+
+@pytest.mark.parametrize("asked", [{"return_confidence": True}, {"return_std": True}])
+def test_an_untrained_ensemble_is_to_be_trained_first(make_model, adata, asked):
+    model = make_model(adata, epochs=0, **ENSEMBLE)
+    with pytest.raises(ValueError, match=r"run model\.train\(\) first"):
+        model.predict("GENE3", **asked)
+    whole = make_model(adata, epochs=0, components=("mean", "gaussian_process", "network"))
+    with pytest.raises(ValueError, match=r"run model\.train\(\) first"):
+        whole.predict("GENE3", **asked)
+    with pytest.raises(ValueError, match=r"run model\.train\(\) first"):
+        whole.explain("GENE3")

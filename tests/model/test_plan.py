@@ -96,24 +96,6 @@ def test_validations_stand_at_the_epochs_of_their_fit(adata, make_model):
     assert (model.history["pearson_delta_validation"].index == validated.index).all()
 
 
-class StopAfter(pl.Callback):
-    def __init__(self, epoch):
-        self.epoch = epoch
-
-    def on_train_epoch_end(self, trainer, pl_module):
-        if trainer.current_epoch == self.epoch:
-            raise RuntimeError("the power went")
-
-
-def test_an_error_keeps_the_best_weights(adata, make_model):
-    model = make_model(adata, epochs=0)
-    with pytest.raises(RuntimeError, match="the power went"):
-        model.train(max_epochs=30, lr=0.02, callbacks=[StopAfter(20)], enable_progress_bar=False)
-    score = model.history["pearson_delta_validation"].iloc[:, 0].astype(float)
-    summary = tx.tl.evaluate(adata, model, split="val")
-    assert summary.loc["TxPert", "pearson_delta"] == pytest.approx(score.max(), abs=1e-4)
-
-
 def test_ctrl_c_keeps_the_best_weights_and_goes_on(adata, make_model):
     class CtrlC(pl.Callback):
         def on_train_epoch_end(self, trainer, pl_module):

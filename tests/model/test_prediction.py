@@ -153,3 +153,58 @@ def test_cell_eval_takes_a_prediction_as_it_is(trained, tmp_path):
     theirs = dict(zip(scores["perturbation"], scores["pearson_delta"], strict=True))
     assert len(theirs) == adata.obs["perturbation"].nunique() - 1
     assert np.isfinite(list(theirs.values())).all()
+
+
+def frame(**columns):
+    return pd.DataFrame({"perturbation": ["GENE3"], "cell_line": "simulated", **columns})
+
+
+def test_modalities_that_no_training_perturbation_has_are_refused(trained, make_model):
+    adata, model = trained
+    first = model.predict(frame())
+    for modality in ("all", np.nan):
+        same = model.predict(frame(modality=modality))
+        assert same.obs["modality"].tolist() == ["all"]
+        np.testing.assert_array_equal(same.X, first.X)
+    with pytest.raises(KeyError, match=r"modality 'zzz'; setup_anndata was given none"):
+        model.predict(frame(modality="zzz"))
+    other = adata.copy()
+    other.obs["modality"] = np.where(other.obs["perturbation"] == "GENE11", "knockout", "CRISPRi")
+    named = make_model(other, components=("mean", "gaussian_process"))
+    for modality in ("zzz", "all"):
+        with pytest.raises(KeyError, match=rf"'{modality}'; there are CRISPRi, knockout"):
+            named.predict(frame(modality=modality))
+    assert len(named.predict(frame(modality="knockout"))) == 1
+    control = frame(modality="all").assign(perturbation="control")
+    assert not named.predict(control).layers["delta"].any()
+
+
+@pytest.mark.parametrize(
+    "where", [{"cell_line": "simulated"}, {"batch": "nonsense"}, {"by_batch": True}]
+)
+def test_a_frame_says_itself_where_it_is_predicted(trained, where):
+    adata, model = trained
+    for predictor in (model, tx.baselines.MeanBaseline().fit(adata)):
+        with pytest.raises(ValueError, match=f"{next(iter(where))} is for labels"):
+            predictor.predict(frame(), **where)
+
+
+def test_a_frame_needs_no_cell_line_where_there_is_one(trained, two_lines):
+    adata, model = trained
+    short = frame()[["perturbation"]]
+    np.testing.assert_array_equal(model.predict(short).X, model.predict(frame()).X)
+    assert len(tx.baselines.MeanBaseline().fit(adata).predict(short)) == 1
+    baseline = tx.baselines.MeanBaseline().fit(two_lines)
+    with pytest.raises(KeyError, match=r"cell_line'\]: add them.* one of K562, RPE1"):
+        baseline.predict(short)
+
+
+def test_names_of_another_type_are_refused(trained):
+    _, model = trained
+    with pytest.raises(ValueError, match=r"is a string such as .* not \['GENE3'\]"):
+        model.predict([["GENE3"]])
+    with pytest.raises(ValueError, match=r"name of one cell line, not \['simulated'\]"):
+        model.explain("GENE3", cell_line=["simulated"])
+    with pytest.raises(ValueError, match="must be a list of names, not 5"):
+        model.get_perturbation_embedding(5)
+    assert model.get_latent_representation(indices=[]).shape == (0, 64)

@@ -9,14 +9,14 @@ import pytest
 import scvi
 
 import txpert as tx
-from txpert.model import _prediction, _progress
+from txpert.model import _chunks, _progress
 
 
 @pytest.fixture
 def bars(monkeypatch):
     """Keep the bars that are made, each writing to a buffer."""
     made = []
-    for module in (_progress, _prediction):
+    for module in (_progress, _chunks):
 
         class Bar(module.tqdm):
             def __init__(self, *args, **kwargs):
@@ -63,8 +63,8 @@ def test_long_predictions_have_a_bar_and_short_ones_none(adata, make_model, bars
     labels[0] = "GENE30"
     whole = model.predict(labels).X
     assert not bars
-    monkeypatch.setattr(_prediction, "_PATIENCE", 0)
-    monkeypatch.setattr(_prediction, "_MOST_CONDITIONS", 7)
+    monkeypatch.setattr(_chunks, "_PATIENCE", 0)
+    monkeypatch.setattr(_chunks, "_MOST_CONDITIONS", 7)
     chunked = model.predict(labels).X
     assert bars[-1].n == len(labels)
     assert "Predicting" in bars[-1].fp.getvalue()

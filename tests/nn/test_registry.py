@@ -71,3 +71,50 @@ def test_configurations_survive_being_plain():
     config = EncoderConfig("gat", {"n_layers": 2})
     assert EncoderConfig.of(config.to_dict()) == EncoderConfig.of(config) == config
     assert EncoderConfig.of("gat") == EncoderConfig("gat")
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [
+        ("gat", "n_heads", 0),
+        ("gat", "n_channels", 0),
+        ("gat", "n_layers", 0),
+        ("gat", "n_layers", -1),
+        ("gat", "n_layers", 1.5),
+        ("gat", "n_layers", None),
+        ("gat", "n_layers", True),
+        ("gat", "edge_weights", "x"),
+        ("gat", "dropout", 1.0),
+        ("gat", "dropout", -0.1),
+        ("gat_hybrid", "n_queries", 0),
+        ("gcn", "n_hidden", 0),
+        ("sgc", "n_hops", -1),
+        ("exphormer", "n_cycles", -1),
+        ("exphormer", "seed", None),
+        ("exphormer", "local", 1),
+        ("bmp", "n_input", 0),
+        ("bmp", "n_input", "a"),
+        ("bmp", "refined", "x"),
+        ("hybrid_bmp", "activate_output", None),
+    ],
+)
+def test_values_of_options_are_checked(name, option, value):
+    with pytest.raises(ValueError, match=f"option {option} must be .*not"):
+        EncoderConfig(name, {option: value})
+
+
+def test_options_of_users_encoders_are_theirs():
+    class Own(nn.Module):
+        def __init__(self, graphs, nodes, n_latent, *, n_layers="many", dropout=None):
+            super().__init__()
+
+    register_encoder("own")(Own)
+    make_encoder(EncoderConfig("own", {"n_layers": "few", "dropout": 2}), [], Nodes(3), 2)
+
+
+def test_what_is_no_configuration_is_refused():
+    with pytest.raises(TypeError, match=r"options is a dictionary .* not None"):
+        EncoderConfig("gat", None)
+    for encoder in ({"foo": "gat"}, {"name": "gat", "n_layers": 2}):
+        with pytest.raises(ValueError, match=r"encoder as a dictionary is \{'name'"):
+            EncoderConfig.of(encoder)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from txpert._constants import BATCH, CELL_LINE, CONTROL, DELTA, MODALITY, PERTURBATION
+from txpert._constants import ALL, BATCH, CELL_LINE, CONTROL, DELTA, MODALITY, PERTURBATION
 from txpert._options import check_names
 from txpert._types import BoolArray, FloatArray, IntArray
 
@@ -53,7 +53,8 @@ class ConditionsMixin:
         ----------
         perturbations
             Labels, each crossed with every context, or a frame with the columns perturbation,
-            cell_line and batch, and modality if you like, one condition per row.
+            cell_line (not needed where there is one) and batch, and modality if you like, one
+            condition per row.
         cell_line, batch
             Only contexts of these.
         modality
@@ -95,7 +96,8 @@ class ConditionsMixin:
             column = asked[MODALITY].astype(object).reset_index(drop=True)
             missing = column.isna()
             if missing.any():
-                column = column.mask(missing, default if modality is None else modality)
+                otherwise = ALL if default is None else default
+                column = column.mask(missing, otherwise if modality is None else modality)
             return obs.assign(**{MODALITY: column.astype(str)}), context
         if modality is not None:
             return obs.assign(**{MODALITY: str(modality)}), context
@@ -139,9 +141,15 @@ class ConditionsMixin:
         return values.isin(names).to_numpy()
 
     def _listed(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, IntArray]:
+        lines = sorted(self.obs[CELL_LINE].astype(str).unique())
+        if CELL_LINE not in frame and len(lines) == 1:
+            frame = frame.assign(**{CELL_LINE: lines[0]})
         missing = {PERTURBATION, CELL_LINE, BATCH} - set(frame)
         if missing:
-            raise KeyError(f"The frame of conditions lacks the columns {sorted(missing)}.")
+            choice = f" cell_line is one of {', '.join(lines)}." if CELL_LINE in missing else ""
+            raise KeyError(
+                f"The frame of conditions lacks the columns {sorted(missing)}: add them.{choice}"
+            )
         obs = frame[[PERTURBATION, CELL_LINE, BATCH]].astype(str).reset_index(drop=True)
         read = {label: self._read(label) for label in obs[PERTURBATION].unique()}
         obs[PERTURBATION] = obs[PERTURBATION].map(read)

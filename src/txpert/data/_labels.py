@@ -130,9 +130,13 @@ def read_perturbations(
     Raises
     ------
     ValueError
-        If a label is missing or malformed, the flag is not boolean, no cell is a control, or flag
-        and label contradict each other.
+        If there is no such column, a label is missing or malformed, the flag is not boolean, no
+        cell is a control, or flag and label contradict each other.
     """
+    for name in (PERTURBATION, CONTROL):
+        if name not in columns:
+            otherwise = ", unless control_label is given" if name == CONTROL else ""
+            raise ValueError(f"{name}_key must name a column of obs{otherwise}; it is None.")
     labels = read_names(columns[PERTURBATION])
     key, flag_key = columns[PERTURBATION].name, columns[CONTROL].name
     flag = read_flags(

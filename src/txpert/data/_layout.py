@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from txpert._constants import ALL, BATCH
+from txpert._constants import ALL, BATCH, CELL_LINE
 from txpert._types import IntArray
 
 from ._controls import ControlProfiles
@@ -30,10 +30,10 @@ def lay_out(
     profiles
         Mean control profile of each context.
     perturbations
-        Labels, or a frame with perturbation, cell_line and, unless the row stands for a whole cell
-        line, batch.
+        Labels, or a frame with perturbation, cell_line (where there are several) and, unless the
+        row stands for a whole cell line, batch.
     cell_line, batch
-        Only contexts of these.
+        Only contexts of these; of labels.
     by_batch
         Labels are predicted in every batch; otherwise once per cell line (and modality that
         batches are of), from the mean over all controls of its batches.
@@ -42,9 +42,18 @@ def lay_out(
     ------
     KeyError
         If a context asked for has no control profile, or a column is missing.
+    ValueError
+        If a frame is given, and also where to predict it.
     """
     if isinstance(perturbations, pd.DataFrame):
         frame = perturbations
+        where = {CELL_LINE: cell_line is not None, BATCH: batch is not None, "by_batch": by_batch}
+        given = [name for name, is_given in where.items() if is_given]
+        if given:
+            raise ValueError(
+                f"{given[0]} is for labels: a frame of conditions says where each is predicted. "
+                f"Leave {given[0]} out and write the frame's columns cell_line and batch."
+            )
         if BATCH not in frame:
             frame = frame.assign(**{BATCH: ALL})
         if (frame[BATCH].astype(str) == ALL).any():

@@ -60,10 +60,12 @@ def chosen_controls(
     """
     if controls is None:
         return profiles
-    if not isinstance(controls, ControlProfiles | AnnData | MuData):
+    if not isinstance(controls, ControlProfiles | AnnData):
+        several = isinstance(controls, MuData)
+        given = f"MuData; take one modality of {', '.join(controls.mod)}" if several else controls
         raise TypeError(
             "controls takes control cells (AnnData) or averaged profiles such as "
-            f"model.control_profiles, not {controls!r}."
+            f"model.control_profiles, not {given if several else repr(controls)}."
         )
     if isinstance(controls, ControlProfiles):
         found = controls.over(profiles.genes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from txpert.metrics import pearson_delta
 
 from ._asked import Asked
 from ._contexts import Context
+from ._covariance import Rows
 from ._gene_kernels import GeneKernels
 from ._gene_process import GeneGaussianProcess
 from ._left_out import LeftOut, left_out_with
@@ -26,8 +28,8 @@ _LEAST = 50
 """Targets from which on five folds say how optimistic left-out rows are."""
 _MANY = 1_000
 """Targets from which on the first of five folds is enough."""
-_MOST_SCORES = 2_000_000
-"""Scores that a quantile over all genes is taken of."""
+FEWEST = 6
+"""Training perturbations from which on scores are expected: more than the regression has terms."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,17 @@ class Confidence:
 
     Intervals are :math:`\hat\Delta \pm q\, s` with the posterior standard deviation s and the
     conformal quantile q of :math:`|\Delta - \hat\Delta| / s` over left-out rows: for each gene the
-    :math:`\lceil (n + 1)\,\alpha \rceil`-th smallest of n, or where there is none the quantile
-    over all genes (Barber et al. 2021, doi:10.1214/20-AOS1965, with leave-one-out in closed form).
+    :math:`\lceil (n + 1)\,\alpha \rceil`-th smallest of n (Barber et al. 2021,
+    doi:10.1214/20-AOS1965, with leave-one-out in closed form).
 
     Attributes
     ----------
     coefficients, center, spread
-        Of the regression on standardized features, the intercept first.
+        Of the regression on standardized features, the intercept first. Coefficients are NaN with
+        fewer than 6 perturbations.
     scores
-        Ascending scores :math:`|\Delta - \hat\Delta| / s` by gene, ``(n_rows, n_genes)``.
+        Ascending scores :math:`|\Delta - \hat\Delta| / s` by gene, ``(n_rows, n_genes)``; none of
+        a single perturbation.
     means
         Mean Δ of each training context, ``(n_contexts, n_genes)``.
     """
@@ -91,16 +95,12 @@ class Confidence:
         )
         final = [_mapped(part.predicted, rows.order == 1, curve) for part in parts]
         r = np.concatenate([pearson_delta(predicted, observed) for predicted in final])
-        known = np.isfinite(r)
-        center, spread = x[known].mean(axis=0), x[known].std(axis=0)
-        spread[spread < 1e-9] = 1.0
-        design = np.c_[np.ones(known.sum()), (x[known] - center) / spread]
-        penalty = np.diag([0.0, *[_PENALTY] * x.shape[1]])
-        coefficients = np.linalg.solve(design.T @ design + penalty, design.T @ r[known])
+        number = n_perturbations(rows)
+        coefficients, center, spread = _regression(x, r if number >= FEWEST else r * np.nan)
         coefficients[0] -= _optimism(process, kernels, observed)
         scores = np.abs(observed - final[0])
         scores /= np.maximum(parts[0].std, 1e-12)
-        scores = np.sort(scores, axis=0).astype(np.float32)
+        scores = np.sort(scores, axis=0).astype(np.float32)[: len(scores) if number > 1 else 0]
         return cls(coefficients, center, spread, scores, of_row[first])
 
     def expected(
@@ -110,7 +110,10 @@ class Confidence:
         targets: Sequence[tuple[str, ...]],
         contexts: Sequence[Context],
     ) -> FloatArray:
-        """Return the Pearson Δ expected of predictions, ``(n,)``, from −1 to 1."""
+        """Return the Pearson Δ expected of predictions, ``(n,)``, from −1 to 1.
+
+        It is NaN with fewer than 6 training perturbations.
+        """
         lines = [c.cell_line for c in contexts]
         modalities = [c.modality for c in contexts]
         posterior = process.predict(
@@ -127,13 +130,43 @@ class Confidence:
         return np.clip(design @ self.coefficients, -1, 1)
 
     def quantile(self, level: float) -> FloatArray:
-        """Return how many standard deviations an interval reaches either way, ``(n_genes,)``."""
-        n, n_genes = self.scores.shape
+        """Return how many standard deviations an interval reaches either way, ``(n_genes,)``.
+
+        Raises
+        ------
+        ValueError
+            If there are too few training effects for the level.
+        """
+        n = len(self.scores)
         rank = int(np.ceil((n + 1) * level - 1e-9))
-        if rank <= n:
-            return self.scores[rank - 1]
-        every = max(1, self.scores.size // _MOST_SCORES)
-        return np.full(n_genes, np.quantile(self.scores.ravel()[::every], level), np.float32)
+        if rank > n:
+            least = max(2, int(np.ceil((level - 1e-9) / (1 - level))))
+            most = f"; interval={100 * n // (n + 1) / 100:g} is the most" if n else ""
+            raise ValueError(
+                f"interval={level:g} needs the effects of at least {least:,} training "
+                f"perturbations (in any cell line) and there are {n or 1:,}{most}."
+            )
+        return self.scores[rank - 1]
+
+
+def n_perturbations(rows: Rows) -> int:
+    """Return the number of different perturbations in training."""
+    members = rows.members.tocsr()
+    return len({frozenset(members.indices[a:b]) for a, b in pairwise(members.indptr)})
+
+
+def _regression(x: FloatArray, r: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return coefficients, center and spread of a ridge regression on standardized features."""
+    known = np.isfinite(r)
+    if not known.any():
+        n_features = x.shape[1]
+        return np.full(1 + n_features, np.nan), np.zeros(n_features), np.ones(n_features)
+    center, spread = x[known].mean(axis=0), x[known].std(axis=0)
+    spread[spread < 1e-9] = 1.0
+    design = np.c_[np.ones(known.sum()), (x[known] - center) / spread]
+    penalty = np.diag([0.0, *[_PENALTY] * x.shape[1]])
+    coefficients = np.linalg.solve(design.T @ design + penalty, design.T @ r[known])
+    return coefficients, center, spread
 
 
 def _mapped(

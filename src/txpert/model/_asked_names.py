@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from scvi import settings
 
-from txpert._constants import PERTURBATION
+from txpert._constants import ALL, MODALITY, PERTURBATION
 from txpert._options import check_names
 from txpert._types import BoolArray
 from txpert.data._meant import meant, warn_of_meant
-from txpert.data._tokens import unknown_targets, without_node
+from txpert.data._tokens import parse_targets, unknown_targets, without_node
+from txpert.effects._contexts import Context
 
 
 def by_nodes(
@@ -43,6 +44,9 @@ def by_nodes(
     else:
         given = [perturbations] if isinstance(perturbations, str) else perturbations
         labels = check_names("perturbations", given)
+        for label in labels:
+            if not isinstance(label, str):
+                parse_targets(label)  # says what a label is
     read = meant(labels, known, ids)
     warn_of_meant(read, settings.warnings_stacklevel + 1)
     written = [read.get(label, label) for label in labels]
@@ -63,6 +67,39 @@ def gene_ids(var: pd.DataFrame | None, nodes: pd.Index) -> dict[str, str]:
         if column.str.match(r"ENS[A-Z]*G\d{11}").any():
             found |= {key: str(gene) for gene, key in column.items() if gene in nodes}
     return found
+
+
+def check_modality(modality: str, known: Collection[str]) -> None:
+    """Raise a KeyError if a modality is none of those known."""
+    named = sorted({*known} - {ALL, ""})
+    if modality not in named:
+        why = f"there are {', '.join(named)}" if named else "setup_anndata was given none"
+        raise KeyError(f"No training perturbation is of modality {modality!r}; {why}.")
+
+
+def check_modalities(
+    obs: pd.DataFrame, training: Iterable[Context], *others: pd.DataFrame
+) -> None:
+    """Raise a KeyError if a perturbation asked for has a modality that is not known.
+
+    Parameters
+    ----------
+    obs
+        Conditions of a prediction.
+    training
+        Contexts of the training perturbations.
+    others
+        Annotation of data and controls, whose modalities are known as well.
+    """
+    if MODALITY not in obs:
+        return
+    known = {context.modality for context in training}
+    known.update(*(frame[MODALITY].astype(str) for frame in others if MODALITY in frame))
+    known = known - {ALL} or {ALL}  # controls of several modalities have "all"
+    unknown = obs.loc[~obs[MODALITY].isin(known), [PERTURBATION, MODALITY]]
+    for label, modality in unknown.itertuples(index=False, name=None):
+        if parse_targets(label):
+            check_modality(modality, known)
 
 
 def lacks_node(labels: Iterable[str], nodes: pd.Index) -> BoolArray:

@@ -5,23 +5,19 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
 import lightning.pytorch as pl
-import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 from scvi import settings
 from scvi.model.base import BaseModelClass
-from torch import nn
 
 from txpert._compat import SimpleLogger
-from txpert.data import ConditionTable
 
 from ._history import History
 
@@ -227,30 +223,6 @@ def read(path: Path) -> dict[str, Any] | None:
         ) from error
 
 
-def describe(model: Any, table: ConditionTable, options: Mapping[str, Any]) -> dict[str, str]:
-    """Return what must not change between the parts of a training, by name."""
-    module: nn.Module = model.module
-    shapes = [(name, tuple(value.shape)) for name, value in module.state_dict().items()]
-    constant = set(dict(module.named_buffers())) - set(module.state_dict())
-    held = [module.get_buffer(name).cpu() for name in sorted(constant)]
-    # Sparse ones are made of the graphs.
-    buffers = [buffer.numpy() for buffer in held if buffer.layout == torch.strided]
-    graphs = [(graph.source, graph.target, graph.weight) for graph in model.graphs]
-    controls = table.controls
-    embedding = () if controls.embedding is None else (controls.embedding,)
-    return {
-        "data": _digest(table.obs.to_csv(), list(table.genes), table.mean, *embedding),
-        "model": _digest(
-            repr(module),
-            shapes,
-            list(model.nodes),
-            *(array for arrays in graphs for array in arrays),
-            *buffers,
-        ),
-        **{name: repr(value) for name, value in options.items()},
-    }
-
-
 def _described(state: Mapping[str, Any]) -> dict[str, str]:
     """Return the description in a fit's file, finished or not."""
     if "description" in state:
@@ -258,15 +230,6 @@ def _described(state: Mapping[str, Any]) -> dict[str, str]:
     callbacks = state.get("callbacks", {})
     of_fit = [v for name, v in callbacks.items() if name.startswith("FitCheckpoint")]
     return of_fit[0].get("description", {}) if of_fit else {}
-
-
-def _digest(*parts: Any) -> str:
-    """Hash content: arrays by their bytes, all else by its text."""
-    digest = sha256()
-    for part in parts:
-        array = isinstance(part, np.ndarray)
-        digest.update(np.ascontiguousarray(part).tobytes() if array else f"{part}\n".encode())
-    return digest.hexdigest()
 
 
 def state_of(model: BaseModelClass) -> dict[str, Any]:

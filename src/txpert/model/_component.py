@@ -287,6 +287,13 @@ def check_components(names: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in COMPONENTS if name in given)
 
 
+def not_fitted(components: Iterable[str]) -> ValueError:
+    """Return the error of what needs components that were never fitted."""
+    return ValueError(
+        f"The components {', '.join(components)} are not fitted yet: run model.train() first."
+    )
+
+
 def show() -> pd.DataFrame:
     """List the components that a prediction can be made of.
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from anndata import AnnData
+from scvi import settings
 
 from txpert._constants import DELTA, PERTURBATION
+from txpert._options import check_number
 from txpert._types import FloatArray, IntArray
 from txpert.data._tokens import parse_targets
-from txpert.effects._confidence import Confidence
+from txpert.effects._confidence import FEWEST, Confidence, n_perturbations
 from txpert.effects._line_effects import contexts_of
 from txpert.effects._posterior import Posterior
 
-from ._component import GAUSSIAN_PROCESS, MEASURED, NEW
+from ._component import GAUSSIAN_PROCESS, MEASURED, NEW, not_fitted
+from ._components import GaussianProcessComponent
 from ._ensemble import Ensemble
-from ._fit import check_number
 
 NOTHING = 0.01
 """Fraction of variance explained below which nothing specific to a perturbation is known."""
@@ -28,18 +32,17 @@ def posterior_of(
 ) -> Posterior | None:
     """Return the spread of the conditions' Δ; ``None`` if it is not known or costs much.
 
+    The standard deviation is NaN with a single training perturbation.
+
     Raises
     ------
     ValueError
         If a standard deviation is asked for and there is no Gaussian process.
     """
+    if return_std:
+        _process_of(ensemble, components, "A standard deviation needs")
     process = None if ensemble is None else ensemble.process
     if process is None:
-        if return_std:
-            raise ValueError(
-                f"return_std needs the component {GAUSSIAN_PROCESS!r}, and the model has "
-                f"{', '.join(components)}."
-            )
         return None
     if not (return_std or process.process.knows_spread):
         return None
@@ -47,6 +50,8 @@ def posterior_of(
     found = process.posterior(
         obs.iloc[first], return_mean=False, return_std=return_std, return_specific=True
     )
+    if found.std is not None and n_perturbations(process.process.rows) == 1:
+        found.std[:] = np.nan
     return Posterior(*(None if part is None else part[code] for part in found))
 
 
@@ -58,14 +63,39 @@ def calibrate(ensemble: Ensemble | None, components: tuple[str, ...]) -> Confide
     ValueError
         If there is none.
     """
-    process = None if ensemble is None else ensemble.process
-    if ensemble is None or process is None:
-        raise ValueError(
-            f"Intervals and expected scores need the component {GAUSSIAN_PROCESS!r}, and the "
-            f"model has {', '.join(components)}."
-        )
+    process = _process_of(ensemble, components, "Intervals and expected scores need")
+    assert ensemble is not None
     curve = ensemble.weights_of(NEW).calibration
     return Confidence.fit(process.process, process.kernels, curve)
+
+
+def _process_of(
+    ensemble: Ensemble | None, components: tuple[str, ...], what: str
+) -> GaussianProcessComponent:
+    process = None if ensemble is None else ensemble.process
+    if process is not None:
+        return process
+    if GAUSSIAN_PROCESS in components:
+        raise not_fitted(components)
+    raise ValueError(
+        f"{what} the component {GAUSSIAN_PROCESS!r}, and the model has {', '.join(components)}."
+    )
+
+
+def warn_of_few(ensemble: Ensemble, *, std: bool, expected: bool) -> None:
+    """Warn if spreads or expected scores are NaN for want of training perturbations."""
+    process = ensemble.process
+    assert process is not None
+    number = n_perturbations(process.process.rows)
+    least = {'layers["std"]': 2 * std, f'obs["{EXPECTED}"]': FEWEST * expected}
+    lacking = [f"{name} needs at least {n}" for name, n in least.items() if number < n]
+    if lacking:
+        warnings.warn(
+            f"{' and '.join(lacking)} training perturbations to learn from, and is NaN with "
+            f"{number}.",
+            UserWarning,
+            stacklevel=settings.warnings_stacklevel + 1,
+        )
 
 
 def expected_scores(ensemble: Ensemble, confidence: Confidence, obs: pd.DataFrame) -> FloatArray:
@@ -84,6 +114,15 @@ def add_interval(predicted: AnnData, confidence: Confidence, level: float) -> No
     reach = confidence.quantile(level) * np.asarray(predicted.layers["std"])
     predicted.layers[LOWER] = predicted.layers[DELTA] - reach
     predicted.layers[UPPER] = predicted.layers[DELTA] + reach
+
+
+def add_posterior(predicted: AnnData, posterior: Posterior | None) -> None:
+    """Add what is known of the spread: ``obs["specific"]`` and ``layers["std"]``."""
+    if posterior is not None and posterior.specific is not None:
+        predicted.obs["specific"] = posterior.specific
+        predicted.obs[NOTHING_SPECIFIC] = posterior.specific < NOTHING
+    if posterior is not None and posterior.std is not None:
+        predicted.layers["std"] = posterior.std
 
 
 def check_level(level: float | None) -> None:

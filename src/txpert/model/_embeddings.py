@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 from mudata import MuData
+from scipy.sparse import issparse
 
 from txpert._constants import BATCH, CELL_LINE
 from txpert._types import FloatArray, IntArray
@@ -124,7 +125,14 @@ def read_embedding(data: AnnData | MuData, key: str) -> FloatArray:
             f"trained scvi-tools model makes one: adata.obsm[{key!r}] = "
             "scvi_model.get_latent_representation()"
         )
-    values = np.asarray(data.obsm[key], dtype=np.float32)
+    found = data.obsm[key]
+    try:
+        values = np.asarray(found.toarray() if issparse(found) else found, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"obsm[{key!r}] must be a table of finite numbers, cells × dimensions; it has values "
+            f"that are no numbers ({error})."
+        ) from error
     if values.ndim != 2 or not np.isfinite(values).all():
         raise ValueError(
             f"obsm[{key!r}] must be a table of finite numbers, cells × dimensions; it has the "

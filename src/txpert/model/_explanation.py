@@ -10,7 +10,7 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
-from txpert._constants import ALL, BATCH, CELL_LINE, MODALITY, N_CELLS, PERTURBATION
+from txpert._constants import BATCH, CELL_LINE, MODALITY, N_CELLS, PERTURBATION
 from txpert._types import IntArray
 from txpert.data._controls import ControlProfiles, Matching
 from txpert.data._tokens import encode_targets, parse_targets
@@ -19,7 +19,8 @@ from txpert.nn import EncoderConfig
 from txpert.nn._registry import make_encoder
 
 from ._additive import Asked
-from ._component import GAUSSIAN_PROCESS, NETWORK
+from ._asked_names import check_modality
+from ._component import GAUSSIAN_PROCESS, NETWORK, not_fitted
 from ._edge_removal import EdgeRemoval
 from ._ensemble import Ensemble
 from ._inputs import make_nodes
@@ -106,8 +107,8 @@ class ExplanationMixin:
             not in training.
         ValueError
             If the label is malformed or names no target, ``by`` is unknown, several cell lines
-            leave the choice open, or the Gaussian process is no component; by edge, if the
-            network is none or has no part in this prediction.
+            leave the choice open, or the Gaussian process is no component or was never fitted; by
+            edge, if the network is none or has no part in this prediction.
 
         Examples
         --------
@@ -129,6 +130,8 @@ class ExplanationMixin:
             raise ValueError(
                 f"Only a model with the component {needed!r} explains predictions by {by}."
             )
+        if needed == GAUSSIAN_PROCESS and self.ensemble_ is None:
+            raise not_fitted(self.components)
         if not parse_targets(perturbation):
             raise ValueError(f"{perturbation!r} names no target: nothing is predicted of it.")
         profiles, asked = self._one_context(perturbation, cell_line, modality)
@@ -181,6 +184,8 @@ class ExplanationMixin:
         ValueError
             If there are several lines and none was named.
         """
+        if not isinstance(cell_line, str | None):
+            raise ValueError(f"cell_line is the name of one cell line, not {cell_line!r}.")
         profiles = self.control_profiles.pooled(self.matching)
         lines = profiles.obs[CELL_LINE].astype(str)
         if cell_line is None and lines.nunique() > 1:
@@ -192,17 +197,10 @@ class ExplanationMixin:
         contexts = profiles.obs[(lines == line).to_numpy()]
         asked = {PERTURBATION: [perturbation], CELL_LINE: [line]}
         if modality is not None:
-            _check_modality(modality, {context.modality for context in self._ensemble().labels})
+            check_modality(modality, {context.modality for context in self._ensemble().labels})
             asked[MODALITY] = [modality]
             own = contexts[MODALITY].astype(str) == modality
             contexts = contexts[own.to_numpy()] if own.any() else contexts
         most = int(contexts[N_CELLS].to_numpy().argmax())
         asked[BATCH] = [str(contexts[BATCH].iloc[most])]
         return profiles, pd.DataFrame(asked)
-
-
-def _check_modality(modality: str, known: set[str]) -> None:
-    named = sorted(known - {ALL, ""})
-    if modality not in named:
-        why = f"there are {', '.join(named)}" if named else "setup_anndata was given none"
-        raise KeyError(f"No training perturbation is of modality {modality!r}; {why}.")

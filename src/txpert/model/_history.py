@@ -19,14 +19,12 @@ class NumberedTrainRunner(TrainRunner):
 
     def _update_history(self) -> None:
         model = self.model
-        earlier = model.history_ if model.is_trained_ is True else None
-        if not isinstance(earlier, dict):
-            super()._update_history()
-            return
+        earlier, trained = model.history_, model.is_trained_
         model.is_trained_ = False  # or scvi-tools would join them
         super()._update_history()
-        model.is_trained_ = True
-        if model.history_ is not earlier:  # there is one, and in this process
+        model.is_trained_ = trained
+        if isinstance(earlier, dict) and model.history_ is not earlier:
+            # there is one, and in this process
             model.history_ = _joined(earlier, model.history_ or {})
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from scvi import settings
 
+from txpert._options import check_names
 from txpert.graph import KnowledgeGraph, spectral_embedding
 from txpert.graph._names import other_names
 from txpert.nn import GraphTensors, Nodes
@@ -46,6 +47,17 @@ def node_vocabulary(
     if extra_nodes is None:
         extra_nodes = sorted(set(genes) - held)
     return pd.Index(sorted(held | set(extra_nodes)), name="gene"), list(extra_nodes)
+
+
+def read_extra_nodes(extra_nodes: Sequence[str] | None) -> list[str] | None:
+    """Return further nodes as a list; raise a ValueError if one is no name."""
+    if extra_nodes is None:
+        return None
+    names = check_names("extra_nodes", extra_nodes)
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"extra_nodes must be names of genes, not {name!r}.")
+    return names
 
 
 def graph_tensors(graphs: Sequence[KnowledgeGraph], nodes: pd.Index) -> list[GraphTensors]:

@@ -18,11 +18,10 @@ from scvi import settings
 from scvi.model.base import BaseModelClass
 
 from txpert._constants import N_CELLS, PERTURBATION
-from txpert._options import check_names, check_number, check_whole
+from txpert._options import check_flag, check_number, check_whole
 from txpert._repr import as_html, as_text, listed
 from txpert.data import ConditionTable
 from txpert.data._controls import Matching
-from txpert.data._keys import check_anndata
 from txpert.data._meant import warn_of_meant
 from txpert.data._own_controls import Embed
 from txpert.data._screen import Screen, read_split
@@ -49,6 +48,7 @@ from ._inputs import (
     graph_tensors,
     make_nodes,
     node_vocabulary,
+    read_extra_nodes,
     read_node_inputs,
     warn_of_isolated,
 )
@@ -58,6 +58,7 @@ from ._paper import PaperMixin
 from ._prediction import PredictionMixin
 from ._progress import without_advertising
 from ._registered import (
+    check_data,
     check_genes,
     read_screen,
     registered_genes,
@@ -182,8 +183,9 @@ class TxPertModel(
         check_whole("n_latent", n_latent, least=1)
         check_whole("n_hidden", n_hidden, least=1)
         check_number("dropout", dropout, least=0, most=1)
-        if extra_nodes is not None:
-            extra_nodes = check_names("extra_nodes", extra_nodes)
+        check_flag("control_node", control_node)
+        extra_nodes = read_extra_nodes(extra_nodes)
+        check_data(adata)
         super().__init__(adata, registry)
         # scvi-tools saves every attribute whose name ends in "_", here plain arrays, numbers and
         # text, and sets them again on load.
@@ -305,8 +307,8 @@ class TxPertModel(
 
         Raises
         ------
-        ValueError
-            If the genes are not the model's, or annotation or values are unusable.
+        TypeError, ValueError
+            If the genes are not the model's, or kind, annotation or values are unusable.
 
         Examples
         --------
@@ -324,8 +326,6 @@ class TxPertModel(
         """
         if adata is self.adata and self._data is not None:
             return self._current_split()
-        if not isinstance(adata, MuData):
-            check_anndata(adata)
         check_genes(adata, self.registry, self.genes)
         with unregistered_on_failure(adata), without_advertising():
             self._validate_anndata(adata)

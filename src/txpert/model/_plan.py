@@ -40,10 +40,13 @@ class TxPertTrainingPlan(TrainingPlan):
     lr, weight_decay
         Learning rate and weight decay of AdamW, or of the ``optimizer`` among ``kwargs``.
     warmup_steps
-        Steps over which the learning rate rises linearly from 0.
+        Steps over which the learning rate rises linearly from 0; with 0 it does not.
     similarity, similarity_weight
         Add ``"cosine"`` or ``"pearson"`` dissimilarity of Δ to the squared error, times this
         weight (see :meth:`TxPertModule.loss`). Squared errors are often below 0.01.
+    eps
+        Added to the denominator of the optimizer; by default PyTorch's 1e-8, or scvi-tools' 0.01
+        with an ``optimizer`` among ``kwargs``.
     """
 
     def __init__(
@@ -57,12 +60,16 @@ class TxPertTrainingPlan(TrainingPlan):
         warmup_steps: int = 50,
         similarity: Similarity | None = None,
         similarity_weight: float = 0.01,
+        eps: float | None = None,
         **kwargs: Any,
     ) -> None:
+        rates: dict[str, Any] = {"lr": lr, "weight_decay": weight_decay}
+        rates |= {} if eps is None else {"eps": eps}
         if kwargs.get("optimizer", "Custom") == "Custom":
-            adamw = partial(torch.optim.AdamW, lr=lr, weight_decay=weight_decay, fused=True)
-            kwargs = {"optimizer_creator": adamw, **kwargs, "optimizer": "Custom"}
-        super().__init__(module, lr=lr, weight_decay=weight_decay, **kwargs)
+            adamw = partial(torch.optim.AdamW, fused=True, **rates)
+            creator = kwargs.get("optimizer_creator") or adamw
+            kwargs = {**kwargs, "optimizer": "Custom", "optimizer_creator": creator}
+        super().__init__(module, **rates, **kwargs)
         constant = set(dict(self.named_buffers())) - set(self.state_dict())
         self._ddp_params_and_buffers_to_ignore = sorted(constant)
         self.validation_delta = validation_delta.numpy()
@@ -152,4 +159,4 @@ class WarmUp:
 
     def __call__(self, step: int) -> float:
         """Return a number that rises linearly to 1."""
-        return min(1.0, (step + 1) / self.steps)
+        return min(1.0, (step + 1) / max(1, self.steps))

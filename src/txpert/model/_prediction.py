@@ -12,10 +12,9 @@ import numpy as np
 import pandas as pd
 import torch
 from anndata import AnnData
-from tqdm.auto import tqdm
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, UNS_KEY
-from txpert._options import check_choice, check_flag, check_whole
+from txpert._options import check_choice, check_flag, check_names, check_whole
 from txpert._types import BoolArray, FloatArray, IntArray
 from txpert.data import ConditionTable
 from txpert.data._controls import ControlProfiles, Matching
@@ -26,18 +25,19 @@ from txpert.data._tokens import encode_targets
 from txpert.effects._confidence import Confidence
 from txpert.graph import KnowledgeGraph
 
-from ._asked_names import by_nodes, gene_ids, lacks_node
-from ._component import NETWORK, Sources
+from ._asked_names import by_nodes, check_modalities, gene_ids, lacks_node
+from ._chunks import in_chunks
+from ._component import NETWORK, Sources, not_fitted
 from ._confidence import (
     EXPECTED,
-    NOTHING,
-    NOTHING_SPECIFIC,
     add_interval,
+    add_posterior,
     calibrate,
     check_level,
     expected_scores,
     groups,
     posterior_of,
+    warn_of_few,
 )
 from ._control_labels import check_given
 from ._distance import warn_of_unseen_lines
@@ -45,11 +45,6 @@ from ._embeddings import ControlEmbedding
 from ._ensemble import Ensemble
 from ._module import TxPertModule
 from ._record import record, settings_of
-
-_MOST_CONDITIONS, _MOST_ENTRIES = 4_096, 8_000_000
-"""Conditions, and entries of their Δ, that are predicted between two steps of the progress bar."""
-_PATIENCE = 2.0
-"""Seconds after which a progress bar is shown."""
 
 
 class PredictionMixin:
@@ -107,11 +102,12 @@ class PredictionMixin:
         ----------
         perturbations
             Labels such as ``"KLF1"`` or ``"KLF1+BAK1"``, of any order, each predicted in every
-            cell line; or a frame with the columns perturbation, cell_line and batch (left out, or
-            ``"all"``: the whole line), one condition per row. Labels may have other spellings,
-            aliases, Ensembl ids or separators (``"A_B"``); a warning says how they were read.
+            cell line; or a frame with the columns perturbation, cell_line (where there are
+            several), batch (left out, or ``"all"``: the whole line) and modality if there is any,
+            one condition per row. Labels may have other spellings, aliases, Ensembl ids or
+            separators (``"A_B"``); a warning says how they were read.
         cell_line, batch
-            Only contexts of these.
+            Only contexts of these; of labels, not of a frame.
         controls
             Control cells of your own, log-normalized, to predict from instead of the data's;
             their contexts come from the obs columns that the model was set up with, or are one.
@@ -134,7 +130,8 @@ class PredictionMixin:
             was known. It is that of the Gaussian process, and NaN for measured conditions.
         interval
             Coverage, such as 0.9, of intervals ``layers["lower"]`` to ``layers["upper"]`` for a
-            measurement of Δ; conformal, calibrated on left-out training perturbations.
+            measurement of Δ; conformal, calibrated on left-out training perturbations, of which
+            a coverage of 0.9 takes at least 9, of 0.95 19.
         unknown
             Targets that are no node of the model: ``"mean"`` predicts the mean effect for them,
             with a warning and ``obs["unknown_target"]``; ``"raise"`` refuses them, as the network
@@ -157,12 +154,19 @@ class PredictionMixin:
         Raises
         ------
         KeyError
-            If a context has no controls, or a target is no node of the model and ``unknown`` is
-            ``"raise"`` or there is the network alone.
+            If a context has no controls, a modality is unknown, or a target is no node of the
+            model and ``unknown`` is ``"raise"`` or there is the network alone.
         ValueError
             If a label is malformed, the control cells lack genes, ``batch_size`` is no whole
             number of at least 1, components were never fitted, ``interval`` is not between 0 and
-            1, or a spread is asked of a model without the Gaussian process.
+            1 or too near 1 for the training perturbations, or a spread is asked of a model
+            without the Gaussian process.
+
+        Warns
+        -----
+        UserWarning
+            If there are too few training perturbations for what is then NaN: 6 for expected
+            scores, 2 for standard deviations.
 
         Examples
         --------
@@ -207,6 +211,8 @@ class PredictionMixin:
         no_node = self._without_node(obs, unknown)
         if self.ensemble_ is not None:
             training = ControlProfiles.from_dict(self.controls_)
+            table = [] if self._data is None else [self._data[1].obs]
+            check_modalities(obs, self._ensemble().labels, profiles.obs, *table)
             warn_of_unseen_lines(self._ensemble(), obs, profiles, training)
         with self._lock:  # module and kernels remember what they computed last
             delta, sizes = self._delta(obs, profiles, context, batch_size)
@@ -223,15 +229,13 @@ class PredictionMixin:
         if no_node.any():
             predicted.obs["unknown_target"] = no_node
         self._annotate(predicted)
-        if posterior is not None and posterior.specific is not None:
-            predicted.obs["specific"] = posterior.specific
-            predicted.obs[NOTHING_SPECIFIC] = posterior.specific < NOTHING
-        if posterior is not None and posterior.std is not None:
-            predicted.layers["std"] = posterior.std
+        add_posterior(predicted, posterior)
         if return_confidence:
             predicted.obs[EXPECTED] = expected
         if interval is not None:
             add_interval(predicted, confidence, interval)
+        if with_std or return_confidence:
+            warn_of_few(self._ensemble(), std=with_std, expected=return_confidence)
         fractions = sizes.div(sizes.sum(axis=1).replace(0, 1), axis=0)
         predicted.obs[[f"fraction_{name}" for name in fractions]] = fractions.to_numpy()
         return predicted
@@ -244,7 +248,7 @@ class PredictionMixin:
         # Conditions that no component tells apart are predicted once.
         columns = ensemble.reads
         code, first = groups(obs, columns)
-        delta, sizes = _in_chunks(ensemble, obs.iloc[first], profiles, context[first])
+        delta, sizes = in_chunks(ensemble, obs.iloc[first], profiles, context[first])
         if len(first) < len(obs):
             delta, sizes = delta[code], sizes.iloc[code].reset_index(drop=True)
         if self.ensemble_ is None:
@@ -308,10 +312,7 @@ class PredictionMixin:
         """Return the components and weights, rebuilt once for each training."""
         if self.ensemble_ is None:
             if NETWORK not in self.components:
-                raise ValueError(
-                    f"The components {', '.join(self.components)} are not fitted yet: run "
-                    "model.train() first."
-                )
+                raise not_fitted(self.components)
             return Ensemble.of_network(self._sources)
         if self._rebuilt is None or self._rebuilt[0] is not self.ensemble_:
             self._rebuilt = self.ensemble_, Ensemble.from_dict(self.ensemble_, self._sources)
@@ -358,7 +359,8 @@ class PredictionMixin:
             raise ValueError("The embeddings are the network's, which is no component here.")
         if perturbations is None:
             perturbations = list(self.nodes)
-        labels = [perturbations] if isinstance(perturbations, str) else list(perturbations)
+        given = [perturbations] if isinstance(perturbations, str) else perturbations
+        labels = check_names("perturbations", given)
         with self._lock:
             self.module.eval()
             embeddings = self.module.embed()
@@ -367,26 +369,3 @@ class PredictionMixin:
         start = embeddings.new_zeros(len(labels), embeddings.shape[1])
         values = self.module.combination(start, targets, present).cpu().numpy()
         return pd.DataFrame(values, index=pd.Index(labels, name=PERTURBATION))
-
-
-def _in_chunks(
-    ensemble: Ensemble, obs: pd.DataFrame, profiles: ControlProfiles, context: IntArray
-) -> tuple[FloatArray, pd.DataFrame]:
-    """Return what :meth:`Ensemble.delta` does, some conditions at a time.
-
-    A progress bar is shown once that takes longer than two seconds.
-    """
-    size = max(1, min(_MOST_CONDITIONS, _MOST_ENTRIES // len(profiles.genes)))
-    if len(obs) <= size:
-        return ensemble.delta(obs, profiles, context)
-    found = np.empty((len(obs), len(profiles.genes)), dtype=np.float32)
-    sizes = []
-    with tqdm(
-        total=len(obs), desc="Predicting", unit="condition", delay=_PATIENCE, leave=False
-    ) as bar:
-        for start in range(0, len(obs), size):
-            rows = slice(start, start + size)
-            norms = ensemble.delta(obs.iloc[rows], profiles, context[rows], out=found[rows])[1]
-            sizes.append(norms)
-            bar.update(len(norms))
-    return found, pd.concat(sizes, ignore_index=True)

@@ -14,7 +14,7 @@ from scvi.data import AnnDataManager
 from scvi.data.fields import LayerField
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, MODALITY, PERTURBATION, SPLIT
-from txpert.data._keys import flag_controls, obs_columns
+from txpert.data._keys import check_anndata, flag_controls, obs_columns
 from txpert.data._log_normalized import log_normalized
 from txpert.data._matrix import place
 from txpert.data._screen import Screen
@@ -98,8 +98,14 @@ def unregistered_on_failure(data: AnnData | MuData | None) -> Iterator[None]:
         raise
 
 
+def check_data(data: Any) -> None:
+    """Raise a TypeError if data, where there are any, are neither AnnData nor MuData."""
+    if data is not None and not isinstance(data, MuData):
+        check_anndata(data)
+
+
 def check_genes(data: AnnData | MuData, registry: Mapping[str, Any], genes: pd.Index) -> None:
-    """Refuse data whose genes are not those of a model, in its order.
+    """Refuse data of another kind than a model's, or whose genes are not its, in its order.
 
     Parameters
     ----------
@@ -112,10 +118,18 @@ def check_genes(data: AnnData | MuData, registry: Mapping[str, Any], genes: pd.I
 
     Raises
     ------
+    TypeError
+        If they are no MuData where the model's are, or the other way round.
     ValueError
         The message names a gene.
     """
+    check_data(data)
     modality = (registry["setup_args"].get("modalities") or {}).get("layer")
+    if isinstance(data, MuData) == (modality is None):
+        kind, setup = ("AnnData", "anndata") if modality is None else ("MuData", "mudata")
+        raise TypeError(
+            f"The model was set up with setup_{setup}: data are {kind}, not {type(data).__name__}."
+        )
     found = (data if modality is None else data.mod[modality]).var_names.astype(str)
     if found.equals(genes):
         return

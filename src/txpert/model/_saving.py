@@ -20,7 +20,7 @@ from txpert._files import replacing_in
 
 from ._checkpoints import plain_history, read_history
 from ._progress import without_advertising
-from ._registered import unregistered_on_failure
+from ._registered import check_data, unregistered_on_failure
 from ._scvi import refusal
 
 Model = TypeVar("Model", bound="SavingMixin")
@@ -72,6 +72,8 @@ class SavingMixin:
 
         Raises
         ------
+        TypeError
+            If ``adata`` is no AnnData or MuData.
         ValueError
             If the folder holds no model, or one that holds other objects; or the genes of the
             data are not the model's; or ``datamodule`` is given.
@@ -98,6 +100,7 @@ class SavingMixin:
         """
         if datamodule is not None:
             raise ValueError(refusal("datamodule"))
+        check_data(adata)
         path = Path(dir_path) / f"{prefix or ''}{_FILE}"
         if not trust and (path.exists() or backup_url is None):
             check_file(path)

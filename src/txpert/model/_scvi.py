@@ -135,7 +135,10 @@ class ScviMixin:
         labels = screen.perturbation.categories.tolist()
         codes = np.asarray(screen.perturbation.codes)
         embeddings = self.get_perturbation_embedding(labels).to_numpy()
-        return embeddings[codes if indices is None else codes[np.asarray(indices)]]
+        if indices is not None:
+            chosen = np.asarray(indices)
+            codes = codes[chosen if chosen.size else chosen.astype(np.int64)]
+        return embeddings[codes]
 
     def __dir__(self) -> list[str]:
         return [name for name in super().__dir__() if name not in _HIDDEN]

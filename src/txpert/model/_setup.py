@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -33,6 +33,7 @@ from ._fields import (
 from ._registered import FIELDS, check_genes, registered_genes
 
 EMBEDDING = "embedding"
+_LOCATED = (*(f"{name}_key" for name in FIELDS), "layer", "embedding_key")
 _EXPRESSION_OPTIONS: dict[str, Any] = {"is_count_data": False, "correct_data_format": False}
 
 
@@ -124,7 +125,7 @@ class SetupMixin:
         )
         check_anndata(adata)
         keys = _keys(*columns)
-        _refuse_unknown(kwargs)
+        _refuse_unknown(kwargs, _passed(), "setup")
         if "source_registry" in kwargs:  # a model is loaded with these data
             check_genes(adata, registry := kwargs["source_registry"], registered_genes(registry))
             keys = without_missing(keys, lambda _: adata.obs)
@@ -191,6 +192,8 @@ class SetupMixin:
         ------
         KeyError
             If a modality, a column or the layer does not exist.
+        TypeError
+            If ``mdata`` is no MuData, or ``modalities`` names what is no argument.
         ValueError
             If the annotation or the values are unusable.
 
@@ -205,6 +208,7 @@ class SetupMixin:
         if not isinstance(mdata, MuData):
             raise TypeError(f"mdata is a MuData, not {type(mdata).__name__}; see setup_anndata.")
         modalities = {"layer": "rna", **(modalities or {})}
+        _refuse_unknown(modalities, _LOCATED, "modalities")
         for argument, modality in modalities.items():
             if modality not in mdata.mod:
                 raise KeyError(
@@ -212,7 +216,7 @@ class SetupMixin:
                     f"{', '.join(mdata.mod)}."
                 )
         _check_order(mdata, modalities)
-        _refuse_unknown(kwargs)
+        _refuse_unknown(kwargs, _passed(), "setup")
         if "source_registry" in kwargs:  # a model is loaded with these data
             check_genes(mdata, registry := kwargs["source_registry"], registered_genes(registry))
         keys = _keys(
@@ -287,7 +291,7 @@ class SetupMixin:
             where = top if mod_key is None else f"mdata[{mod_key!r}].obs"
             resolved[name] = resolve_key(name, key, obs, where)
             columns |= obs_columns(obs, {name: resolved[name]})
-        if control_label is not None:
+        if control_label is not None and PERTURBATION in columns:
             columns[CONTROL] = flag_controls(columns[PERTURBATION], control_label)
         matrix = expression_matrix(expression, layer)
         screen = Screen.from_columns(matrix, expression.var_names, columns)
@@ -310,16 +314,20 @@ def _check_order(mdata: MuData, modalities: Mapping[str, str]) -> None:
             )
 
 
-def _refuse_unknown(kwargs: Mapping[str, Any]) -> None:
-    """Refuse arguments that scvi-tools does not pass when it loads a model."""
-    passed = set(inspect.signature(AnnDataManager.register_fields).parameters)
-    passed |= {"extend_categories", "allow_missing_labels"}
-    unknown = sorted(set(kwargs) - passed)
+def _refuse_unknown(given: Iterable[str], known: Collection[str], where: str) -> None:
+    """Refuse names of arguments that are none, with the closest of ``setup_anndata``'s."""
+    unknown = sorted(map(str, set(given) - set(known)))
     if unknown:
         names = inspect.signature(SetupMixin.setup_anndata).parameters
         close = difflib.get_close_matches(unknown[0], names, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise TypeError(f"setup has no argument {unknown[0]!r}.{hint}")
+        raise TypeError(f"{where} has no argument {unknown[0]!r}.{hint}")
+
+
+def _passed() -> set[str]:
+    """Return the arguments that scvi-tools passes when it loads a model."""
+    passed = set(inspect.signature(AnnDataManager.register_fields).parameters)
+    return passed | {"extend_categories", "allow_missing_labels"}
 
 
 def _keys(*columns: str | None) -> dict[str, str | None]:

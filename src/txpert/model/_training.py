@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,18 +11,20 @@ from typing import Any
 import pandas as pd
 from scvi import settings
 
-from txpert._constants import CONTROL, TEST, TRAIN, VALIDATION
+from txpert._constants import CONTROL, TRAIN, VALIDATION
 from txpert._options import check_path
 from txpert.data import ConditionTable
 from txpert.data._controls import Matching
 from txpert.data._screen import Screen
 from txpert.splits._hash import split_hash
 
-from ._checkpoints import Checkpoints, describe
+from ._checkpoints import Checkpoints
 from ._component import NETWORK, Sources
 from ._data_splitter import PerturbationSplitter, Unit
+from ._description import describe
+from ._earlier_training import refuse_leak, unchanged_on_failure, warn_of_forgotten
 from ._ensemble import Ensemble
-from ._fit import TrainingOptions, fit_network
+from ._fit import fit_network
 from ._held_out import FEW, TrainingData, across_lines, best_epoch
 from ._history import NumberedTrainRunner, number_fits
 from ._module import TxPertModule
@@ -33,6 +34,7 @@ from ._record import storable
 from ._scvi import scvi_options
 from ._stacking import HeldOut
 from ._torch_datasets import Controls
+from ._train_options import TrainingOptions
 
 
 class TrainingMixin:
@@ -90,12 +92,13 @@ class TrainingMixin:
         ``model.history`` holds train_loss of every epoch of the network, validation_loss and
         pearson_delta_validation of those after which it was validated, and in fit which fit that
         was: train_loss goes on with later fits.
-        ``model.trained_on_`` lists what was trained on. A training interrupted by Ctrl-C keeps
-        the best weights so far; one that raises leaves a trained model as it was.
+        ``model.trained_on_`` lists what was trained on. A fit interrupted by Ctrl-C keeps the
+        best weights so far; a training that raises leaves the model as it was.
 
         A second call trains the network further. Once it was trained on the perturbations that
         choose, nothing is chosen again: all epochs are run and the weights of the components
-        stay.
+        stay. Perturbations that :meth:`update` added are forgotten, with a warning: to keep them,
+        train on the joined data.
 
         Parameters
         ----------
@@ -135,16 +138,20 @@ class TrainingMixin:
             Further arguments of ``TxPertTrainingPlan``, such as
             ``weight_decay``.
         **trainer_kwargs
-            Further arguments of :class:`scvi.train.Trainer`, such as ``precision``. Cells are not
+            Further arguments of :class:`scvi.train.Trainer`, such as ``precision``. Callbacks and
+            ``max_time`` count for each of the fits that a training consists of. Cells are not
             divided here, so scvi-tools' ``train_size`` and the like are refused: perturbations
             are, by :func:`txpert.pp.split`.
 
         Raises
         ------
         ValueError
-            If the options make no sense, the split changed after a training such that held-out
-            perturbations were trained on, minibatches are too small for the devices, or the folder
-            for checkpoints cannot be written, holds another training or a damaged file.
+            If the options make no sense or would have no effect, the network is not trained for a
+            single step, the split changed after a training such that held-out perturbations were
+            trained on, minibatches are too small for the devices, or the folder for checkpoints
+            cannot be written, holds another training or a damaged file.
+        TypeError
+            If there is no such option, or its value is of a wrong type.
 
         Examples
         --------
@@ -174,8 +181,9 @@ class TrainingMixin:
             check_path("checkpoint", checkpoint)
         screen, table = self._current_split()
         data = TrainingData.of(screen, table)
-        self._refuse_leak(data)
-        with self._unchanged_on_failure(), without_advertising():
+        refuse_leak(self, data)
+        warn_of_forgotten(self, data)
+        with unchanged_on_failure(self), without_advertising():
             if checkpoint is not None:
                 options = self._checkpointed(checkpoint, options, data.table)
             epochs = self._choose_and_train(data, replace(options, fresh=not self.is_trained_))
@@ -277,35 +285,6 @@ class TrainingMixin:
         }
         description = describe(self, table, described)
         return replace(options, checkpoints=Checkpoints(folder, self, description))
-
-    def _refuse_leak(self, data: TrainingData) -> None:
-        """Raise a ValueError if test perturbations were trained on, by an earlier split."""
-        leaked = sorted(set(data.pairs(TEST)) & set(self.trained_on_)) if self.is_trained_ else []
-        if leaked:
-            raise ValueError(
-                f"The split changed since the model was trained: {len(leaked)} perturbations that "
-                f"are now in {TEST!r} were trained on, {leaked[0][0]!r} in {leaked[0][1]!r} among "
-                "them. Make a new model, TxPertModel(adata, ...), and train that."
-            )
-
-    @contextmanager
-    def _unchanged_on_failure(self) -> Iterator[None]:
-        """Put a trained model back to what it was if its further training raises."""
-        if not self.is_trained_:
-            yield
-            return
-        kept: dict[str, Any] = {
-            name: getattr(self, name)
-            for name in ("ensemble_", "trained_on_", "is_trained_", "history_", "training_")
-            if name in vars(self)
-        }
-        weights = {name: value.clone() for name, value in self.module.state_dict().items()}
-        try:
-            yield
-        except BaseException:
-            vars(self).update(kept)
-            self.module.load_state_dict(weights)
-            raise
 
 
 def _chosen_by(data: TrainingData) -> set[tuple[str, str]]:

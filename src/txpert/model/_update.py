@@ -14,8 +14,9 @@ from mudata import MuData
 from scvi import settings
 from scvi.data import AnnDataManager
 
-from txpert._constants import CELL_LINE, CONTROL, PERTURBATION, SPLIT, TRAIN
+from txpert._constants import CONTROL, PERTURBATION, SPLIT, TRAIN
 from txpert.data import ConditionTable
+from txpert.data._conditions import pairs
 from txpert.data._meant import warn_of_meant
 from txpert.data._tokens import canonical_label, parse_targets
 from txpert.effects._contributions import training_effects
@@ -69,7 +70,8 @@ class UpdateMixin:
 
         The mean effects and the Gaussian process learn from all perturbations, earlier and new
         ones; variances, weights of the components, the effect on targets and the network stay as
-        they were trained. What is saved afterwards is the updated model.
+        they were trained. What is saved afterwards is the updated model. A later :meth:`train`
+        forgets what was added, with a warning: to keep it, train a model on the joined data.
 
         Parameters
         ----------
@@ -129,10 +131,7 @@ class UpdateMixin:
                 known.setdefault(context, set()).add(label)
             sets = {context: frozenset(of) for context, of in known.items()}
             self._take(replace(ensemble, labels=sets, components=components))
-            pairs = zip(rows.obs[PERTURBATION].astype(str), rows.obs[CELL_LINE], strict=True)
-            self.trained_on_ = list(
-                dict.fromkeys([*self.trained_on_, *((p, str(line)) for p, line in pairs)])
-            )
+            self.trained_on_ = list(dict.fromkeys([*self.trained_on_, *pairs(rows.obs)]))
             self.controls_ = with_controls(self.controls_, rows.controls)
 
     def with_graphs(self: Model, graphs: Graphs) -> Model:

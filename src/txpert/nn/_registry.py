@@ -9,12 +9,28 @@ from typing import Any, TypeVar
 
 from torch import nn
 
+from txpert._options import check_flag, check_number, check_whole
+
 from ._edges import GraphTensors
 from ._entries import Entry, add_entry, first_line
 from ._nodes import Nodes
 
 ENCODERS: dict[str, Entry[nn.Module]] = {}
 """Perturbation encoders by the name that ``TxPertModel(encoder=...)`` takes."""
+
+_LEAST = {
+    "n_input": 1,
+    "n_hidden": 1,
+    "n_layers": 1,
+    "n_heads": 1,
+    "n_channels": 1,
+    "n_queries": 1,
+    "n_hops": 0,
+    "n_cycles": 0,
+    "seed": 0,
+}
+"""Smallest value of options of the package's encoders that are whole numbers."""
+_FLAGS = frozenset({"activate_output", "edge_weights", "local", "refined"})
 
 EncoderClass = TypeVar("EncoderClass", bound=type[nn.Module])
 
@@ -103,7 +119,10 @@ class EncoderConfig:
     Raises
     ------
     ValueError
-        If there is no such encoder or it has no such option.
+        If there is no such encoder or it has no such option, or the value of an option of one of
+        the package's encoders makes no sense.
+    TypeError
+        If the options are no dictionary.
 
     Examples
     --------
@@ -119,17 +138,27 @@ class EncoderConfig:
             raise ValueError(
                 f"There is no encoder {self.name!r}; choose from {', '.join(sorted(ENCODERS))}."
             )
+        if not isinstance(self.options, Mapping):
+            raise TypeError(f"options is a dictionary of options by name, not {self.options!r}.")
         unknown = [option for option in self.options if not self._takes(option)]
         if unknown:
             known = ", ".join(self._parameters()) or "none"
             raise ValueError(
                 f"Encoder {self.name!r} has no option {unknown[0]!r}; it has: {known}."
             )
+        if ENCODERS[self.name].cls.__module__.startswith(f"{__package__}."):
+            for option, value in self.options.items():
+                _check_option(option, value)
 
     @classmethod
     def of(cls, encoder: str | EncoderConfig | Mapping[str, Any]) -> EncoderConfig:
         """Return the configuration that a name, a configuration or its dictionary stands for."""
         if isinstance(encoder, Mapping):
+            if "name" not in encoder or not set(encoder) <= {"name", "options"}:
+                raise ValueError(
+                    "encoder as a dictionary is {'name': ..., 'options': {...}}, not "
+                    f"{dict(encoder)!r}."
+                )
             return cls(**encoder)
         if not isinstance(encoder, str | EncoderConfig):
             raise TypeError(
@@ -154,6 +183,18 @@ class EncoderConfig:
 
     def _takes(self, option: str) -> bool:
         return option in self._parameters()
+
+
+def _check_option(option: str, value: Any) -> None:
+    name = f"The encoder's option {option}"
+    if option in _LEAST:
+        check_whole(name, value, least=_LEAST[option])
+    elif option in _FLAGS:
+        check_flag(name, value)
+    elif option == "dropout":
+        check_number(name, value, least=0)
+        if value >= 1:
+            raise ValueError(f"{name} must be below 1, not {value!r}.")
 
 
 def make_encoder(
