@@ -46,6 +46,7 @@ def client():
         distributed.Client(cluster) as client,
     ):
         yield client
+        client.wait_for_workers(2, timeout=60)  # a cluster cannot close while one is restarted
 
 
 @pytest.mark.parametrize("convert", [np.asarray, sparse.csr_matrix])

@@ -88,7 +88,7 @@ def test_what_is_missing_is_named(evaluated, graph):
 
 
 def test_untrained_models_have_no_history(adata, make_model):
-    with pytest.raises(ValueError, match="train it first"):
+    with pytest.raises(ValueError, match=r"train it with model.train\(\)"):
         tx.pl.history(make_model(adata, epochs=0))
 
 
