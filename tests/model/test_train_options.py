@@ -32,8 +32,8 @@ ADAM = torch.optim.Adam
         ({"update_only_decoder": True}, ValueError, "'update_only_decoder' .* no effect"),
         ({"max_kl_weight": 0.5}, ValueError, "'max_kl_weight' in plan_kwargs .* no effect"),
         ({"optimizer_creator": ADAM, "optimizer": "Adam"}, ValueError, "optimizer has no effect"),
-        ({"optimizer_creator": ADAM, "lr": 0.1}, ValueError, "lr has no effect beside optimizer_"),
-        ({"optimizer_creator": ADAM, "eps": 0.1}, ValueError, "eps has no effect beside"),
+        ({"optimizer_creator": ADAM, "lr": 0.1}, ValueError, "lr has no effect next to optimizer"),
+        ({"optimizer_creator": ADAM, "eps": 0.1}, ValueError, "eps has no effect next to"),
     ],
 )
 def test_options_of_the_plan_are_refused(adata, make_model, plan, error, message):

@@ -1,5 +1,6 @@
 from types import SimpleNamespace
 
+import anndata as ad
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -154,7 +155,7 @@ def test_modalities_are_observations_of_their_own(graph):
     plt.close("all")
 
 
-def test_scores_are_colored_by_the_registered_split(two_lines, make_model):
+def test_scores_are_colored_by_the_registered_split(two_lines, make_model, tmp_path):
     two_lines.obs = two_lines.obs.rename(columns={"perturbation": "gene", "split": "fold"})
     two_lines.obs["split_group"] = "another split"
     tx.TxPertModel.setup_anndata(two_lines, perturbation_key="gene", split_key="fold")
@@ -163,8 +164,12 @@ def test_scores_are_colored_by_the_registered_split(two_lines, make_model):
     labels = set(two_lines.uns["txpert"]["metrics"]["perturbation"].astype(str))
     first = sorted(labels)[0]
     two_lines.obs["fold_group"] = np.where(two_lines.obs["gene"] == first, "one", "two")
-    _, drawn = tx.pl.scores(two_lines).get_legend_handles_labels()
-    assert [text.split(" (")[0] for text in drawn] == ["one", "two"]
+    two_lines.write_h5ad(tmp_path / "evaluated.h5ad")
+    read = ad.read_h5ad(tmp_path / "evaluated.h5ad")
+    del read.uns["_scvi_uuid"]  # as in another process, which knows no registration
+    for data in (two_lines, read):
+        _, drawn = tx.pl.scores(data).get_legend_handles_labels()
+        assert [text.split(" (")[0] for text in drawn] == ["one", "two"]
 
 
 def test_a_model_is_not_compared_with_itself(evaluated):

@@ -180,13 +180,13 @@ class KnowledgeGraph:
             weight=weight,
             negative=negative,
         )
-        told = [f"{len(edges)} rows" if isinstance(edges, pd.DataFrame) else repr(str(edges))]
-        told += [f"weight={weight!r}"] if weight else []
-        told += [] if directed else ["directed=False"]
-        told += [] if negative == "raise" else [f"negative={negative!r}"]
+        options = [f"{len(edges)} rows" if isinstance(edges, pd.DataFrame) else repr(str(edges))]
+        options += [f"weight={weight!r}"] if weight else []
+        options += [] if directed else ["directed=False"]
+        options += [] if negative == "raise" else [f"negative={negative!r}"]
         if not directed:
             arrays = concatenate([arrays, arrays.reverse()])
-        graph = cls(name, nodes, *arrays, provenance=[f"from_edges({', '.join(told)})"])
+        graph = cls(name, nodes, *arrays, provenance=[f"from_edges({', '.join(options)})"])
         graph = graph if min_weight is None else graph.threshold(min_weight)
         graph = graph if genes is None else graph.match(genes)
         return graph if k is None else graph.top_k(k)

@@ -105,9 +105,9 @@ def match_names(known: pd.Index, genes: Iterable[str]) -> pd.Series:
         alias = map_genes(lost)["symbol"].map(node_of).dropna().drop_duplicates()
         position[alias.index] = alias.astype(np.int64)
         for differently in (_versions, _spellings):
-            alike = differently(wanted[position == -1], known, position)
-            if len(alike):
-                position[alike.index] = alike.astype(np.int64)
+            found = differently(wanted[position == -1], known, position)
+            if len(found):
+                position[found.index] = found.astype(np.int64)
     found = position[position >= 0]
     if found.empty:
         raise ValueError(
@@ -183,9 +183,9 @@ def _spellings(lost: pd.Index, known: pd.Index, position: pd.Series) -> pd.Serie
         pairs = [f"{name!r} as {known[int(i)]!r}" for name, i in found.items()]
         still = lost.difference(found.index, sort=False)
         mouse = still[still.str.match(_MOUSE)]
-        told = f" Not found: {_few(mouse)}. {likely_cause(mouse)}" if len(mouse) else ""
+        lacking = f" Not found: {_few(mouse)}. {likely_cause(mouse)}" if len(mouse) else ""
         warnings.warn(
-            f"Read {', '.join(pairs[:5])}{', …' if len(pairs) > 5 else ''}.{told}",
+            f"Read {', '.join(pairs[:5])}{', …' if len(pairs) > 5 else ''}.{lacking}",
             UserWarning,
             stacklevel=4,
         )

@@ -187,6 +187,6 @@ def _check_plan(plan: Mapping[str, Any], *, lr: bool) -> None:
     idle = [name for name in given if given[name]] + sorted({"weight_decay", "eps"} & set(plan))
     if idle:
         raise ValueError(
-            f"{idle[0]} has no effect beside optimizer_creator, which makes the optimizer: leave "
+            f"{idle[0]} has no effect next to optimizer_creator, which makes the optimizer: leave "
             "out one of the two."
         )

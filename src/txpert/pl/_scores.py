@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,10 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from mudata import MuData
 
-from txpert._constants import CELL_LINE, MODALITY, PERTURBATION, UNS_KEY
+from txpert._constants import CELL_LINE, MODALITY, PERTURBATION, SPLIT, UNS_KEY
 from txpert._types import BoolArray, FloatArray
-from txpert.data import ObsKeys
-from txpert.data._keys import PERTURBATION_KEY, SPLIT_KEY
 from txpert.data._tokens import canonical_label
 from txpert.evaluation._metrics import score_label, score_names
 from txpert.metrics import paired_test
@@ -87,7 +87,8 @@ def scores(
     'TxPert'
     """
     check_drawing(n_labels, ax)
-    metrics = evaluation(adata, key)["metrics"]
+    results = evaluation(adata, key)
+    metrics = results["metrics"]
     one_of(metric, score_names(main=True), "metric")
     names = list(dict.fromkeys(metrics["model"]))
     model, baseline = one_of(model, names, "model"), one_of(baseline, names, "model", default=-1)
@@ -103,7 +104,7 @@ def scores(
     if wide.empty:
         raise ValueError(f"{metric} is undefined for every perturbation of {baseline} or {model}.")
     x, y = wide[baseline].to_numpy(), wide[model].to_numpy()
-    groups = _groups(adata, wide.index)
+    groups = _groups(adata.obs, results.get("params", {}), wide.index)
     ax = axes_of(ax, 4.2, 4.6 + 0.3 * (len(groups) > 1))
     colors = Colors.of(ax)
     for color, (group, chosen) in zip(_shades(groups, colors), groups.items(), strict=True):
@@ -129,15 +130,15 @@ def _names(index: pd.MultiIndex) -> list[str]:
     return [", ".join(row) for row in table[kept].itertuples(index=False, name=None)]
 
 
-def _groups(adata: AnnData | MuData, index: pd.MultiIndex) -> dict[str, BoolArray]:
+def _groups(
+    obs: pd.DataFrame, params: Mapping[str, Any], index: pd.MultiIndex
+) -> dict[str, BoolArray]:
     """Return which observations are in each group of the split; all in one if there is none."""
-    keys = ObsKeys()
-    if isinstance(adata, AnnData):
-        keys = ObsKeys.of(adata, perturbation=PERTURBATION_KEY, split=SPLIT_KEY)
-    key = group_key(keys.split) if keys.split else None
-    if key not in adata.obs or keys.perturbation not in adata.obs:
+    label, group = params.get("perturbation_key", PERTURBATION), params.get("split_key", SPLIT)
+    columns = [label, group_key(group)]
+    if not set(columns) <= set(obs):
         return {"": np.ones(len(index), dtype=bool)}
-    rows = adata.obs[[keys.perturbation, key]].dropna().drop_duplicates().astype(str)
+    rows = obs[columns].dropna().drop_duplicates().astype(str)
     known = {
         canonical_label(label): group for label, group in rows.itertuples(index=False, name=None)
     }

@@ -31,6 +31,7 @@ from txpert.model._registered import unregistered_on_failure
 from ._read import read_now
 
 _MODEL = "TxPert"
+_KEYS = ("perturbation_key", "split_key")
 
 
 def evaluate(
@@ -119,6 +120,7 @@ def evaluate(
                 warn_of_leak(held_out, what, getattr(predictor, "trained_on_", ()))
         deltas, metrics = _scores(held_out, predictors)
     summary = _summarize(metrics)
+    setup = reader.registry["setup_args"]
     adata.uns[key_added] = {
         **adata.uns.get(key_added, {}),
         "params": {
@@ -126,6 +128,7 @@ def evaluate(
             "nodes": len(reader.nodes),
             "model": reader.summary_string.splitlines()[0],
             "of_effects": held_out.controls.of_effects,
+            **{name: str(setup[name]) for name in _KEYS if setup.get(name)},
         },
         "metrics": metrics,
         "summary": summary,
