@@ -59,7 +59,7 @@ def test_the_commands_of_the_page(screen):
         line for line in commands("txpert ", "docs/command_line.md") if line[1] != "reproduce"
     ]
     assert build[1:4] == ["graph", "build", "string"]  # downloads; its own test has a file
-    tx.graph.go([*adata.var_names]).save("string.npz")
+    tx.graph.go([*adata.var_names], name="string").save("string.npz")
     for line in lines:
         done = CliRunner().invoke(main, line[1:])
         assert done.exit_code == 0, done.output
