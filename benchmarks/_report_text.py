@@ -143,9 +143,9 @@ between both predictions, relative to the standard deviation of predicted effect
 
 The process hardly gains by a GPU. In this one run the fit to 2,000 perturbations and the first
 prediction took four fifths of the time, ranking pairs by cosine or Pearson three quarters to four
-fifths, and the rest as long as without it or longer. Variances are fitted to groups of at most 800 rows, on
-the processor, so that they are the same with a GPU and without. 9,866 perturbations were measured
-with the GPU only, by a later version.
+fifths, and the rest as long as without it or longer. Variances are fitted to groups of at most
+800 rows, on the processor, so that they are the same with a GPU and without. 9,866 perturbations
+were measured with the GPU only, by a later version.
 
 Training networks with attention is another matter. The last table has one step of the paper's
 model (64 conditions, 9,854 nodes, 5,000 genes; `encoders.py --gpu`): 20 to 63 ms with the GPU, 0.7
