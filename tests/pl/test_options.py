@@ -3,6 +3,7 @@
 import itertools
 import logging
 import time
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -113,13 +114,9 @@ def test_oracles_are_a_list_and_axes_of_a_history_are_axes(adata):
     result = tx.benchmark(adata, {"zero": "no_change"}, ceiling_repeats=0)
     with pytest.raises(ValueError, match=r"write \['zero'\]"):
         tx.pl.benchmark_bars(result, "mse", oracles="zero")
-    loss = pd.DataFrame({"train_loss": [2.0, 1]})
-
-    class Trained:
-        history = {"train_loss": loss}  # noqa: RUF012
-
+    trained = SimpleNamespace(history={"train_loss": pd.DataFrame({"train_loss": [2.0, 1]})})
     with pytest.raises(TypeError, match="ax takes Matplotlib axes"):
-        tx.pl.history(Trained(), ax="x")
+        tx.pl.history(trained, ax="x")
 
 
 def test_points_of_several_cell_lines_are_measured_and_named(make_prediction):

@@ -81,8 +81,9 @@ class HeatKernel:
 
         :math:`K_{pp} = \lVert K_{t/2} e_p \rVert^2`, over all nodes of a graph of up to 2,000. In
         a larger one it is the mean square of :math:`K_{t/2} z` over 256 vectors z of random signs,
-        always the same ones: right to 9%, and so to 4.5% in the root by which kernels are divided.
-        Any positive divisor leaves a kernel positive definite.
+        always the same ones, with a standard deviation of at most :math:`\sqrt{2 / 256}`, 9%; that
+        of the root by which kernels are divided is half of it. Any positive divisor leaves a
+        kernel positive definite.
         """
         if len(self.nodes) * _PROBES < _STORED[0]:
             return self._diagonal()

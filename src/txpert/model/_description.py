@@ -1,4 +1,4 @@
-"""What a training is, as text: a checkpoint is taken up by the same one only."""
+"""What decides the outcome of a training, as text: checkpoints of another one are refused."""
 
 from __future__ import annotations
 

@@ -99,10 +99,9 @@ def _around(
     trainer_kwargs = {**options.trainer_kwargs, "check_val_every_n_epoch": lengths.apart}
     callbacks = list(trainer_kwargs.pop("callbacks", ()))
     interval = trainer_kwargs.get("val_check_interval")
-    n_batches = len(splitter.train_dataloader())
-    if isinstance(interval, int) and interval > n_batches:
+    if isinstance(interval, int) and interval > (n := len(splitter.train_dataloader())):
         raise ValueError(
-            f"val_check_interval={interval}, but an epoch has {n_batches} minibatches: "
+            f"val_check_interval={interval}, but an epoch has {n} minibatches: "
             "check_val_every_n_epoch=2 validates after every second epoch."
         )
     validated = splitter.n_val > 0
