@@ -270,6 +270,17 @@ def test_train_draws_no_split_where_there_is_one(lines):
         assert done.exit_code == 2
         assert "obs['split']" in done.output
         assert option[0] in done.output
+        assert "--split-key" in done.output
+    wanted = ("--test-cell-line", "line_2", "--split-key", "other")
+    done = _trained(lines, "split.h5ad", "beside", "--task", "unseen_cell_line", *wanted)
+    assert done.exit_code == 0, done.output
+    drawn = pd.read_csv(lines / "beside" / "split.csv")["split"]
+    tx.pp.split(adata, "unseen_cell_line", test_cell_line="line_2", key_added="other")
+    expected = adata.obs["other"].astype(object)
+    assert expected.fillna("").tolist() == drawn.fillna("").tolist()
+    done = _trained(lines, "split.h5ad", "misspelled", "--split-key", "spilt")
+    assert done.exit_code == 1
+    assert "spilt" in done.output
 
 
 def test_benchmark_makes_a_graph_only_for_models_that_take_one(folder):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,31 @@ from txpert.data._tokens import canonical_label, parse_targets
 from txpert.demo import has_counts, read_h5ad
 
 _SPLIT_FILE = "split.csv"
+_OF_SPLIT = ("perturbation_key", "control_key", "cell_line_key", "control_label")
 
 
-def read_screen(path: Path, columns: dict[str, Any]) -> ad.AnnData:
+def read_screen(
+    path: Path, columns: dict[str, Any], drawn_by: Mapping[str, Any] | None = None
+) -> ad.AnnData:
     """Read a screen, normalize raw counts, and register its columns.
 
     Without a column or labels of controls, cells with a usual label of controls are them.
+
+    Parameters
+    ----------
+    path
+        An h5ad file.
+    columns
+        Arguments of ``setup_anndata``.
+    drawn_by
+        Arguments of :func:`txpert.pp.split`, by which a new column with a split is drawn.
+
+    Raises
+    ------
+    KeyError, ValueError
+        If a column is missing, or the file is not as commands expect.
+    click.UsageError
+        If a split is to be drawn in a column that there is.
     """
     adata = read_h5ad(str(path))
     click.echo(f"{path}: {adata.n_obs:,} cells × {adata.n_vars:,} genes", err=True)
@@ -35,12 +54,27 @@ def read_screen(path: Path, columns: dict[str, Any]) -> ad.AnnData:
         labels = adata.obs[key].astype(str).unique()
         columns["control_label"] = [x for x in labels if canonical_label(x) == CONTROL] or None
     named = {name.removesuffix("_key"): of for name, of in columns.items() if name != "layer"}
+    if drawn_by:
+        split = named.pop(SPLIT, SPLIT)
+        _check_new(split, adata, drawn_by)
     ObsKeys.of(adata, **named).columns(adata.obs)  # a wrong name is found before long work
     if "layer" not in columns and has_counts(adata):
         click.echo("Raw counts: normalizing to 4,000 per cell and taking log1p.", err=True)
         tx.pp.normalize(adata)
+    if drawn_by:
+        given = {name: columns[name] for name in _OF_SPLIT if name in columns}
+        tx.pp.split(adata, **drawn_by, **given, key_added=split)
     tx.TxPertModel.setup_anndata(adata, **columns)
     return adata
+
+
+def _check_new(key: str, adata: ad.AnnData, drawn_by: Mapping[str, Any]) -> None:
+    if key in adata.obs:
+        option = next(iter(drawn_by)).replace("_", "-")
+        raise click.UsageError(
+            f"The screen has a split, in obs[{key!r}], and --{option} is for one to be drawn: "
+            "leave the option out, or name a new column with --split-key."
+        )
 
 
 def targets_of(adata: ad.AnnData, columns: dict[str, Any]) -> list[str]:

@@ -62,7 +62,8 @@ Examples:
 def train(screen: Path, out: Path, graphs: tuple[str, ...], seed: int, **given: Any) -> None:
     """Train a model on a screen (h5ad) and save it in a folder.
 
-    A split is drawn unless the screen has one. Without --graph the packaged Gene Ontology connects
+    A split is drawn unless the screen has one; with --task and a new column in --split-key it is
+    drawn all the same. Without --graph the packaged Gene Ontology connects
     the genes.
     """
     import scvi
@@ -71,17 +72,11 @@ def train(screen: Path, out: Path, graphs: tuple[str, ...], seed: int, **given: 
     columns = options.columns_given(given)
     if out.exists() and not given["overwrite"]:
         raise click.UsageError(f"{out} exists: name another folder, or --overwrite.")
-    adata = read_screen(screen, columns)
-    key = columns.get("split_key", SPLIT)
     drawn_by = {name: given[name] for name in _SPLITTING if given[name] is not None}
+    adata = read_screen(screen, columns, drawn_by and {**drawn_by, "seed": seed})
+    key = columns.get("split_key", SPLIT)
     if key not in adata.obs:
-        tx.pp.split(adata, **{"task": "unseen_perturbation", **drawn_by}, seed=seed, key_added=key)
-    elif drawn_by:
-        option = next(iter(drawn_by)).replace("_", "-")
-        raise click.UsageError(
-            f"The screen has a split, in obs[{key!r}], and --{option} is for one to be drawn: "
-            "leave the option out, or remove the column."
-        )
+        tx.pp.split(adata, seed=seed, key_added=key)
     genes = [*targets_of(adata, columns), *adata.var_names]
     model = tx.TxPertModel(
         adata,
