@@ -31,6 +31,16 @@ def test_pairs_and_costs(model):
     assert dear["perturbation"][0] != label
 
 
+def test_costs_of_others_are_named(model):
+    measured = next(label for label, _ in model.trained_on_ if "+" not in label)
+    cost = {"GENE10": 2, measured: 3, "GENE1O": 4}
+    with pytest.warns(
+        UserWarning, match="1 of 3 labels in cost are no candidates, such as GENE1O"
+    ):
+        found = tx.tl.propose(model, ["GENE10", measured], 1, cost=cost)
+    assert found["cost"].tolist() == [2]
+
+
 def test_candidates_without_edges_are_listed(train_toy, graph):
     nodes = [*graph.nodes, "ALONE"]
     alone = tx.graph.KnowledgeGraph("toy", nodes, graph.source, graph.target, graph.weight)
@@ -51,6 +61,7 @@ def test_candidates_without_edges_are_listed(train_toy, graph):
         ({"n": 0}, ValueError, "n must be"),
         ({"strategy": "best"}, ValueError, "strategy must be one of"),
         ({"candidates": ["GENE10"], "cost": {"GENE10": 0}}, ValueError, "cost of GENE10"),
+        ({"cost": {"NOGENE": 2}}, ValueError, "None of the labels in cost is a candidate: NOGENE"),
         ({"cell_line": "HeLa"}, KeyError, "HeLa"),
     ],
 )

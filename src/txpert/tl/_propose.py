@@ -71,8 +71,8 @@ def propose(
     KeyError
         If a target is no node of the model, or the cell line has no controls.
     ValueError
-        If there are no candidates, more than 4,000 or fewer than ``n``, a cost is not positive, or
-        the model has no Gaussian process.
+        If there are no candidates, more than 4,000 or fewer than ``n``, a cost is not positive,
+        ``cost`` is of none of the candidates, or the model has no Gaussian process.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def propose(
         )
     if supported.sum() < n:
         raise ValueError(f"n={n}, but there are {supported.sum()} candidates to choose from.")
-    prices = _prices(labels, cost)
+    prices = _prices(labels, measured, cost)
     profiles, asked = model._one_context(labels[0], cell_line, modality)
     obs, _ = profiles.conditions(asked)
     with model._lock:
@@ -163,10 +163,24 @@ def _labels(
     return left, measured
 
 
-def _prices(labels: list[str], cost: Mapping[str, float] | pd.Series | None) -> FloatArray:
+def _prices(
+    labels: list[str], measured: list[str], cost: Mapping[str, float] | pd.Series | None
+) -> FloatArray:
     if not isinstance(cost, Mapping | pd.Series | None):
         raise TypeError(f"cost is a mapping or Series from label to cost, not {cost!r}.")
     given = {} if cost is None else {canonical_label(str(k)): v for k, v in cost.items()}
+    others = sorted(given.keys() - {*labels, *measured})
+    if others and len(others) == len(given):
+        raise ValueError(
+            f"None of the labels in cost is a candidate: {others[0]} there, {labels[0]} here."
+        )
+    if others:
+        warnings.warn(
+            f"{len(others)} of {len(given)} labels in cost are no candidates, such as "
+            f"{others[0]}.",
+            UserWarning,
+            stacklevel=3,
+        )
     prices = np.array([float(given.get(label, 1.0)) for label in labels])
     if not (np.isfinite(prices) & (prices > 0)).all():
         label = labels[int((~(np.isfinite(prices) & (prices > 0))).argmax())]
