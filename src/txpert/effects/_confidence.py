@@ -137,16 +137,25 @@ class Confidence:
         ValueError
             If there are too few training effects for the level.
         """
-        n = len(self.scores)
-        rank = int(np.ceil((n + 1) * level - 1e-9))
-        if rank > n:
-            least = max(2, int(np.ceil((level - 1e-9) / (1 - level))))
-            most = f"; interval={100 * n // (n + 1) / 100:g} is the most" if n else ""
-            raise ValueError(
-                f"interval={level:g} needs the effects of at least {least:,} training "
-                f"perturbations (in any cell line) and there are {n or 1:,}{most}."
-            )
-        return self.scores[rank - 1]
+        return self.scores[_rank(len(self.scores), level) - 1]
+
+
+def check_level_of(rows: Rows, level: float) -> None:
+    """Raise a ValueError if there are too few training effects for intervals of a level."""
+    _rank(len(rows.context) if n_perturbations(rows) > 1 else 0, level)
+
+
+def _rank(n: int, level: float) -> int:
+    """Return which of n ascending scores, counted from 1, an interval reaches."""
+    rank = int(np.ceil((n + 1) * level - 1e-9))
+    if rank > n:
+        least = max(2, int(np.ceil((level - 1e-9) / (1 - level))))
+        most = f"; interval={100 * n // (n + 1) / 100:g} is the most" if n else ""
+        raise ValueError(
+            f"interval={level:g} needs the effects of at least {least:,} training "
+            f"perturbations (in any cell line) and there are {n or 1:,}{most}."
+        )
+    return rank
 
 
 def n_perturbations(rows: Rows) -> int:

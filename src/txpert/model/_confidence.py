@@ -13,7 +13,7 @@ from txpert._constants import DELTA, PERTURBATION
 from txpert._options import check_number
 from txpert._types import FloatArray, IntArray
 from txpert.data._tokens import parse_targets
-from txpert.effects._confidence import FEWEST, Confidence, n_perturbations
+from txpert.effects._confidence import FEWEST, Confidence, check_level_of, n_perturbations
 from txpert.effects._line_effects import contexts_of
 from txpert.effects._posterior import Posterior
 
@@ -25,6 +25,7 @@ NOTHING = 0.01
 """Fraction of variance explained below which nothing specific to a perturbation is known."""
 EXPECTED, NOTHING_SPECIFIC = "expected_pearson_delta", "nothing_specific"
 LOWER, UPPER = "lower", "upper"
+NEED = "Intervals and expected scores need"
 
 
 def posterior_of(
@@ -63,7 +64,7 @@ def calibrate(ensemble: Ensemble | None, components: tuple[str, ...]) -> Confide
     ValueError
         If there is none.
     """
-    process = _process_of(ensemble, components, "Intervals and expected scores need")
+    process = _process_of(ensemble, components, NEED)
     assert ensemble is not None
     curve = ensemble.weights_of(NEW).calibration
     return Confidence.fit(process.process, process.kernels, curve)
@@ -132,6 +133,15 @@ def check_level(level: float | None) -> None:
     check_number("interval", level, above=0)
     if level >= 1:
         raise ValueError(f"interval is a coverage below 1, such as 0.9, not {level!r}.")
+
+
+def check_reached(
+    ensemble: Ensemble | None, components: tuple[str, ...], level: float | None
+) -> None:
+    """Raise a ValueError if there is nothing to make intervals of a level of, or too little."""
+    if level is not None:
+        process = _process_of(ensemble, components, NEED)
+        check_level_of(process.process.rows, level)
 
 
 def groups(obs: pd.DataFrame, columns: list[str]) -> tuple[IntArray, IntArray]:

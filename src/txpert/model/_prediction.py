@@ -34,6 +34,7 @@ from ._confidence import (
     add_posterior,
     calibrate,
     check_level,
+    check_reached,
     expected_scores,
     groups,
     posterior_of,
@@ -214,9 +215,10 @@ class PredictionMixin:
             table = [] if self._data is None else [self._data[1].obs]
             check_modalities(obs, self._ensemble().labels, profiles.obs, *table)
             warn_of_unseen_lines(self._ensemble(), obs, profiles, training)
+        of = None if self.ensemble_ is None else self._ensemble()
+        check_reached(of, self.components, interval)
         with self._lock:  # module and kernels remember what they computed last
             delta, sizes = self._delta(obs, profiles, context, batch_size)
-            of = None if self.ensemble_ is None else self._ensemble()
             with_std = return_std or interval is not None
             posterior = posterior_of(of, self.components, obs, with_std)
             if return_confidence or interval is not None:
