@@ -34,12 +34,20 @@ def test_what_are_no_data_are_refused(adata, graph, make_model, tmp_path):
             TxPertModel.load(tmp_path / "model", data)
 
 
-def test_anndata_and_mudata_are_told_apart(adata, make_model, of_mudata):
+def test_anndata_and_mudata_are_told_apart(adata, make_model, of_mudata, tmp_path):
     model = make_model(adata, components="mean", decoding="low_rank")
     with pytest.raises(TypeError, match="setup_anndata: data are AnnData, not MuData"):
         model.read(multimodal(adata))
     with pytest.raises(TypeError, match="setup_mudata: data are MuData, not AnnData"):
         of_mudata.read(adata)
+    model.save(tmp_path / "anndata")
+    with pytest.raises(TypeError, match="setup_anndata: data are AnnData, not MuData"):
+        TxPertModel.load(tmp_path / "anndata", multimodal(adata))
+    of_mudata.save(tmp_path / "mudata")
+    with pytest.raises(TypeError, match="setup_mudata: data are MuData, not AnnData"):
+        TxPertModel.load(tmp_path / "mudata", adata)
+    again = TxPertModel.load(tmp_path / "mudata", multimodal(adata)).predict("GENE3")
+    np.testing.assert_allclose(again.X, of_mudata.predict("GENE3").X, atol=1e-6)
 
 
 def test_a_mudata_has_to_say_which_modality_its_controls_are_of(adata, of_mudata):

@@ -1,10 +1,13 @@
 """What comes back from predict()."""
 
+from functools import partial
+
 import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
 import scvi
+import torch
 
 import txpert as tx
 
@@ -110,6 +113,16 @@ def test_genes_keep_their_annotation_and_settings_come_along(trained, tmp_path):
     assert list(about["graphs"]) == ["toy"]
     assert about["versions"]["txpert"] == tx.__version__
     assert set(about["trained_on"]["perturbation"]) == {label for label, _ in model.trained_on_}
+
+
+def test_functions_among_the_options_are_recorded_by_name(adata, graph):
+    tx.TxPertModel.setup_anndata(adata)
+    model = tx.TxPertModel(adata, graph, components="network")
+    plan = {"optimizer_creator": partial(torch.optim.SGD, lr=0.1), "optimizer": "Custom"}
+    model.train(1, plan_kwargs=plan, enable_progress_bar=False)
+    found = str(model.predict("GENE3").uns["txpert"]["training"]["plan_kwargs"])
+    assert "SGD" in found
+    assert " at 0x" not in found
 
 
 def test_settings_survive_saving(trained, tmp_path):

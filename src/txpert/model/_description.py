@@ -34,20 +34,20 @@ def describe(model: Any, table: ConditionTable, options: Mapping[str, Any]) -> d
             *(array for arrays in graphs for array in arrays),
             *buffers,
         ),
-        **{name: repr(_named(value)) for name, value in options.items()},
+        **{name: repr(named(value)) for name, value in options.items()},
     }
 
 
-def _named(value: Any) -> Any:
+def named(value: Any) -> Any:
     """Return a value with functions by name, since their text has an address."""
     if isinstance(value, Mapping):
-        return {name: _named(item) for name, item in value.items()}
+        return {name: named(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_named(item) for item in value]
+        return [named(item) for item in value]
     if isinstance(value, tuple):
-        return tuple(_named(item) for item in value)
+        return tuple(named(item) for item in value)
     if isinstance(value, partial):
-        return _named((value.func, value.args, value.keywords))
+        return named((value.func, value.args, value.keywords))
     if not callable(value):
         return value
     of = value if hasattr(value, "__qualname__") else type(value)

@@ -104,6 +104,22 @@ def check_data(data: Any) -> None:
         check_anndata(data)
 
 
+def check_kind(data: AnnData | MuData, registry: Mapping[str, Any]) -> None:
+    """Raise a TypeError if data are no MuData where a model's are, or the other way round."""
+    modality = _expression(registry)
+    if isinstance(data, MuData) == (modality is None):
+        kind, setup = ("AnnData", "anndata") if modality is None else ("MuData", "mudata")
+        raise TypeError(
+            f"The model was set up with setup_{setup}: data are {kind}, not {type(data).__name__}."
+        )
+
+
+def _expression(registry: Mapping[str, Any]) -> str | None:
+    """Return the modality of a MuData that holds the expression."""
+    found: str | None = (registry["setup_args"].get("modalities") or {}).get("layer")
+    return found
+
+
 def check_genes(data: AnnData | MuData, registry: Mapping[str, Any], genes: pd.Index) -> None:
     """Refuse data of another kind than a model's, or whose genes are not its, in its order.
 
@@ -119,17 +135,13 @@ def check_genes(data: AnnData | MuData, registry: Mapping[str, Any], genes: pd.I
     Raises
     ------
     TypeError
-        If they are no MuData where the model's are, or the other way round.
+        As :func:`check_kind`.
     ValueError
         The message names a gene.
     """
     check_data(data)
-    modality = (registry["setup_args"].get("modalities") or {}).get("layer")
-    if isinstance(data, MuData) == (modality is None):
-        kind, setup = ("AnnData", "anndata") if modality is None else ("MuData", "mudata")
-        raise TypeError(
-            f"The model was set up with setup_{setup}: data are {kind}, not {type(data).__name__}."
-        )
+    check_kind(data, registry)
+    modality = _expression(registry)
     found = (data if modality is None else data.mod[modality]).var_names.astype(str)
     if found.equals(genes):
         return

@@ -20,7 +20,7 @@ from txpert._files import replacing_in
 
 from ._checkpoints import plain_history, read_history
 from ._progress import without_advertising
-from ._registered import check_data, unregistered_on_failure
+from ._registered import check_data, check_kind, unregistered_on_failure
 from ._scvi import refusal
 
 Model = TypeVar("Model", bound="SavingMixin")
@@ -73,7 +73,8 @@ class SavingMixin:
         Raises
         ------
         TypeError
-            If ``adata`` is no AnnData or MuData.
+            If ``adata`` is no AnnData or MuData, or not that of the two that the model was made
+            with.
         ValueError
             If the folder holds no model, or one that holds other objects; or the genes of the
             data are not the model's; or ``datamodule`` is given.
@@ -103,7 +104,10 @@ class SavingMixin:
         check_data(adata)
         path = Path(dir_path) / f"{prefix or ''}{_FILE}"
         if not trust and (path.exists() or backup_url is None):
-            check_file(path)
+            content = check_file(path)
+            registry = content.get("attr_dict", {}).get("registry_")
+            if adata is not None and registry:
+                check_kind(adata, registry)
         with warnings.catch_warnings(), without_advertising():
             warnings.filterwarnings("ignore", message="Save path contains no saved anndata")
             load: Callable[..., Model] = super().load  # type: ignore[misc]
@@ -193,8 +197,8 @@ class SavingMixin:
         vars(self).update(state, _lock=RLock())
 
 
-def check_file(path: Path) -> None:
-    """Read a model file without running any code in it.
+def check_file(path: Path) -> dict[str, Any]:
+    """Return the content of a model file, read without running any code in it.
 
     Raises
     ------
@@ -204,7 +208,7 @@ def check_file(path: Path) -> None:
     """
     try:
         with torch.serialization.safe_globals(_plain_types()):
-            torch.load(path, map_location="cpu", weights_only=True)
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise ValueError(f"There is no model file {str(path)!r}.") from error
     except pickle.UnpicklingError as error:
@@ -217,6 +221,9 @@ def check_file(path: Path) -> None:
             f"The model file {str(path)!r} cannot be read, it is damaged or no model: "
             f"{type(error).__name__}."
         ) from error
+    if not isinstance(content, dict):
+        raise ValueError(f"The file {str(path)!r} holds no model.")
+    return content
 
 
 def _plain(value: Any) -> Any:

@@ -21,7 +21,7 @@ from txpert.splits._hash import split_hash
 from ._checkpoints import Checkpoints
 from ._component import NETWORK, Sources
 from ._data_splitter import PerturbationSplitter, Unit
-from ._description import describe
+from ._description import describe, named
 from ._earlier_training import refuse_leak, unchanged_on_failure, warn_of_forgotten
 from ._ensemble import Ensemble
 from ._fit import fit_network
@@ -187,9 +187,8 @@ class TrainingMixin:
             if checkpoint is not None:
                 options = self._checkpointed(checkpoint, options, data.table)
             epochs = self._choose_and_train(data, replace(options, fresh=not self.is_trained_))
-        self.training_ = storable(
-            {**options.description(), "epochs": epochs, "seed": settings.seed or 0}
-        )
+        about = {**options.description(), "epochs": epochs, "seed": settings.seed or 0}
+        self.training_ = storable(named(about))
         self.training_["split_sha256"] = split_hash(table.obs[~table.obs[CONTROL]])
 
     def _choose_and_train(self, data: TrainingData, options: TrainingOptions) -> int | None:
