@@ -102,6 +102,21 @@ def test_expected_score_tells_good_predictions_from_bad_ones(process, kernels, c
     assert achieved[sure].mean() > achieved.mean()
 
 
+def test_expected_scores_do_not_extrapolate(kernels, truth):
+    linked = [i for i in TRAIN if i < 60]
+    rows = MeasuredEffects.of([(GENES[i],) for i in linked], truth[linked], cell_line="K")
+    among = kernels.among(pd.Index([GENES[i] for i in linked], dtype=object))
+    process = GeneGaussianProcess.fit(rows, among)
+    confidence = Confidence.fit(process, among)
+    context = [Context("K", "all")]
+    alone = confidence.expected(process, among, [("nowhere",)], context)
+    x = (confidence.limits - confidence.center) / confidence.spread
+    slopes = confidence.coefficients[1:]
+    low = confidence.coefficients[0] + np.minimum(x[0] * slopes, x[1] * slopes).sum()
+    assert low - 1e-6 <= alone[0] < 1
+    assert alone[0] > -1
+
+
 @pytest.mark.parametrize("n", [9, 8])
 def test_intervals_are_conformal_or_refused(kernels, truth, n):
     some = TRAIN[:n]

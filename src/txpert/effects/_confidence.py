@@ -39,7 +39,8 @@ class Confidence:
     The Pearson Δ of left-out rows is regressed (ridge) on the root of the variance explained, the
     largest prior correlation with a training row, the logarithm of the norm of the predicted Δ
     and its correlation with the mean effect of the context; less what directions and variances,
-    which know the left-out rows, make them look better, by five folds.
+    which know the left-out rows, make them look better, by five folds. Features beyond those of
+    left-out rows count as the nearest of these.
 
     Intervals are :math:`\hat\Delta \pm q\, s` with the posterior standard deviation s and the
     conformal quantile q of :math:`|\Delta - \hat\Delta| / s` over left-out rows: for each gene the
@@ -51,6 +52,8 @@ class Confidence:
     coefficients, center, spread
         Of the regression on standardized features, the intercept first. Coefficients are NaN with
         fewer than 6 perturbations.
+    limits
+        Least and greatest features of left-out rows, ``(2, n_features)``.
     scores
         Ascending scores :math:`|\Delta - \hat\Delta| / s` by gene, ``(n_rows, n_genes)``; none of
         a single perturbation.
@@ -61,6 +64,7 @@ class Confidence:
     coefficients: FloatArray
     center: FloatArray
     spread: FloatArray
+    limits: FloatArray
     scores: FloatArray
     means: FloatArray
 
@@ -101,7 +105,8 @@ class Confidence:
         scores = np.abs(observed - final[0])
         scores /= np.maximum(parts[0].std, 1e-12)
         scores = np.sort(scores, axis=0).astype(np.float32)[: len(scores) if number > 1 else 0]
-        return cls(coefficients, center, spread, scores, of_row[first])
+        limits = np.stack([x.min(axis=0), x.max(axis=0)])
+        return cls(coefficients, center, spread, limits, scores, of_row[first])
 
     def expected(
         self,
@@ -125,7 +130,7 @@ class Confidence:
         overall = self.means.mean(axis=0)
         mean = np.stack([self.means[known[c]] if c in known else overall for c in contexts])
         support = support_of(process, kernels, targets, contexts)
-        x = _features(posterior.mean, mean, posterior.specific, support)
+        x = _features(posterior.mean, mean, posterior.specific, support).clip(*self.limits)
         design = np.c_[np.ones(len(x)), (x - self.center) / self.spread]
         return np.clip(design @ self.coefficients, -1, 1)
 
