@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import txpert as tx
+from txpert.data._layout import lay_out
 from txpert.graph import KnowledgeGraph
 from txpert.model._network import Network
 
@@ -20,14 +21,9 @@ def model(make_model, adata):
 @pytest.mark.parametrize("label", ["GENE10", "GENE10+GENE3"])
 def test_contributions_sum_to_the_norm_of_delta(model, by, label):
     why = model.explain(label, by=by)
-    delta = model.predict([label], batch=_batch(model)).layers["delta"][0]
+    delta = model.predict([label]).layers["delta"][0]
     assert why.attrs["norm"] == pytest.approx(np.linalg.norm(delta), rel=1e-4)
     assert why["contribution"].sum() == pytest.approx(np.linalg.norm(delta), rel=1e-4)
-
-
-def _batch(model):
-    obs = model.control_profiles.obs
-    return str(obs["batch"].iloc[int(obs["n_cells"].to_numpy().argmax())])
 
 
 def test_edges_are_those_of_the_graph(model, graph):
@@ -94,8 +90,8 @@ def without_edge(graph, target, neighbor):
 
 
 def by_network(model, label):
-    obs, context = model.control_profiles.conditions(label, batch=_batch(model))
-    return Network(model.module, model.nodes).delta(obs, model.control_profiles, context)[0]
+    profiles, obs, context = lay_out(model.control_profiles, label)
+    return Network(model.module, model.nodes).delta(obs, profiles, context)[0]
 
 
 def test_an_edge_is_removed_exactly(on_two_graphs, make_model, adata):

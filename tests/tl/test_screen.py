@@ -16,11 +16,9 @@ from txpert._ranking import Kept, Scorer, top_pairs
 
 
 def brute_force(model, labels, signature, score):
-    obs = model.control_profiles.obs
-    batch = str(obs["batch"].iloc[int(obs["n_cells"].to_numpy().argmax())])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        delta = model.predict(labels, batch=batch).layers["delta"].astype(float)
+        delta = model.predict(labels).layers["delta"].astype(float)
     wanted = signature.to_numpy()
     if score == "pearson":
         delta, wanted = delta - delta.mean(axis=1, keepdims=True), wanted - wanted.mean()

@@ -60,14 +60,14 @@ def lay_out(
             profiles = profiles.with_lines()
         return profiles, *profiles.conditions(frame)
     if not by_batch:
-        profiles = _over_batches(profiles.subset(profiles.among(cell_line, batch)))
+        profiles = over_batches(profiles.subset(profiles.among(cell_line, batch)))
         cell_line = batch = None
     found = profiles.conditions(perturbations, cell_line=cell_line, batch=batch)
     return profiles, *found
 
 
-def _over_batches(profiles: ControlProfiles) -> ControlProfiles:
-    """Average over the batches of each cell line; one that is alone keeps its name."""
+def over_batches(profiles: ControlProfiles) -> ControlProfiles:
+    """Average over the batches of each cell line and modality; one alone keeps its name."""
     pools = profiles.pools("cell_line", modalities_apart=True)
     whole = profiles.over_batches(modalities_apart=True)
     batches = profiles.obs[BATCH].astype(str).to_numpy()

@@ -13,6 +13,7 @@ import pandas as pd
 from txpert._constants import BATCH, CELL_LINE, MODALITY, N_CELLS, PERTURBATION
 from txpert._types import IntArray
 from txpert.data._controls import ControlProfiles, Matching
+from txpert.data._layout import over_batches
 from txpert.data._tokens import encode_targets, parse_targets
 from txpert.graph import KnowledgeGraph
 from txpert.nn import EncoderConfig
@@ -175,7 +176,10 @@ class ExplanationMixin:
     def _one_context(
         self, perturbation: str, cell_line: str | None, modality: str | None
     ) -> tuple[ControlProfiles, pd.DataFrame]:
-        """Return the controls, and a perturbation in the batch of a line that has most of them.
+        """Return the pooled controls of a line, and a perturbation that is predicted from them.
+
+        Where batches of the line are of several modalities and none is named, it is the one of
+        most control cells.
 
         Raises
         ------
@@ -194,13 +198,14 @@ class ExplanationMixin:
         if line not in set(lines):
             known = ", ".join(sorted(lines.unique()))
             raise KeyError(f"There are no controls of cell line {line!r}, only of {known}.")
-        contexts = profiles.obs[(lines == line).to_numpy()]
+        chosen = (lines == line).to_numpy()
         asked = {PERTURBATION: [perturbation], CELL_LINE: [line]}
         if modality is not None:
             check_modality(modality, {context.modality for context in self._ensemble().labels})
             asked[MODALITY] = [modality]
-            own = contexts[MODALITY].astype(str) == modality
-            contexts = contexts[own.to_numpy()] if own.any() else contexts
-        most = int(contexts[N_CELLS].to_numpy().argmax())
-        asked[BATCH] = [str(contexts[BATCH].iloc[most])]
+            own = chosen & (profiles.obs[MODALITY].astype(str) == modality).to_numpy()
+            chosen = own if own.any() else chosen
+        profiles = over_batches(profiles.subset(np.flatnonzero(chosen)))
+        most = int(profiles.obs[N_CELLS].to_numpy().argmax())
+        asked[BATCH] = [str(profiles.obs[BATCH].iloc[most])]
         return profiles, pd.DataFrame(asked)
