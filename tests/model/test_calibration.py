@@ -49,6 +49,13 @@ def test_the_order_of_genes_stays(bent):
     assert bent(values).dtype == np.float32
 
 
+def test_a_gene_that_never_changes_stays_at_0(bent):
+    predicted, _ = drawn(floor=0.0, seed=1)
+    assert bent(np.float32([1e-6])).item() != pytest.approx(0, abs=1e-3)
+    predicted[:, 7] = 0
+    assert not bent(predicted)[:, 7].any()
+
+
 def test_beyond_what_was_held_out_the_map_is_parallel_to_the_diagonal(bent):
     ends = np.array([[bent.low - 2, bent.low], [bent.high, bent.high + 2]])
     np.testing.assert_allclose(np.diff(bent(ends), axis=1), 2, rtol=1e-6)

@@ -28,7 +28,8 @@ class Calibration:
 
     A model that is linear in effects with a floor, such as scores of up-regulation, predicts less
     than the floor of some genes and too much of others. Isotonic regression of observed on
-    predicted Δ, pooled over genes, corrects that and keeps the order of genes.
+    predicted Δ, pooled over genes, corrects that and keeps the order of genes. Of a gene that never
+    changed in training 0 is predicted, and stays.
 
     Attributes
     ----------
@@ -95,6 +96,7 @@ class Calibration:
         line = torch.add(1 - self.low * self._per_unit, values, alpha=self._per_unit)
         line = line.clamp_(0, len(start) - 1).int()
         found = torch.addcmul(start.index_select(0, line), slope.index_select(0, line), values)
+        found.mul_(values != 0)
         return np.asarray(found.numpy().reshape(delta.shape))
 
     @property
