@@ -143,9 +143,8 @@ class Asked:
         return np.asarray(between * self.rows.order, dtype=np.float32)
 
     def prior(self, variances: Variances) -> FloatArray:
-        """Return the variance of kernels and own parts; kernels are 1 on the diagonal."""
-        one = variances.kernels.sum() * variances.context.sum() + variances.own.sum()
-        return self.order * np.float32(one) * self.amplitude(variances) ** 2
+        """Return the variance of kernels and own parts."""
+        return self.order * np.float32(variances.of_one_target) * self.amplitude(variances) ** 2
 
     def prior_of_mean(self, variances: Variances) -> FloatArray:
         """Return the variance of mean effects of contexts."""

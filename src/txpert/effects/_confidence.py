@@ -255,8 +255,7 @@ def support_of(
     asked, covariances = _specific(process, kernels, targets, contexts)
     found = np.zeros(len(targets))
     for v, specific in zip(process.variances, covariances, strict=True):
-        one = v.kernels.sum() * v.context.sum() + v.own.sum()
-        of_rows = process.rows.order * process.rows.amplitude(v) ** 2 * one
+        of_rows = process.rows.order * process.rows.amplitude(v) ** 2 * v.of_one_target
         size = np.sqrt(np.outer(asked.prior(v), of_rows))
         correlation = specific / np.maximum(size, 1e-12)
         found = np.maximum(found, correlation.max(axis=1))

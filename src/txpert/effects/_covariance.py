@@ -14,7 +14,7 @@ from scipy import sparse
 from txpert._types import FloatArray
 
 from ._contexts import Context, ContextFactors
-from ._layout import Layout, Variances
+from ._layout import Layout, Parameters, Variances
 
 _ROUNDING = 1e-5
 """Kernels are computed in single precision: without so much more on the diagonal they may have
@@ -206,9 +206,16 @@ class Rows:
                     of_noise = in_context.T @ (np.diagonal(slope) * noise)
                     of_noise += over_lines.T @ in_context.T @ (slope * signal).sum(axis=1)
                     of_noise -= of_noise.mean()
-                return np.r_[
-                    whole, each, context[1:], of_own.sum(), of_own[1:], mean[1:], of_noise
-                ]
+                slopes = Parameters(
+                    total=np.array([whole]),
+                    kernels=each,
+                    context=context[1:],
+                    own=np.array([of_own.sum()]),
+                    own_context=of_own[1:],
+                    mean=mean[1:],
+                    noise=of_noise,
+                )
+                return slopes.joined()
 
             return total, gradient
 

@@ -9,6 +9,7 @@ import numpy as np
 from txpert._types import FloatArray
 
 from ._contexts import ContextFactors
+from ._layout import Layout, Parameters
 
 _ABSENT = -30.0
 """Log variance of a kernel that the earlier fit did not have."""
@@ -45,28 +46,25 @@ class FittedVariances:
 
     def _translated(self, block: int, kernels: list[str], contexts: ContextFactors) -> FloatArray:
         """Return the log variances of a block in the layout of other kernels and contexts."""
-        k, extra = len(self.kernels), len(self.contexts.names) - 1
-        at = np.cumsum([1, k, extra, 1, extra, extra])
-        parts = np.split(self.log_variances[block], at)
-        total, of_kernel, context, own, own_context, mean, noise = parts
-        by_kernel = dict(zip(self.kernels, of_kernel, strict=True))
+        layout = Layout(len(self.kernels), len(self.contexts.names), len(self.contexts.contexts))
+        old = layout.split(self.log_variances[block])
+        by_kernel = dict(zip(self.kernels, old.kernels, strict=True))
         expected = dict(zip(contexts.names, np.log(contexts.expected), strict=True))
 
         def of_factors(values: FloatArray, otherwise: dict[str, float]) -> FloatArray:
             known = dict(zip(self.contexts.names[1:], values, strict=True))
             return np.array([known.get(name, otherwise[name]) for name in contexts.names[1:]])
 
-        by_context = dict(zip(self.contexts.contexts, noise, strict=True)) if len(noise) else {}
-        usual = float(np.mean(noise)) if len(noise) else 0.0
-        several = len(contexts.contexts) > 1
-        return np.concatenate(
-            [
-                total,
-                [by_kernel.get(name, _ABSENT) for name in kernels],
-                of_factors(context, expected),
-                own,
-                of_factors(own_context, expected),
-                of_factors(mean, dict.fromkeys(contexts.names, 0.0)),
-                [by_context.get(c, usual) for c in contexts.contexts] if several else [],
-            ]
-        )
+        noises = len(old.noise) > 0
+        by_context = dict(zip(self.contexts.contexts, old.noise, strict=True)) if noises else {}
+        usual = float(np.mean(old.noise)) if noises else 0.0
+        several = contexts.contexts if len(contexts.contexts) > 1 else []
+        return Parameters(
+            total=old.total,
+            kernels=np.array([by_kernel.get(name, _ABSENT) for name in kernels]),
+            context=of_factors(old.context, expected),
+            own=old.own,
+            own_context=of_factors(old.own_context, expected),
+            mean=of_factors(old.mean, dict.fromkeys(contexts.names, 0.0)),
+            noise=np.array([by_context.get(c, usual) for c in several]),
+        ).joined()

@@ -82,8 +82,7 @@ class LeftOut:
             variance += np.outer(spread, process.noise[block])
             size = float(process.noise[block].sum())
             specific = _specific(process, kernels, v)
-            one = v.kernels.sum() * v.context.sum() + v.own.sum()
-            own = order * one * process.rows.amplitude(v) ** 2
+            own = order * v.of_one_target * process.rows.amplitude(v) ** 2
             known += size * _explained(specific, inverse, groups)
             prior += size * own
             correlation = specific / np.sqrt(np.maximum(np.outer(own, own), 1e-12))
