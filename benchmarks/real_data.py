@@ -34,7 +34,7 @@ from _peers import Peer, with_reports
 from _tables import markdown, rows_of, summary, with_stored
 
 import txpert as tx
-from txpert.graph._joint import named_for
+from txpert.graph._several import named_for
 
 STRONG = ("JAK2", "IFNGR1")
 Case = tuple[ad.AnnData, dict[str, Any]]

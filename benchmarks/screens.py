@@ -44,7 +44,7 @@ from txpert.effects._gene_kernels import GeneKernels
 from txpert.effects._gene_process import GeneGaussianProcess
 from txpert.effects._measured_effects import MeasuredEffects
 from txpert.graph import KnowledgeGraph
-from txpert.graph._joint import named_for
+from txpert.graph._several import named_for
 
 Scores = dict[str, float]
 ONTOLOGIES = ("go BP", "go CC", "go MF")

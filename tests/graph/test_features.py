@@ -13,7 +13,7 @@ from txpert.graph import (
     to_networkx,
     union,
 )
-from txpert.graph._joint import share_nodes
+from txpert.graph._several import share_nodes
 
 FEATURES = pd.DataFrame(
     [[1.0, 0, 2], [2, 0, 4.1], [-1, 0, -2.2], [0, 1, 0]], index=["JAK2", "STAT1", "MLL", "TP53"]

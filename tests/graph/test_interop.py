@@ -8,7 +8,7 @@ from torch_geometric.data import Data
 import txpert as tx
 from txpert import graph as tg
 from txpert.graph import KnowledgeGraph
-from txpert.graph._joint import share_nodes
+from txpert.graph._several import share_nodes
 
 GRAPH = KnowledgeGraph("g", ["B", "A", "alone"], [0, 1], [1, 0], [0.5, 2], provenance=["by hand"])
 

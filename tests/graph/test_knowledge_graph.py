@@ -6,7 +6,6 @@ from hypothesis import given, settings
 
 from txpert.graph import KnowledgeGraph
 from txpert.graph._arrays import EdgeArrays
-from txpert.graph._knowledge_graph import as_graphs
 
 EDGES = pd.DataFrame(
     {
@@ -99,15 +98,6 @@ def test_edge_tables_are_cut_as_the_builders_cut():
     assert cut.provenance[1:] == ("threshold(minimum=2)", "match(3 genes found)", "top_k(k=1)")
     with pytest.raises(ValueError, match="None of the 1 genes"):
         KnowledgeGraph.from_edges(EDGES, name="g", genes=["X"])
-
-
-def test_one_graph_or_several_or_saved_ones():
-    graph = KnowledgeGraph.from_edges(EDGES, name="g")
-    assert as_graphs(graph) == as_graphs((graph,)) == as_graphs([graph.to_dict()]) == [graph]
-    assert as_graphs(()) == []
-    for wrong in ("go", [graph, "go"], None):
-        with pytest.raises(TypeError, match=r"takes tx\.graph.KnowledgeGraph objects"):
-            as_graphs(wrong)
 
 
 def test_a_missing_column_is_named_with_those_there_are():

@@ -12,7 +12,7 @@ from anndata import AnnData
 from txpert.evaluation._scoring import SupportsPredict
 from txpert.graph import KnowledgeGraph
 from txpert.graph._filters import check_fraction
-from txpert.graph._knowledge_graph import Graphs, as_graphs
+from txpert.graph._several import Graphs, as_graphs
 from txpert.splits import Task
 from txpert.tl import fit_txpert
 

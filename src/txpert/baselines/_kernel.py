@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 from anndata import AnnData
@@ -14,9 +14,8 @@ from txpert.effects._gene_kernels import GeneKernels, check_tables
 from txpert.effects._gene_process import GeneGaussianProcess
 from txpert.effects._measured_effects import MeasuredEffects
 from txpert.graph import KnowledgeGraph
-from txpert.graph._joint import named_for
-from txpert.graph._knowledge_graph import as_graphs
 from txpert.graph._names import other_names
+from txpert.graph._several import as_graphs, named_for
 
 from ._base import SumOfPartsBaseline
 from ._registry import register_baseline
@@ -85,6 +84,9 @@ class KernelBaseline(SumOfPartsBaseline):
         )
         self.process_ = GeneGaussianProcess.fit(measured, kernels)
         self._effects, self._kernels = effects, kernels
+
+    def _further_genes(self) -> Iterable[str]:
+        return self._kernels.nodes
 
     def _unseen(self, targets: list[str]) -> FloatArray:
         names = other_names(self._kernels.nodes, targets)

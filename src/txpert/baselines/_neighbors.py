@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,8 @@ from txpert._types import FloatArray
 from txpert.data import ConditionTable
 from txpert.effects._effects import Effects
 from txpert.graph import KnowledgeGraph, to_scipy
-from txpert.graph._joint import named_for, share_nodes
-from txpert.graph._knowledge_graph import as_graphs
 from txpert.graph._names import other_names
+from txpert.graph._several import as_graphs, named_for, share_nodes
 
 from ._base import SumOfPartsBaseline
 from ._registry import register_baseline
@@ -100,6 +99,9 @@ class NeighborsBaseline(SumOfPartsBaseline):
         self._genes = effects.labels[single]
         self._delta_single = effects.delta[single].astype(np.float64)
         self.shrinkage_ = self._chosen() if self.shrinkage is None else float(self.shrinkage)
+
+    def _further_genes(self) -> Iterable[str]:
+        return self._nodes
 
     def _unseen(self, targets: list[str]) -> FloatArray:
         mean = self._effects.mean_single

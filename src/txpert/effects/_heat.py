@@ -13,7 +13,8 @@ from txpert._computed import computed
 from txpert._fingerprint import fingerprint
 from txpert._heat_polynomial import HeatPolynomial
 from txpert._types import FloatArray
-from txpert.graph import KnowledgeGraph, to_scipy
+from txpert.graph import KnowledgeGraph
+from txpert.graph._adjacency import normalized, symmetrized
 
 _NEGLIGIBLE = 1e-7
 _PROBES = 256
@@ -47,15 +48,12 @@ class HeatKernel:
     """
 
     def __init__(self, graph: KnowledgeGraph, times: Sequence[float]) -> None:
-        adjacency = to_scipy(graph).astype(np.float64)
-        adjacency = adjacency.maximum(adjacency.T)
-        degree = adjacency.sum(axis=0)
+        adjacency, degree = symmetrized(graph)
         connected = np.flatnonzero(degree > 0)
-        adjacency = sparse.csr_array(adjacency[connected][:, connected])
-        scale = sparse.diags_array(1 / np.sqrt(degree[connected]))
+        among = sparse.csr_array(adjacency[connected][:, connected])
+        self._adjacency = normalized(among, 1 / np.sqrt(degree[connected]))
         self.nodes: pd.Index = graph.nodes[connected]
         self.times = np.asarray(times, dtype=float)
-        self._adjacency = sparse.csr_array(scale @ adjacency @ scale)
         self._polynomial = HeatPolynomial(self._adjacency, self.times, _NEGLIGIBLE)
         matrix = self._adjacency
         self._key = fingerprint(matrix.indptr, matrix.indices, matrix.data, self.times)

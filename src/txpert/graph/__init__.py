@@ -15,7 +15,6 @@ from ._interop import (
     to_pyg,
     to_scipy,
 )
-from ._joint import union
 from ._knowledge_graph import KnowledgeGraph
 from ._names import map_genes
 from ._reports import coverage_table, overlap
@@ -24,6 +23,7 @@ from ._sets import from_gmt, reactome
 from ._sources import register_source, show
 from ._spectral import spectral_embedding
 from ._string import string
+from ._union import union
 
 __all__ = [
     "KnowledgeGraph",

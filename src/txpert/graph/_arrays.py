@@ -1,12 +1,14 @@
-"""Edge sets as three vectors, which graphs and their builders share."""
+"""Edge sets as three vectors, which graphs and their builders share; valid edges of a graph."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from mmap import mmap
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from txpert._computed import computed
 from txpert._options import check_whole
@@ -22,6 +24,63 @@ class EdgeArrays(NamedTuple):
     source: Positions
     target: Positions
     weight: Weights
+
+    @classmethod
+    def checked(
+        cls,
+        source: npt.ArrayLike,
+        target: npt.ArrayLike,
+        weight: npt.ArrayLike,
+        *,
+        nodes: pd.Index,
+        graph: str,
+    ) -> EdgeArrays:
+        """Return the edges of a graph: valid, tidy, read-only and in memory of their own.
+
+        Arrays that nobody can write into are shared, all others copied.
+
+        Parameters
+        ----------
+        source, target
+            Positions in ``nodes``, shape ``(n_edges,)``.
+        weight
+            Weights, shape ``(n_edges,)``.
+        nodes
+            Names of the nodes.
+        graph
+            Name of the graph, for messages.
+
+        Raises
+        ------
+        ValueError
+            If positions are not whole or lie outside ``nodes``, a weight is negative, NaN,
+            infinite or complex, or lengths differ.
+        """
+        if np.iscomplexobj(weight):
+            raise ValueError(f"Graph {graph!r} has complex weights; take their np.abs.")
+        given = cls(np.asarray(source), np.asarray(target), np.asarray(weight))
+        edges = cls(
+            _positions("source", given.source),
+            _positions("target", given.target),
+            given.weight.astype(np.float32, copy=False),
+        )
+        edges._check(nodes, graph)
+        return cls(*map(_own, edges.tidy(), given))
+
+    def _check(self, nodes: pd.Index, graph: str) -> None:
+        source, target, weight = self
+        if not source.shape == target.shape == weight.shape or source.ndim != 1:
+            raise ValueError("source, target and weight must be vectors of one length.")
+        if len(source) and not (
+            min(source.min(), target.min()) >= 0 and max(source.max(), target.max()) < len(nodes)
+        ):
+            raise ValueError(f"Graph {graph!r} has an edge to a node that it does not have.")
+        bad = np.flatnonzero(~np.isfinite(weight) | (weight < 0))
+        if len(bad):
+            raise ValueError(
+                f"Graph {graph!r}: the edge {nodes[source[bad[0]]]} → {nodes[target[bad[0]]]} has "
+                f"weight {weight[bad[0]]}; weights must be finite and not negative."
+            )
 
     def take(self, chosen: npt.NDArray[Any]) -> EdgeArrays:
         """Return the edges at these positions, or where a mask is true."""
@@ -88,6 +147,7 @@ class EdgeArrays(NamedTuple):
 def computed_edges(kind: str, key: str, build: Callable[[], EdgeArrays]) -> EdgeArrays:
     """Return edges from the cache folder, else build and keep them (:func:`computed`)."""
     found = computed(kind, key, lambda: build()._asdict())
+    freeze(*found.values())
     return EdgeArrays(found["source"], found["target"], found["weight"])
 
 
@@ -97,3 +157,43 @@ def concatenate(parts: list[EdgeArrays]) -> EdgeArrays:
         empty = np.empty(0, dtype=np.int64)
         return EdgeArrays(empty, empty, np.empty(0, dtype=np.float32))
     return EdgeArrays(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def freeze(*arrays: npt.NDArray[Any]) -> None:
+    """Make arrays read-only that nobody else holds, and what they are views of.
+
+    A graph then shares them instead of copying.
+    """
+    for array in arrays:
+        part: object = array
+        while isinstance(part, np.ndarray):
+            part.flags.writeable = False
+            part = part.base
+
+
+def _own(array: npt.NDArray[Any], given: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a read-only array; a copy if someone else could write into it."""
+    is_new = array.base is None and array is not given
+    if not is_new and not _is_constant(array):
+        array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+def _is_constant(array: npt.NDArray[Any]) -> bool:
+    """Return whether neither the array nor what it is a view of can be written into."""
+    part: object = array
+    while isinstance(part, np.ndarray):
+        if part.flags.writeable:
+            return False
+        part = part.base
+    return part is None or isinstance(part, (bytes, mmap))
+
+
+def _positions(name: str, given: npt.NDArray[Any]) -> Positions:
+    """Return positions of nodes; refuse those that are not whole."""
+    with np.errstate(invalid="ignore"):
+        positions = given.astype(np.int64, copy=False)
+    if given.dtype.kind in "fcO" and (positions != given).any():
+        raise ValueError(f"{name} holds {given[positions != given][0]}, not a node's position.")
+    return positions

@@ -9,7 +9,7 @@ import pandas as pd
 
 from txpert._options import check_path
 
-from ._arrays import EdgeArrays, Weights
+from ._arrays import EdgeArrays, Weights, concatenate
 from ._files import FilePath, read_table
 from ._names import clean_names
 
@@ -23,9 +23,23 @@ def edges_from_table(
     source: str,
     target: str,
     weight: str | None,
+    directed: bool,
     negative: Negative,
-) -> tuple[pd.Index, EdgeArrays]:
-    """Read and check a table with one edge per row; return its nodes and edges."""
+) -> tuple[pd.Index, EdgeArrays, str]:
+    """Read and check a table with one edge per row.
+
+    Parameters
+    ----------
+    edges, source, target, weight, directed, negative
+        As for :meth:`KnowledgeGraph.from_edges`.
+    where
+        What the table is, for messages.
+
+    Returns
+    -------
+    Its nodes, its edges, and how it was read, for the history of the graph.
+    """
+    step = _step(edges, weight, directed, negative)
     if not isinstance(edges, pd.DataFrame):
         check_path("edges", edges)
     table = edges if isinstance(edges, pd.DataFrame) else read_table(edges, (source, target))
@@ -55,7 +69,21 @@ def edges_from_table(
     if weight:
         values = _weights(table[weight], where, negative)
     arrays = EdgeArrays(codes[: len(table)], codes[len(table) :], values)
-    return pd.Index(nodes), arrays.take(values >= 0)
+    arrays = arrays.take(values >= 0)
+    if not directed:
+        arrays = concatenate([arrays, arrays.reverse()])
+    return pd.Index(nodes), arrays, step
+
+
+def _step(
+    edges: pd.DataFrame | FilePath, weight: str | None, directed: bool, negative: Negative
+) -> str:
+    """Return how a table is read, without the options at their defaults."""
+    options = [f"{len(edges)} rows" if isinstance(edges, pd.DataFrame) else repr(str(edges))]
+    options += [f"weight={weight!r}"] if weight else []
+    options += [] if directed else ["directed=False"]
+    options += [] if negative == "raise" else [f"negative={negative!r}"]
+    return f"from_edges({', '.join(options)})"
 
 
 def _weights(column: pd.Series, where: str, negative: Negative) -> Weights:

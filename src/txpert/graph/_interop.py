@@ -11,9 +11,8 @@ from scipy import sparse
 from txpert._options import check_names
 
 from ._arrays import EdgeArrays
-from ._joint import share_nodes
-from ._knowledge_graph import Graphs, KnowledgeGraph, as_graphs
-from ._reports import named
+from ._knowledge_graph import KnowledgeGraph
+from ._several import Graphs, as_graphs, named, share_nodes
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -22,6 +21,16 @@ if TYPE_CHECKING:
 
 def to_scipy(graph: KnowledgeGraph) -> sparse.csr_array:
     """Return the adjacency matrix: sources in rows, targets in columns, weights as entries.
+
+    Parameters
+    ----------
+    graph
+        A knowledge graph.
+
+    Returns
+    -------
+    Weights, ``float32``, shape ``(n_nodes, n_nodes)``, in the order of ``graph.nodes``. It may be
+    written into; the graph stays as it is.
 
     Examples
     --------
@@ -37,7 +46,19 @@ def to_scipy(graph: KnowledgeGraph) -> sparse.csr_array:
 def from_scipy(adjacency: Any, nodes: Iterable[str], *, name: str) -> KnowledgeGraph:
     """Build a graph from a square sparse matrix or array, sources in rows and targets in columns.
 
-    Repeated entries of a sparse matrix are summed.
+    Parameters
+    ----------
+    adjacency
+        Weights, shape ``(n_nodes, n_nodes)``; zeros are no edges. Repeated entries of a sparse
+        matrix are summed.
+    nodes
+        Gene symbols of rows and columns.
+    name
+        Name of the graph.
+
+    Returns
+    -------
+    A graph of all ``nodes``, with an edge from row to column per entry.
 
     Raises
     ------
@@ -71,6 +92,20 @@ def from_scipy(adjacency: Any, nodes: Iterable[str], *, name: str) -> KnowledgeG
 def to_networkx(graph: KnowledgeGraph) -> nx.DiGraph:
     """Return a networkx graph with the edge attribute ``weight``; needs networkx.
 
+    Parameters
+    ----------
+    graph
+        A knowledge graph.
+
+    Returns
+    -------
+    A directed graph of gene symbols, which keeps ``name``, ``provenance`` and ``learned_from``.
+
+    Raises
+    ------
+    ImportError
+        If networkx is not installed.
+
     Examples
     --------
     >>> import txpert as tx
@@ -103,8 +138,14 @@ def from_networkx(
     weight
         Edge attribute with the weight; edges without it weigh 1.
 
+    Returns
+    -------
+    A graph of all nodes; of parallel edges the heaviest is kept.
+
     Raises
     ------
+    ValueError
+        If a weight is not allowed.
     TypeError
         If it is no networkx graph.
 
@@ -136,7 +177,15 @@ def from_networkx(
 def to_pyg(graph: KnowledgeGraph) -> Data:
     """Return a PyG graph: ``edge_index``, ``edge_weight``, ``num_nodes`` and ``node_names``.
 
-    It keeps the graph's ``name``, ``provenance`` and ``learned_from``.
+    Parameters
+    ----------
+    graph
+        A knowledge graph.
+
+    Returns
+    -------
+    ``edge_index``, shape ``(2, n_edges)``, ``edge_weight``, shape ``(n_edges,)``, and the graph's
+    ``name``, ``provenance`` and ``learned_from``.
 
     Examples
     --------
@@ -161,12 +210,21 @@ def to_pyg(graph: KnowledgeGraph) -> Data:
 def from_pyg(data: Data, *, name: str | None = None) -> KnowledgeGraph:
     """Build a graph from a PyG one that has ``node_names``.
 
-    Weights are its ``edge_weight``, else an ``edge_attr`` of one column, else 1.
+    Parameters
+    ----------
+    data
+        A PyG graph. Weights are its ``edge_weight``, else an ``edge_attr`` of one column, else 1.
+    name
+        Name of the graph; by default the PyG graph's own.
+
+    Returns
+    -------
+    A graph of the nodes in ``node_names``.
 
     Raises
     ------
     ValueError
-        If there are no ``node_names`` or no ``edge_index``.
+        If there are no ``node_names`` or no ``edge_index``, or a weight is not allowed.
     TypeError
         If it is no PyG graph.
 
@@ -191,7 +249,23 @@ def from_pyg(data: Data, *, name: str | None = None) -> KnowledgeGraph:
 def to_hetero(graphs: Graphs) -> HeteroData:
     """Return one PyG graph with the node type ``gene`` and an edge type per graph.
 
-    Edge types keep the ``provenance`` and ``learned_from`` of their graphs.
+    Parameters
+    ----------
+    graphs
+        One knowledge graph or several, with names of their own.
+
+    Returns
+    -------
+    Nodes are the genes of any of the graphs, sorted. Edge types are
+    ``("gene", graph.name, "gene")``, with ``edge_index``, ``edge_weight``, ``provenance`` and
+    ``learned_from``.
+
+    Raises
+    ------
+    ValueError
+        If there are no graphs or two share a name.
+    TypeError
+        If something is no graph.
 
     Examples
     --------
@@ -220,12 +294,20 @@ def to_hetero(graphs: Graphs) -> HeteroData:
 def from_hetero(data: HeteroData) -> list[KnowledgeGraph]:
     """Build a graph per edge type between nodes of the type ``gene``, named after it.
 
-    Weights are read as by :func:`from_pyg`.
+    Parameters
+    ----------
+    data
+        A heterogeneous PyG graph; weights are read as by :func:`from_pyg`.
+
+    Returns
+    -------
+    Graphs in the order of the edge types; those of other nodes are left out.
 
     Raises
     ------
     ValueError
-        If the nodes have no ``node_names``, or an edge type has no ``edge_index``.
+        If the nodes have no ``node_names``, an edge type has no ``edge_index``, or a weight is not
+        allowed.
     TypeError
         If it is no heterogeneous PyG graph.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -12,21 +12,21 @@ import pandas as pd
 from txpert._options import check_names, check_number, check_seed, check_whole
 
 from ._ablations import dropped, rewired
-from ._arrays import EdgeArrays, Positions, concatenate
+from ._arrays import EdgeArrays, freeze
 from ._edge_table import Negative, edges_from_table
 from ._files import FilePath
 from ._filters import heaviest, normalized, refined
-from ._names import match_names, unclean_names
+from ._names import checked_nodes, match_names
 from ._statistics import summarize
-from ._storage import FIELDS, load_fields, save_fields
+from ._storage import from_fields, load_fields, save_fields, to_fields
 
 
 class KnowledgeGraph:
     """A named set of directed, weighted edges between genes.
 
     An edge ``source → target`` lets the target's embedding draw on the source's. Graphs are
-    immutable: every filter returns a new one. Self-loops are dropped and of repeated edges the
-    heaviest is kept.
+    immutable: every filter returns a new one, and the arrays are read-only. Self-loops are
+    dropped and of repeated edges the heaviest is kept.
 
     Parameters
     ----------
@@ -72,44 +72,12 @@ class KnowledgeGraph:
         learned_from: Iterable[str] = (),
     ) -> None:
         self.name = str(name)
-        self.nodes = pd.Index(np.asarray(list(nodes), dtype=object), name="gene")
+        self.nodes = checked_nodes(nodes, self.name)
         self.provenance = tuple(map(str, check_names("provenance", provenance)))
         self.learned_from = tuple(map(str, check_names("learned_from", learned_from)))
-        if np.iscomplexobj(weight):
-            raise ValueError(f"Graph {self.name!r} has complex weights; take their np.abs.")
-        edges = EdgeArrays(
-            _positions("source", source),
-            _positions("target", target),
-            np.asarray(weight, dtype=np.float32),
+        self.source, self.target, self.weight = EdgeArrays.checked(
+            source, target, weight, nodes=self.nodes, graph=self.name
         )
-        self._check(edges)
-        self.source, self.target, self.weight = edges.tidy()
-
-    def _check(self, edges: EdgeArrays) -> None:
-        if not self.nodes.is_unique:
-            repeated = self.nodes[self.nodes.duplicated()][0]
-            raise ValueError(f"Graph {self.name!r} names the node {repeated!r} more than once.")
-        wrong = unclean_names(self.nodes)
-        if wrong:
-            raise ValueError(
-                f"Every node of graph {self.name!r} needs a non-empty gene symbol without spaces "
-                f"around it, not {wrong[0]!r}."
-            )
-        source, target, weight = edges
-        if not source.shape == target.shape == weight.shape or source.ndim != 1:
-            raise ValueError("source, target and weight must be vectors of one length.")
-        if len(source) and not (
-            min(source.min(), target.min()) >= 0
-            and max(source.max(), target.max()) < len(self.nodes)
-        ):
-            raise ValueError(f"Graph {self.name!r} has an edge to a node that it does not have.")
-        bad = np.flatnonzero(~np.isfinite(weight) | (weight < 0))
-        if len(bad):
-            raise ValueError(
-                f"Graph {self.name!r}: the edge {self.nodes[source[bad[0]]]} → "
-                f"{self.nodes[target[bad[0]]]} has weight {weight[bad[0]]}; weights must be "
-                "finite and not negative."
-            )
 
     @classmethod
     def from_edges(
@@ -172,21 +140,16 @@ class KnowledgeGraph:
         """
         check_whole("k", k, least=1, optional=True)
         check_number("min_weight", min_weight, optional=True)
-        nodes, arrays = edges_from_table(
+        nodes, arrays, step = edges_from_table(
             edges,
             where=f"the edges of graph {name!r}",
             source=source,
             target=target,
             weight=weight,
+            directed=directed,
             negative=negative,
         )
-        options = [f"{len(edges)} rows" if isinstance(edges, pd.DataFrame) else repr(str(edges))]
-        options += [f"weight={weight!r}"] if weight else []
-        options += [] if directed else ["directed=False"]
-        options += [] if negative == "raise" else [f"negative={negative!r}"]
-        if not directed:
-            arrays = concatenate([arrays, arrays.reverse()])
-        graph = cls(name, nodes, *arrays, provenance=[f"from_edges({', '.join(options)})"])
+        graph = cls(name, nodes, *arrays, provenance=[step])
         graph = graph if min_weight is None else graph.threshold(min_weight)
         graph = graph if genes is None else graph.match(genes)
         return graph if k is None else graph.top_k(k)
@@ -546,15 +509,7 @@ class KnowledgeGraph:
         >>> sorted(graph.to_dict())
         ['learned_from', 'name', 'nodes', 'provenance', 'source', 'target', 'weight']
         """
-        return {
-            "name": self.name,
-            "nodes": self.nodes.to_numpy(dtype=str),
-            "source": self.source,
-            "target": self.target,
-            "weight": self.weight,
-            "provenance": np.array(self.provenance, dtype=str),
-            "learned_from": np.array(self.learned_from, dtype=str),
-        }
+        return to_fields(self.name, self.nodes, self.arrays, self.provenance, self.learned_from)
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> KnowledgeGraph:
@@ -574,18 +529,12 @@ class KnowledgeGraph:
         >>> tx.graph.KnowledgeGraph.from_dict(graph.to_dict()) == graph
         True
         """
-        if not isinstance(state, Mapping):
-            raise TypeError(f"state is what to_dict returned, a dictionary, not {state!r}.")
-        missing = sorted(FIELDS - set(state))
-        if missing:
-            raise KeyError(
-                f"The dictionary of a graph lacks {', '.join(missing)}; pass what to_dict "
-                "returned."
-            )
-        nodes = (str(node) for node in state["nodes"])
-        edges = (state["source"], state["target"], state["weight"])
-        origin = (state.get("provenance", ()), state.get("learned_from", ()))
-        return cls(str(state["name"]), nodes, *edges, *origin)
+        return cls(**from_fields(state))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a pickled or copied graph; NumPy gives arrays back that can be written into."""
+        self.__dict__.update(state)
+        freeze(*self.arrays)
 
     def __eq__(self, other: object) -> bool:
         """Compare names, nodes and edges; histories may differ."""
@@ -602,37 +551,3 @@ class KnowledgeGraph:
 
     def __repr__(self) -> str:
         return f"KnowledgeGraph {self.name!r}: {self.n_nodes:,} nodes, {self.n_edges:,} edges"
-
-
-def _positions(name: str, values: npt.ArrayLike) -> Positions:
-    """Return positions of nodes; refuse those that are not whole."""
-    given = np.asarray(values)
-    with np.errstate(invalid="ignore"):
-        positions = given.astype(np.int64, copy=False)
-    if given.dtype.kind in "fcO" and (positions != given).any():
-        raise ValueError(f"{name} holds {given[positions != given][0]}, not a node's position.")
-    return positions
-
-
-Graphs = KnowledgeGraph | Sequence[KnowledgeGraph | Mapping[str, Any]]
-
-
-def as_graphs(graphs: Graphs) -> list[KnowledgeGraph]:
-    """Return one graph or several as a list.
-
-    Parameters
-    ----------
-    graphs
-        A graph, or graphs and dictionaries that :meth:`KnowledgeGraph.to_dict` returned.
-
-    Raises
-    ------
-    TypeError
-        If something is no graph.
-    """
-    given = graphs if isinstance(graphs, Iterable) else [graphs]
-    found = [KnowledgeGraph.from_dict(g) if isinstance(g, Mapping) else g for g in given]
-    for graph in found:
-        if not isinstance(graph, KnowledgeGraph):
-            raise TypeError(f"graphs takes tx.graph.KnowledgeGraph objects, not {type(graph)}.")
-    return found

@@ -13,15 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from txpert._gene_names import ENSEMBL_ANY, MISSING_GENES, NODE_SEPARATOR, VERSIONED
 from txpert._options import check_names
 from txpert._types import BoolArray
 
 # Ensembl ids of the mouse, or symbols such as Stat1.
 _MOUSE = r"ENSMUSG|[A-Z][a-z]+\d*[a-z0-9]*$"
-_VERSIONED = r"^(ENS[A-Z]*G\d{11})\.\d+$"
-_SEPARATOR = r"\s*[+_|,;/]\s*"
-# "NA" and "NAN" are not among them: databases use both as names of genes.
-_MISSING = frozenset({"", "nan", "NaN", "None", "none", "<NA>", "null", "NULL"})
 
 
 def map_genes(names: Iterable[str | int]) -> pd.DataFrame:
@@ -60,7 +57,7 @@ def map_genes(names: Iterable[str | int]) -> pd.DataFrame:
     """
     index = _distinct(names, "name")
     report = pd.DataFrame({"symbol": None, "kind": "unknown", "candidates": ""}, index=index)
-    plain = index.to_series().str.replace(_VERSIONED, r"\1", regex=True)
+    plain = index.to_series().str.replace(VERSIONED, r"\1", regex=True)
     for kind, candidates in _candidates().items():
         found = plain.map(candidates).dropna()
         report.loc[found.index, "candidates"] = found
@@ -158,8 +155,8 @@ def _year_apart(names: pd.Index) -> pd.Series:
 
 def _known_parts(names: pd.Index, known: pd.Index) -> pd.Index:
     """Replace combinations of known genes by their parts."""
-    joined = names[~names.isin(known) & names.str.contains(_SEPARATOR)]
-    parts = {name: [p for p in re.split(_SEPARATOR, name) if p] for name in joined}
+    joined = names[~names.isin(known) & names.str.contains(NODE_SEPARATOR)]
+    parts = {name: [p for p in re.split(NODE_SEPARATOR, name) if p] for name in joined}
     held = set(known) if parts else set()
     apart = {name: of for name, of in parts.items() if all(part in held for part in of)}
     if not apart:
@@ -170,9 +167,9 @@ def _known_parts(names: pd.Index, known: pd.Index) -> pd.Index:
 
 def _versions(lost: pd.Index, known: pd.Index, position: pd.Series) -> pd.Series:
     """Find nodes that are an Ensembl id of another version and no other name stands for."""
-    lost = lost[lost.str.match(r"ENS[A-Z]*G\d")]
+    lost = lost[lost.str.match(ENSEMBL_ANY)]
     return _same(
-        lost, known, position, lambda names: names.str.replace(_VERSIONED, r"\1", regex=True)
+        lost, known, position, lambda names: names.str.replace(VERSIONED, r"\1", regex=True)
     )
 
 
@@ -210,7 +207,7 @@ def likely_cause(names: Iterable[str]) -> str:
     looks = pd.Series(list(names), dtype=object).astype(str)
     if looks.str.match(_MOUSE).mean() > 0.5:
         return "They look like mouse genes; map them to their human orthologs first."
-    if looks.str.match(r"ENS[A-Z]*[GTP]\d").mean() > 0.5:
+    if looks.str.match(ENSEMBL_ANY).mean() > 0.5:
         return "They look like Ensembl ids of genes unknown here; use gene symbols."
     return "Give human gene symbols, Ensembl gene ids or Entrez ids."
 
@@ -228,14 +225,42 @@ def refuse_mouse(names: Iterable[str], where: str) -> None:
 
 def is_missing(name: str) -> bool:
     """Return whether a gene name is empty or the text that a missing value is written as."""
-    return name.strip() in _MISSING
+    return name.strip() in MISSING_GENES
+
+
+def checked_nodes(nodes: Iterable[str], graph: str) -> pd.Index:
+    """Return the nodes of a graph; refuse what is no gene symbol, or is there twice.
+
+    Parameters
+    ----------
+    nodes
+        Gene symbols.
+    graph
+        Name of the graph, for messages.
+
+    Raises
+    ------
+    ValueError
+        If a node repeats, is empty or has spaces around it.
+    """
+    index = pd.Index(np.asarray(list(nodes), dtype=object), name="gene")
+    if not index.is_unique:
+        repeated = index[index.duplicated()][0]
+        raise ValueError(f"Graph {graph!r} names the node {repeated!r} more than once.")
+    wrong = unclean_names(index)
+    if wrong:
+        raise ValueError(
+            f"Every node of graph {graph!r} needs a non-empty gene symbol without spaces "
+            f"around it, not {wrong[0]!r}."
+        )
+    return index
 
 
 def unclean_names(names: pd.Index) -> list[Any]:
     """Return the names that are no text, missing, or have spaces around them."""
     listed = names.tolist()
     text = all(isinstance(name, str) for name in listed)
-    if text and _MISSING.isdisjoint(listed) and [name.strip() for name in listed] == listed:
+    if text and MISSING_GENES.isdisjoint(listed) and [name.strip() for name in listed] == listed:
         return []
     return [
         name
@@ -253,7 +278,7 @@ def clean_names(names: pd.Index) -> tuple[pd.Index, BoolArray]:
     if names.inferred_type != "string":
         names = pd.Index([_whole(name) for name in names], dtype=object)
     clean = pd.Index(names.astype(str).str.strip(), dtype=object)
-    return clean, np.asarray(missing | clean.isin(_MISSING))
+    return clean, np.asarray(missing | clean.isin(MISSING_GENES))
 
 
 def _whole(name: Any) -> Any:

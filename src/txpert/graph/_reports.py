@@ -9,7 +9,7 @@ import pandas as pd
 
 from txpert._options import check_names
 
-from ._knowledge_graph import Graphs, KnowledgeGraph, as_graphs
+from ._several import Graphs, named
 
 
 def coverage_table(graphs: Graphs, genes: Iterable[str]) -> pd.DataFrame:
@@ -29,6 +29,13 @@ def coverage_table(graphs: Graphs, genes: Iterable[str]) -> pd.DataFrame:
     ``table.notna().mean()`` is the fraction of genes in each graph, and
     ``(table.fillna(0) > 0).mean()`` the fraction that can learn from it.
 
+    Raises
+    ------
+    ValueError
+        If there are no graphs or two share a name, or ``genes`` is a single string.
+    TypeError
+        If something is no graph.
+
     Examples
     --------
     >>> import txpert as tx
@@ -46,10 +53,22 @@ def coverage_table(graphs: Graphs, genes: Iterable[str]) -> pd.DataFrame:
 def overlap(graphs: Graphs) -> pd.DataFrame:
     """Compare the edge sets of graphs by their Jaccard index.
 
+    Parameters
+    ----------
+    graphs
+        One knowledge graph or several, with names of their own.
+
     Returns
     -------
     Graphs × graphs: edges in both graphs over edges in either, directions distinguished; 1 on
     the diagonal, missing between two graphs without edges.
+
+    Raises
+    ------
+    ValueError
+        If there are no graphs or two share a name.
+    TypeError
+        If something is no graph.
 
     Examples
     --------
@@ -70,23 +89,3 @@ def overlap(graphs: Graphs) -> pd.DataFrame:
             union = len(ours) + len(theirs) - shared
             table.loc[first, second] = shared / union if union else np.nan
     return table
-
-
-def named(graphs: Graphs) -> dict[str, KnowledgeGraph]:
-    """Return the graphs by name.
-
-    Raises
-    ------
-    ValueError
-        If there are none or two share a name.
-    """
-    graphs = as_graphs(graphs)
-    by_name = {graph.name: graph for graph in graphs}
-    if not by_name:
-        raise ValueError("Give at least one graph.")
-    if len(by_name) < len(graphs):
-        raise ValueError(
-            f"Graphs need names of their own, not {[graph.name for graph in graphs]}; "
-            "set name= where they are built."
-        )
-    return by_name

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from operator import attrgetter
 from typing import Any, Literal, TypeVar
 
 import pandas as pd
+
+from txpert._registry import add_entry
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,29 @@ def register_source(
     reference: str,
     files: Mapping[str, SourceFile] | None = None,
 ) -> Callable[[Builder], Builder]:
-    """List a function among the graph sources; see :class:`Source` for the parameters.
+    """List a function among the graph sources, under its own name.
+
+    Parameters
+    ----------
+    what
+        What an edge means, in one line.
+    license
+        License of the data.
+    download
+        Whether data are downloaded, by :func:`fetch` or by hand, or packaged.
+    reference
+        Publication, as a DOI.
+    files
+        Files that :func:`fetch` knows, by name; none by default.
+
+    Returns
+    -------
+    A decorator that returns the function as it is.
+
+    Raises
+    ------
+    ValueError
+        If another function of that name is listed.
 
     Examples
     --------
@@ -109,9 +134,9 @@ def register_source(
     """
 
     def register(builder: Builder) -> Builder:
-        SOURCES[builder.__name__] = Source(
-            builder, what, license, download, reference, files or {}
-        )
+        source = Source(builder, what, license, download, reference, files or {})
+        of = attrgetter("builder")
+        add_entry(SOURCES, builder.__name__, source, kind="source of graphs", definition=of)
         return builder
 
     return register

@@ -12,9 +12,9 @@ from txpert._fingerprint import fingerprint
 from txpert._options import check_seed, check_whole
 from txpert._types import FloatArray
 
-from ._interop import to_scipy
-from ._joint import share_nodes
-from ._knowledge_graph import Graphs, KnowledgeGraph, as_graphs
+from ._adjacency import normalized, symmetrized
+from ._knowledge_graph import KnowledgeGraph
+from ._several import Graphs, as_graphs, share_nodes
 
 # Up to here all eigenvectors cost less than a second; beyond, only those asked for are sought, and
 # kept on disk.
@@ -82,13 +82,10 @@ def spectral_embedding(graphs: Graphs, n_components: int = 64, seed: int = 0) ->
 
 
 def _normalized(graph: KnowledgeGraph) -> sparse.csr_array:
-    """Divide symmetrised weights by the roots of both ends' degrees."""
-    adjacency = to_scipy(graph).astype(np.float64)
-    adjacency = adjacency.maximum(adjacency.T)
-    degree = adjacency.sum(axis=0)
-    root = np.sqrt(np.divide(1, degree, out=np.zeros_like(degree), where=degree > 0))
-    scale = sparse.diags_array(root)
-    return sparse.csr_array(scale @ adjacency @ scale)
+    """Return the normalized adjacency of all nodes, isolated ones included."""
+    adjacency, degree = symmetrized(graph)
+    inverse = np.divide(1, degree, out=np.zeros_like(degree), where=degree > 0)
+    return normalized(adjacency, np.sqrt(inverse))
 
 
 def _kept(matrix: sparse.csr_array, number: int, seed: int) -> tuple[FloatArray, FloatArray]:

@@ -1,21 +1,67 @@
-"""Graphs in files of their own: compressed NumPy archives that hold no pickles."""
+"""Graphs as plain arrays, and in files of their own: NumPy archives that hold no pickles."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
 
 from txpert._files import FilePath, replacing, sha256_of
 from txpert._options import check_path
 from txpert._stored import check_format, not_readable
 
-FIELDS = {"name", "nodes", "source", "target", "weight"}
+from ._arrays import EdgeArrays, freeze
+
+_FIELDS = {"name", "nodes", "source", "target", "weight"}
 _VERSION = 1
 _WHAT = "a graph written by KnowledgeGraph.save"
 Built = TypeVar("Built")
+
+
+def to_fields(
+    name: str,
+    nodes: pd.Index,
+    edges: EdgeArrays,
+    provenance: Iterable[str],
+    learned_from: Iterable[str],
+) -> dict[str, Any]:
+    """Return a graph as a dictionary of a string and plain arrays."""
+    return {
+        "name": name,
+        "nodes": nodes.to_numpy(dtype=str),
+        **edges._asdict(),
+        "provenance": np.array(provenance, dtype=str),
+        "learned_from": np.array(learned_from, dtype=str),
+    }
+
+
+def from_fields(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that make the graph again that :func:`to_fields` took apart.
+
+    Raises
+    ------
+    KeyError
+        If a part of the graph is missing.
+    TypeError
+        If it is no dictionary.
+    """
+    if not isinstance(state, Mapping):
+        raise TypeError(f"state is what to_dict returned, a dictionary, not {state!r}.")
+    missing = sorted(_FIELDS - set(state))
+    if missing:
+        raise KeyError(
+            f"The dictionary of a graph lacks {', '.join(missing)}; pass what to_dict returned."
+        )
+    return {
+        "name": str(state["name"]),
+        "nodes": [str(node) for node in state["nodes"]],
+        **{end: state[end] for end in EdgeArrays._fields},
+        "provenance": state.get("provenance", ()),
+        "learned_from": state.get("learned_from", ()),
+    }
 
 
 def save_fields(fields: Mapping[str, Any], path: FilePath) -> None:
@@ -58,7 +104,7 @@ def load_fields(path: FilePath, build: Callable[[Mapping[str, Any]], Built]) -> 
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
     state = _arrays(path)
-    missing = sorted(FIELDS - set(state))
+    missing = sorted(_FIELDS - set(state))
     if missing:
         raise ValueError(f"{path} is not a graph: it lacks {', '.join(missing)}.")
     version, digest = state.pop("format", None), state.pop("sha256", None)
@@ -79,10 +125,12 @@ def _arrays(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         try:
             with np.load(file, allow_pickle=False) as archive:
-                return dict(archive)
+                state = dict(archive)
         # A damaged archive fails in zipfile, zlib, struct, NumPy or for want of memory.
         except Exception as error:
             raise not_readable(path, _WHAT, f"{type(error).__name__}: {error}") from error
+    freeze(*state.values())
+    return state
 
 
 def _digest(state: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Self
 from anndata import AnnData
 from mudata import MuData
 
-from txpert.graph._knowledge_graph import Graphs
+from txpert.graph._several import Graphs
 from txpert.nn import EncoderConfig
 
 from ._component import NETWORK

@@ -20,7 +20,7 @@ from txpert.data._keys import (
 )
 from txpert.data._matrix import expression_matrix
 from txpert.graph import KnowledgeGraph
-from txpert.graph._knowledge_graph import as_graphs
+from txpert.graph._several import as_graphs
 from txpert.splits import Task
 from txpert.splits._cells import by_gene, perturbed_conditions, read_cells
 from txpert.splits._duplicates import identical_cells, repeated_names

@@ -1,8 +1,7 @@
-"""Several graphs as one, over one vocabulary of nodes."""
+"""The union of several graphs: each edge once, with the graphs that it comes from."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,41 +10,16 @@ import pandas as pd
 
 from txpert._types import BoolArray
 
-from ._arrays import EdgeArrays, Positions, Weights, concatenate
-from ._knowledge_graph import Graphs, KnowledgeGraph, as_graphs
-from ._names import other_names
-from ._reports import named
-
-
-def named_for(
-    graphs: Sequence[KnowledgeGraph], genes: Collection[str]
-) -> tuple[list[KnowledgeGraph], dict[str, str]]:
-    """Name nodes as a screen does, where a graph has the symbols of another year.
-
-    Parameters
-    ----------
-    graphs
-        Graphs.
-    genes
-        Genes of the screen, such as its targets.
-
-    Returns
-    -------
-    The graphs, and the names that nodes had by gene (:func:`txpert.graph._names.other_names`).
-    """
-    found: dict[str, str] = {}
-    renamed = []
-    for graph in graphs:
-        names = other_names(graph.nodes, genes)
-        found |= names
-        back = {node: gene for gene, node in names.items()}
-        renamed.append(graph.rename(back) if back else graph)
-    return renamed, found
+from ._arrays import Positions, Weights, concatenate
+from ._knowledge_graph import KnowledgeGraph
+from ._several import Graphs, as_graphs, edges_among, named, vocabulary
 
 
 @dataclass(frozen=True)
 class GraphUnion:
     """All edges of several graphs, each once, with the graphs it comes from.
+
+    :func:`union` makes it.
 
     Attributes
     ----------
@@ -61,6 +35,15 @@ class GraphUnion:
         Its weight in each graph, 0 where it is absent, shape ``(n_edges, n_graphs)``.
     learned_from
         Conditions of a screen that any of the graphs was learned from.
+
+    Examples
+    --------
+    >>> import txpert as tx
+    >>> graph = tx.datasets.toy_graph()
+    >>> half = tx.graph.KnowledgeGraph.from_edges(graph.edges[::2], name="half")
+    >>> both = tx.graph.union([graph, half])
+    >>> dict(zip(both.names, both.member.sum(axis=0).tolist()))
+    {'toy': 287, 'half': 144}
     """
 
     nodes: pd.Index
@@ -84,6 +67,23 @@ class GraphUnion:
             The heaviest of an edge's weights ("max"), their "mean" over all graphs, absent ones
             counting 0, or the number of graphs that hold the edge ("count"). Normalize graphs
             whose weights differ in scale first.
+
+        Returns
+        -------
+        One graph with all of the edges.
+
+        Raises
+        ------
+        ValueError
+            If ``weight`` is none of these.
+
+        Examples
+        --------
+        >>> import txpert as tx
+        >>> graph = tx.datasets.toy_graph()
+        >>> half = tx.graph.KnowledgeGraph.from_edges(graph.edges[::2], name="half")
+        >>> tx.graph.union([graph, half]).to_graph(weight="count").weight.max().item()
+        2.0
         """
         merged = {
             "max": self.weight.max(axis=1),
@@ -97,25 +97,28 @@ class GraphUnion:
         return KnowledgeGraph(name, self.nodes, *edges, [step], self.learned_from)
 
 
-def share_nodes(graphs: Sequence[KnowledgeGraph]) -> list[KnowledgeGraph]:
-    """Give all graphs the same nodes: the genes of any of them, sorted.
-
-    Genes that a graph lacks become isolated nodes of it.
-    """
-    nodes = _vocabulary(graphs)
-    return [
-        graph.derive(_moved(graph, nodes), f"share_nodes({len(nodes)} nodes)", nodes=nodes)
-        for graph in graphs
-    ]
-
-
 def union(graphs: Graphs) -> GraphUnion:
     """Take the union of the edges of graphs, with the graphs that each is from.
+
+    Parameters
+    ----------
+    graphs
+        One knowledge graph or several, with names of their own.
+
+    Returns
+    -------
+    The edges in any of the graphs, each once: ``source`` and ``target``, shape ``(n_edges,)``,
+    positions in ``nodes``, which are sorted; ``member`` and ``weight``, shape
+    ``(n_edges, n_graphs)``, in which graphs an edge is and what it weighs there, 0 where it is
+    absent; the ``names`` of the graphs and what any was ``learned_from``. Its method ``to_graph``
+    makes one graph of it, with the "max", "mean" or "count" of weights.
 
     Raises
     ------
     ValueError
         If there are no graphs or two share a name.
+    TypeError
+        If something is no graph.
 
     Examples
     --------
@@ -126,9 +129,8 @@ def union(graphs: Graphs) -> GraphUnion:
     60
     """
     graphs = as_graphs(graphs)
-    names, nodes = tuple(named(graphs)), _vocabulary(graphs)
-    moved = [_moved(graph, nodes) for graph in graphs]
-    edges = concatenate(moved)
+    names, nodes = tuple(named(graphs)), vocabulary(graphs)
+    edges = concatenate([edges_among(nodes, graph) for graph in graphs])
     origin = np.repeat(np.arange(len(graphs)), [graph.n_edges for graph in graphs])
     code, row = np.unique(edges.target * len(nodes) + edges.source, return_inverse=True)
     member = np.zeros((len(code), len(graphs)), dtype=bool)
@@ -137,13 +139,3 @@ def union(graphs: Graphs) -> GraphUnion:
     target, source = np.divmod(code, max(len(nodes), 1))
     learned_from = sorted({seen for graph in graphs for seen in graph.learned_from})
     return GraphUnion(nodes, names, source, target, member, weight, tuple(learned_from))
-
-
-def _vocabulary(graphs: Sequence[KnowledgeGraph]) -> pd.Index:
-    return pd.Index(sorted({node for graph in graphs for node in graph.nodes}), name="gene")
-
-
-def _moved(graph: KnowledgeGraph, nodes: pd.Index) -> EdgeArrays:
-    """Return the graph's edges by position in another vocabulary."""
-    position = nodes.get_indexer(graph.nodes)
-    return EdgeArrays(position[graph.source], position[graph.target], graph.weight)

@@ -1,11 +1,13 @@
+"""The union of graphs, and how much of it they have in common."""
+
 import hypothesis.strategies as st
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 
-from txpert.graph import KnowledgeGraph, coverage_table, overlap, union
-from txpert.graph._joint import share_nodes
+from txpert.graph import KnowledgeGraph, overlap, union
+from txpert.graph._union import GraphUnion
 
 ONE = KnowledgeGraph("one", ["C", "A", "B"], [0, 1, 2], [1, 2, 0], [1, 2, 3])
 TWO = KnowledgeGraph("two", ["B", "A", "D"], [1, 0], [0, 2], [5, 7])
@@ -13,13 +15,6 @@ TWO = KnowledgeGraph("two", ["B", "A", "D"], [1, 0], [0, 2], [5, 7])
 
 def table(graph):
     return graph.edges.set_index(["source", "target"])["weight"].to_dict()
-
-
-def test_shared_nodes_change_no_edge():
-    shared = share_nodes([ONE, TWO])
-    assert all(graph.nodes.tolist() == list("ABCD") for graph in shared)
-    assert [table(graph) for graph in shared] == [table(ONE), table(TWO)]
-    assert shared[0].provenance == ("share_nodes(4 nodes)",)
 
 
 def test_union_knows_where_each_edge_comes_from():
@@ -30,6 +25,7 @@ def test_union_knows_where_each_edge_comes_from():
             joint.source, joint.target, joint.member, joint.weight, strict=True
         )
     }
+    assert isinstance(joint, GraphUnion)
     assert joint.names == ("one", "two")
     assert named == {
         ("C", "A"): ([True, False], [1, 0]),
@@ -72,38 +68,3 @@ def test_union_and_overlap_are_those_of_sets(lists):
                 assert shares[i, j] == len(ours & theirs) / len(ours | theirs)
             else:
                 assert np.isnan(shares[i, j])
-
-
-@pytest.mark.parametrize("join", [union, overlap])
-def test_graphs_need_names_of_their_own(join):
-    with pytest.raises(ValueError, match="names of their own"):
-        join([ONE, ONE])
-    with pytest.raises(ValueError, match="at least one graph"):
-        join([])
-
-
-def test_coverage_table_tells_absent_from_alone():
-    covered = coverage_table([ONE, TWO], ["A", "B+D", "X"])
-    assert covered.index.tolist() == ["A", "B", "D", "X"]
-    assert covered["one"].tolist()[:2] == [1, 1]
-    assert covered["one"].isna().tolist() == [False, False, True, True]
-    assert covered["two"].fillna(-1).tolist() == [0, 1, 1, -1]
-
-
-def test_summary_counts():
-    summary = KnowledgeGraph("g", list("ABCD"), [0, 1, 2], [1, 0, 1], [1, 2, 6]).summary()
-    assert summary["n_nodes"] == 4
-    assert summary["n_isolated"] == 1
-    assert summary["density"] == 0.25
-    assert summary["reciprocity"] == pytest.approx(2 / 3)
-    assert summary["in_degree_max"] == 2
-    assert summary["out_degree_max"] == 1
-    assert summary[["weight_mean", "weight_median", "weight_max"]].tolist() == [3, 2, 6]
-    assert np.isnan(KnowledgeGraph("g", [], [], [], []).summary()["weight_max"])
-
-
-def test_one_graph_need_not_be_a_list():
-    graph = KnowledgeGraph("g", ["A", "B"], [0], [1], [1])
-    assert union(graph).to_graph("g") == graph
-    assert overlap(graph).loc["g", "g"] == 1
-    assert coverage_table(graph, ["B"])["g"].tolist() == [1]
