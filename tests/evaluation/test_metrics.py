@@ -89,8 +89,8 @@ def test_a_metric_is_added_in_one_place():
         predicted, observed, obs, reference, other = case()
         found = score(predicted, observed, obs, reference, other, GENES, ["largest"])
         np.testing.assert_allclose(found["largest"], np.abs(predicted).max(axis=1))
-        with pytest.raises(ValueError, match="a metric 'largest' already"):
-            register_metric("largest", label="")(_largest)
+        with pytest.raises(ValueError, match=r"already the metric 'largest', .*_largest; take"):
+            register_metric("largest", label="")(np.mean)
     finally:
         METRICS.pop("largest", None)
     with pytest.raises(KeyError, match="no metric 'largest'; there are pearson_delta"):

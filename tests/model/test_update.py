@@ -9,6 +9,8 @@ import pytest
 import txpert as tx
 from txpert.effects._contributions import training_effects
 from txpert.effects._refit import refit, training_rows
+from txpert.model import register_component
+from txpert.model._component import COMPONENTS
 
 ENSEMBLE = {"components": ("mean", "gaussian_process"), "decoding": "low_rank"}
 EVERYTHING = {"components": ("mean", "gaussian_process", "network"), "decoding": "low_rank"}
@@ -98,6 +100,90 @@ def test_a_new_line_is_learned_and_predicted(make_model, parts):
     new = delta(model, ["GENE10"], controls=controls)
     old = delta(model, ["GENE10"])
     assert new.mean() > old.mean() + 0.1  # the mean effect of that line
+
+
+class Median(tx.model.Component):
+    """Median effect."""
+
+    def __init__(self, effects):
+        self.effects = effects
+
+    @classmethod
+    def fit(cls, training, sources):
+        return cls(training.measured.delta)
+
+    def delta(self, conditions, profiles, context):
+        return np.tile(np.nanmedian(self.effects, axis=0), (len(conditions), 1))
+
+    def to_dict(self):
+        return {"effects": self.effects}
+
+    @classmethod
+    def from_dict(cls, state, sources):
+        return cls(state["effects"])
+
+
+class LearningMedian(Median):
+    """Median effect of earlier and new perturbations."""
+
+    def updated(self, training, sources):
+        assert sources.earlier["median"].effects is self.effects
+        return LearningMedian(np.concatenate([self.effects, training.measured.delta]))
+
+    def on_graphs(self, sources):
+        return LearningMedian(0 * self.effects + len(sources.kernels.nodes))
+
+
+@pytest.fixture
+def with_median(make_model, parts):
+    """Train a model with a median of the user's as a component."""
+
+    def make(component):
+        register_component("median", description="Median effect")(component)
+        return make_model(parts[0], components=("mean", "median"), decoding="low_rank")
+
+    yield make
+    COMPONENTS.pop("median", None)
+
+
+def test_a_component_that_does_not_learn_is_named(with_median, parts):
+    model = with_median(Median)
+    before = model._ensemble().components["median"].effects
+    with pytest.warns(UserWarning, match="component 'median' does not learn from update") as seen:
+        model.update(parts[1])
+    assert len([w for w in seen if "does not learn" in str(w.message)]) == 1
+    np.testing.assert_array_equal(model._ensemble().components["median"].effects, before)
+
+
+def test_a_component_of_ones_own_learns(with_median, parts):
+    model = with_median(LearningMedian)
+    before = len(model._ensemble().components["median"].effects)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*does not learn")
+        model.update(parts[1])
+    assert before < len(model._ensemble().components["median"].effects) == len(model.trained_on_)
+
+
+def test_the_components_of_the_package_learn_silently(make_model, parts):
+    model = make_model(parts[0], **EVERYTHING)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*does not learn")
+        model.update(parts[1])
+
+
+def test_a_component_of_ones_own_is_put_on_other_graphs(make_model, adata, graph):
+    components = ("mean", "gaussian_process", "median")
+    edges = pd.concat([graph.edges, graph.edges.iloc[:1].assign(target="NEW")])
+    wider = tx.graph.KnowledgeGraph.from_edges(edges, name=graph.name)
+    register_component("median", description="Median effect")(LearningMedian)
+    try:
+        model = make_model(adata, components=components, decoding="low_rank")
+        extended = model.with_graphs(wider)
+        found = extended._ensemble().components
+    finally:
+        COMPONENTS.pop("median", None)
+    assert [*found] == [*components]
+    assert (found["median"].effects == len(extended.nodes)).all()
 
 
 def test_what_does_not_fit_is_refused(make_model, parts):

@@ -59,7 +59,7 @@ def test_a_task_of_ones_own_goes_all_the_way(adata, own_task):
 
 
 def test_names_are_taken_once(own_task):
-    with pytest.raises(ValueError, match="a task 'unseen_cell_line' already"):
+    with pytest.raises(ValueError, match="already the task 'unseen_cell_line', UnseenCellLine"):
         register_task("unseen_cell_line", description="mine")(own_task)
     with pytest.raises(TypeError, match=r"subclass of txpert\.splits\.Task"):
         register_task("x", description="none")(int)

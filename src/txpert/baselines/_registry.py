@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from txpert._registry import add_entry, table
+
 from ._base import Baseline
 
 B = TypeVar("B", bound=type[Baseline])
@@ -52,7 +54,7 @@ def register_baseline(name: str, *, needs: str = "", reference: str = "") -> Cal
     Raises
     ------
     ValueError
-        If the name is taken.
+        If another baseline has that name.
 
     Examples
     --------
@@ -75,9 +77,7 @@ def register_baseline(name: str, *, needs: str = "", reference: str = "") -> Cal
     """
 
     def register(cls: B) -> B:
-        if name in BASELINES:
-            raise ValueError(f"There is a baseline {name!r} already: {BASELINES[name].cls}.")
-        BASELINES[name] = Entry(cls, needs, reference)
+        add_entry(BASELINES, name, Entry(cls, needs, reference), kind="baseline")
         return cls
 
     return register
@@ -129,13 +129,14 @@ def show() -> pd.DataFrame:
     >>> tx.baselines.show().loc["neighbors", "needs"]
     'graphs'
     """
-    rows = {
-        name: {
+
+    def columns(name: str, entry: Entry) -> dict[str, str]:
+        paragraph = (inspect.getdoc(entry.cls) or "").split("\n\n")[0]
+        return {
             "class": entry.cls.__name__,
-            "description": (inspect.getdoc(entry.cls) or "").split("\n\n")[0].replace("\n", " "),
+            "description": paragraph.replace("\n", " "),
             "needs": entry.needs,
             "reference": entry.reference,
         }
-        for name, entry in BASELINES.items()
-    }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")
+
+    return table(BASELINES, columns)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from operator import attrgetter
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
+from txpert._registry import add_entry, first_line, table
 from txpert._types import BoolArray, FloatArray
 from txpert.metrics import centroid_accuracy, direction_accuracy, mse, pearson_delta, top_genes
 from txpert.metrics._reliability import correlation_with_truth, spearman_brown
@@ -146,6 +148,11 @@ def register_metric(
     undefined; its docstring is the description. The other arguments are those of
     :class:`Metric`.
 
+    Raises
+    ------
+    ValueError
+        If another metric has that name.
+
     Examples
     --------
     >>> import numpy as np
@@ -165,12 +172,17 @@ def register_metric(
     """
 
     def register(function: F) -> F:
-        if name in METRICS:
-            raise ValueError(f"There is a metric {name!r} already.")
-        description = (function.__doc__ or "").strip().split("\n")[0]
-        METRICS[name] = Metric(
-            function, label, higher_is_better, main, full_size, noise_free, needs, description
+        metric = Metric(
+            function,
+            label,
+            higher_is_better,
+            main,
+            full_size,
+            noise_free,
+            needs,
+            first_line(function),
         )
+        add_entry(METRICS, name, metric, kind="metric", definition=attrgetter("function"))
         return function
 
     return register
@@ -190,8 +202,9 @@ def show() -> pd.DataFrame:
     >>> tx.evaluation.show().loc["mse", "higher_is_better"].item()
     False
     """
-    rows = {
-        name: {
+
+    def columns(name: str, metric: Metric) -> dict[str, Any]:
+        return {
             "label": metric.label,
             "higher_is_better": metric.higher_is_better,
             "ceiling": metric.full_size is not None,
@@ -199,9 +212,8 @@ def show() -> pd.DataFrame:
             "main": metric.main,
             "description": metric.description,
         }
-        for name, metric in METRICS.items()
-    }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")
+
+    return table(METRICS, columns)
 
 
 def score_names(*, main: bool = False) -> list[str]:

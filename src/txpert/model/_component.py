@@ -13,6 +13,7 @@ import pandas as pd
 
 from txpert._constants import CELL_LINE, MODALITY, N_CELLS, PERTURBATION
 from txpert._options import check_names
+from txpert._registry import add_entry, table
 from txpert._types import BoolArray, FloatArray, IntArray
 from txpert.data import ConditionTable
 from txpert.data._controls import ControlProfiles
@@ -22,6 +23,7 @@ from txpert.effects._line_effects import LineEffects, contexts_of
 from txpert.effects._measured_effects import MeasuredEffects
 
 from ._network import Network
+from ._stacking import CALIBRATION, SCALE
 
 MEAN, GAUSSIAN_PROCESS, NETWORK = "mean", "gaussian_process", "network"
 MEASURED, ELSEWHERE, TRANSFERRED, COMPOSED, NEW = KINDS = (
@@ -32,6 +34,12 @@ MEASURED, ELSEWHERE, TRANSFERRED, COMPOSED, NEW = KINDS = (
     "new",
 )
 """What training knows of a condition, see ``Ensemble``."""
+_RESERVED = {
+    SCALE: "the scale of an ensemble",
+    CALIBRATION: "the calibration of an ensemble",
+    "target": "the effect on the targets",
+}
+"""Names that stand for something else where those of components do, and for what."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,8 @@ class Sources:
     network
         The network, trained by minibatches and not by :meth:`Component.fit`.
     earlier
-        Components fitted to other conditions, for a fit to begin from.
+        Components fitted to other conditions, for a fit to begin from, or all components before
+        an update.
     """
 
     kernels: GeneKernels
@@ -118,6 +127,9 @@ class Component(ABC):
     ...
     ...     def claim(self, kind, n_held_out, explained):
     ...         return 0.5 if kind == "measured" else 0.0
+    ...
+    ...     def updated(self, training, sources):
+    ...         return Shrunken(self.effects | self.fit(training, sources).effects)
     ...
     ...     def to_dict(self):
     ...         return self.effects
@@ -171,6 +183,33 @@ class Component(ABC):
     @abstractmethod
     def from_dict(cls, state: Mapping[str, Any], sources: Sources) -> Component:
         """Rebuild what :meth:`to_dict` returned."""
+
+    def updated(self, training: Training, sources: Sources) -> Component | None:
+        """Learn further effects, see :meth:`txpert.TxPertModel.update`.
+
+        By default nothing is learned: the component stays as it is, and a warning says so.
+
+        Parameters
+        ----------
+        training
+            The conditions that were added.
+        sources
+            As of :meth:`fit`, with kernels among earlier and new targets; ``earlier`` holds all
+            components before the update.
+
+        Returns
+        -------
+        The component with earlier and new effects, itself if it has nothing to learn, ``None`` if
+        it cannot learn.
+        """
+        return None
+
+    def on_graphs(self, sources: Sources) -> Component:
+        """Return the component on other graphs, see :meth:`txpert.TxPertModel.with_graphs`.
+
+        By default itself, as is right without kernels. ``sources`` are those of the other graphs.
+        """
+        return self
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -233,6 +272,11 @@ def register_component(
     reference
         Publication, as a DOI or an arXiv number.
 
+    Raises
+    ------
+    ValueError
+        If another component has that name, or it stands for something else in predictions.
+
     Examples
     --------
     >>> import numpy as np
@@ -265,7 +309,12 @@ def register_component(
     """
 
     def register(component: ComponentClass) -> ComponentClass:
-        COMPONENTS[name] = Entry(component, description, reference)
+        if name in _RESERVED:
+            raise ValueError(
+                f"A component cannot be named {name!r}, which stands for {_RESERVED[name]}; take "
+                "another name."
+            )
+        add_entry(COMPONENTS, name, Entry(component, description, reference), kind="component")
         return component
 
     return register
@@ -307,6 +356,12 @@ def show() -> pd.DataFrame:
     >>> tx.model.show().index.to_list()
     ['mean', 'gaussian_process', 'network']
     """
-    rows = [(e.cls.__name__, e.reference, e.description) for e in COMPONENTS.values()]
-    index = pd.Index(COMPONENTS, name="name")
-    return pd.DataFrame(rows, columns=["class", "reference", "description"], index=index)
+
+    def columns(name: str, entry: Entry) -> dict[str, str]:
+        return {
+            "class": entry.cls.__name__,
+            "reference": entry.reference,
+            "description": entry.description,
+        }
+
+    return table(COMPONENTS, columns)

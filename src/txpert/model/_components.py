@@ -18,7 +18,9 @@ from txpert.effects._gene_kernels import GeneKernels
 from txpert.effects._gene_process import GeneGaussianProcess
 from txpert.effects._line_effects import LineEffects, contexts_of
 from txpert.effects._posterior import Posterior
+from txpert.effects._refit import refit
 
+from ._added_effects import joined, joined_rows, rows_of
 from ._component import (
     ELSEWHERE,
     GAUSSIAN_PROCESS,
@@ -80,6 +82,10 @@ class MeanComponent(Component):
 
         return by_context(conditions, in_context)
 
+    def updated(self, training: Training, sources: Sources) -> MeanComponent:
+        """Add the new effects."""
+        return replace(self, effects=joined(self.effects, training.line_effects))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the effects."""
         return self.effects.to_dict()
@@ -88,6 +94,12 @@ class MeanComponent(Component):
     def from_dict(cls, state: Mapping[str, Any], sources: Sources) -> MeanComponent:
         """Rebuild from the effects."""
         return cls(LineEffects.from_dict(state))
+
+
+def _mean_effects(components: Mapping[str, Component]) -> LineEffects | None:
+    """Return the mean effects that one of the components holds, if one does."""
+    mean = components.get(MEAN)
+    return mean.effects if isinstance(mean, MeanComponent) else None
 
 
 @register_component(
@@ -143,6 +155,21 @@ class GaussianProcessComponent(Component):
         assert mean is not None
         return mean
 
+    def updated(self, training: Training, sources: Sources) -> GaussianProcessComponent:
+        """Solve again with earlier and new effects, at the variances of training."""
+        effects = joined_rows(
+            self.process, self.kernels, training.measured, _mean_effects(sources.earlier)
+        )
+        targets = {target for names in effects.targets for target in names}
+        among = sources.kernels.among(pd.Index(sorted(targets), dtype=object))
+        return replace(self, process=refit(self.process, effects, among), kernels=among)
+
+    def on_graphs(self, sources: Sources) -> GaussianProcessComponent:
+        """Solve again with the kernels of the graphs, at the variances of training."""
+        among = sources.kernels.among(self.process.rows.targets)
+        effects = rows_of(self.process, self.kernels)
+        return replace(self, process=refit(self.process, effects, among), kernels=among)
+
     def to_dict(self) -> dict[str, Any]:
         """Return variances and weights of the training rows."""
         return self.process.to_dict()
@@ -165,7 +192,11 @@ class GaussianProcessComponent(Component):
 )
 @dataclass(frozen=True)
 class NetworkComponent(Component):
-    """The graph neural network; alone it is the paper's way."""
+    """The graph neural network.
+
+    ``components="network"`` uses the network alone, with the encoder and decoding that the model
+    has; :meth:`txpert.TxPertModel.paper` makes the paper's model.
+    """
 
     trained_by_minibatches: ClassVar[bool] = True
     most_expected: ClassVar[float] = 0.3
@@ -212,6 +243,15 @@ class NetworkComponent(Component):
                 rows = np.flatnonzero([context == where for context in contexts])
                 delta[rows] += np.outer(order[rows], offset)
         return delta
+
+    def updated(self, training: Training, sources: Sources) -> NetworkComponent:
+        """Stay, with the mean effects of contexts that the network was not trained on."""
+        old, new = _mean_effects(sources.earlier), training.line_effects
+        if old is None or self.network.module.reads != "none":
+            return self
+        unseen = [context for context in new.of_context if context not in old.of_context]
+        added = {context: new.mean(context) - old.pooled_mean for context in unseen}
+        return replace(self, offsets={**self.offsets, **added}) if added else self
 
     def to_dict(self) -> dict[str, Any]:
         """Return the offsets of contexts: the weights are saved with the module."""

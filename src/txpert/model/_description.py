@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 import torch
 from torch import nn
 
+from txpert._fingerprint import fingerprint
+from txpert._fingerprint._data import parts_of_data
 from txpert.data import ConditionTable
 
 
@@ -19,22 +22,16 @@ def describe(model: Any, table: ConditionTable, options: Mapping[str, Any]) -> d
     module: nn.Module = model.module
     shapes = [(name, tuple(value.shape)) for name, value in module.state_dict().items()]
     constant = set(dict(module.named_buffers())) - set(module.state_dict())
-    held = [module.get_buffer(name).cpu() for name in sorted(constant)]
+    held = [module.get_buffer(name) for name in sorted(constant)]
     # Sparse ones are made of the graphs.
-    buffers = [buffer.numpy() for buffer in held if buffer.layout == torch.strided]
+    buffers = [buffer for buffer in held if buffer.layout == torch.strided]
     graphs = [(graph.source, graph.target, graph.weight) for graph in model.graphs]
     controls = table.controls
     embedding = () if controls.embedding is None else (controls.embedding,)
     return {
-        "data": _digest(table.obs.to_csv(), list(table.genes), table.mean, *embedding),
-        "model": _digest(
-            repr(module),
-            shapes,
-            list(model.nodes),
-            *(array for arrays in graphs for array in arrays),
-            *buffers,
-        ),
-        **{name: repr(named(value)) for name, value in options.items()},
+        "data": fingerprint(table.obs.to_csv(), _names(table.genes), table.mean, *embedding),
+        "model": fingerprint(repr(module), repr(shapes), _names(model.nodes), graphs, buffers),
+        **{name: repr(_hashed(named(value))) for name, value in options.items()},
     }
 
 
@@ -54,10 +51,19 @@ def named(value: Any) -> Any:
     return f"{of.__module__}.{of.__qualname__}"
 
 
-def _digest(*parts: Any) -> str:
-    """Hash content: arrays by their bytes, all else by its text."""
-    digest = sha256()
-    for part in parts:
-        array = isinstance(part, np.ndarray)
-        digest.update(np.ascontiguousarray(part).tobytes() if array else f"{part}\n".encode())
-    return digest.hexdigest()
+def _hashed(value: Any) -> Any:
+    """Return a value with data by their hash, since the text of long ones leaves some out."""
+    if isinstance(value, Mapping):
+        return {name: _hashed(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_hashed(item) for item in value]
+    if isinstance(value, tuple):
+        return tuple(_hashed(item) for item in value)
+    if parts_of_data(value) is None:
+        return value
+    return f"{type(value).__name__} {fingerprint(value)}"
+
+
+def _names(names: pd.Index) -> npt.NDArray[np.object_]:
+    """Return names in a form of which the content counts and not files of that name."""
+    return np.array([str(name) for name in names], dtype=object)

@@ -22,7 +22,8 @@ class HeldOut:
     Attributes
     ----------
     kinds
-        "measured", "composed" or "new", in the eyes of what was fitted, ``(n,)``.
+        "measured", "measured elsewhere", "of an unseen line", "composed" or "new" (see
+        ``Ensemble``), in the eyes of what was fitted, ``(n,)``.
     cell_line
         ``(n,)``.
     single
@@ -91,7 +92,8 @@ class HeldOut:
         return HeldOut(*labels, predicted, self.observed[rows])
 
 
-_SCALE, _CALIBRATION = "scale", "calibration"
+SCALE, CALIBRATION = "scale", "calibration"
+"""Keys of saved weights besides the names of components."""
 
 
 @dataclass(frozen=True)
@@ -114,15 +116,15 @@ class Weights:
 
     def to_dict(self) -> dict[str, Any]:
         """Return numbers by name, and the knots of the calibration."""
-        knots = {} if self.calibration is None else {_CALIBRATION: self.calibration.to_dict()}
-        return {**self.of, _SCALE: self.scale, **knots}
+        knots = {} if self.calibration is None else {CALIBRATION: self.calibration.to_dict()}
+        return {**self.of, SCALE: self.scale, **knots}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> Weights:
         """Rebuild what :meth:`to_dict` returned."""
-        of = {name: w for name, w in state.items() if name not in (_SCALE, _CALIBRATION)}
-        knots = state.get(_CALIBRATION)
-        return cls(of, state[_SCALE], None if knots is None else Calibration.from_dict(knots))
+        of = {name: w for name, w in state.items() if name not in (SCALE, CALIBRATION)}
+        knots = state.get(CALIBRATION)
+        return cls(of, state[SCALE], None if knots is None else Calibration.from_dict(knots))
 
 
 _STEPS = np.arange(17) / 10

@@ -8,7 +8,9 @@ from typing import ClassVar, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ._entries import Entry, add_entry, first_line
+from txpert._registry import add_entry, first_line
+
+from ._entries import Entry
 from ._mlp import hidden_layer
 
 

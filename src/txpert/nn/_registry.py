@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 from torch import nn
 
 from txpert._options import check_flag, check_number, check_whole
+from txpert._registry import add_entry, first_line
 
 from ._edges import GraphTensors
-from ._entries import Entry, add_entry, first_line
+from ._entries import Entry
 from ._nodes import Nodes
 
 ENCODERS: dict[str, Entry[nn.Module]] = {}

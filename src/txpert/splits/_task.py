@@ -11,6 +11,7 @@ from typing import Any, ClassVar, TypeVar
 import pandas as pd
 
 from txpert._constants import TEST, TRAIN, VALIDATION
+from txpert._registry import add_entry, table
 
 from ._assignment import FRACTIONS
 from ._groups import held_out_groups
@@ -144,14 +145,9 @@ def register_task(
     def register(task: TaskClass) -> TaskClass:
         if not (inspect.isclass(task) and issubclass(task, Task)):
             raise TypeError(f"A task is a subclass of txpert.splits.Task, not {task!r}.")
-        known = TASKS.get(name, task)
-        # A notebook cell that is run again defines the same class again.
-        if (known.__module__, known.__qualname__) != (task.__module__, task.__qualname__):
-            raise ValueError(
-                f"There is a task {name!r} already, {known.__qualname__}; take another name."
-            )
+        entry: type[Task] = task
+        add_entry(TASKS, name, entry, kind="task", definition=lambda known: known)
         task.name, task.description, task.reference = name, description, reference
-        TASKS[name] = task
         return task
 
     return register
@@ -203,9 +199,12 @@ def show() -> pd.DataFrame:
     >>> tx.splits.show()["options"]["unseen_cell_line"]
     'fractions, test_cell_line, val_cell_line'
     """
-    rows = [
-        (name, task.description, ", ".join(option_names(name)), task.reference)
-        for name, task in TASKS.items()
-    ]
-    columns = ["name", "description", "options", "reference"]
-    return pd.DataFrame(rows, columns=columns).set_index("name")
+
+    def columns(name: str, task: type[Task]) -> dict[str, str]:
+        return {
+            "description": task.description,
+            "options": ", ".join(option_names(name)),
+            "reference": task.reference,
+        }
+
+    return table(TASKS, columns)
