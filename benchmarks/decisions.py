@@ -190,7 +190,13 @@ def ranking(screen: Screen, folder: Path) -> dict[str, Any]:
     for order, score in ((1, "cosine"), (1, "cosine"), (2, "dot"), (2, "cosine"), (2, "pearson")):
         began, processor = time.time(), time.process_time()
         result = tx.tl.screen(
-            model, signature, order=order, score=score, top=10_000, min_specific=0, progress=False
+            model,
+            signature,
+            order=order,
+            score=score,
+            top=10_000,
+            min_specific=0,
+            enable_progress_bar=False,
         )
         case = f"order {order}, {score}"
         found[f"{case}, again" if case in found else case] = {

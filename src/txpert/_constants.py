@@ -24,5 +24,8 @@ MEASURED: Final = "txpert_measured"
 """Key in ``varm`` of the genes that each cell line measured."""
 DELTA: Final = "delta"
 UNS_KEY: Final = "txpert"
+BENCHMARK_KEY: Final = "txpert_benchmark"
+TEST_PERTURBATIONS: Final = "test_perturbations"
+"""Entry of ``uns[BENCHMARK_KEY]``: the perturbations whose cells a benchmark holds back."""
 TARGET_SUM: Final = 4_000
 """Library size after :func:`txpert.pp.normalize`, in counts per cell."""

@@ -222,7 +222,8 @@ OPTIONS: dict[str, tuple[Call, dict[str, tuple[Any, ...]]]] = {
     ),
     "tl.screen": (
         lambda world, options: tx.tl.screen(
-            **{"model": world.model, "signature": SIGNATURE, "progress": False} | options
+            **{"model": world.model, "signature": SIGNATURE, "enable_progress_bar": False}
+            | options
         ),
         {"top": POSITIVE, "min_specific": FRACTION, "genes": ("JAK2", 3), "order": (3, "a")},
     ),

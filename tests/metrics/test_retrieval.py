@@ -120,6 +120,33 @@ def test_centroid_accuracy_depends_on_size_and_ties_are_misses():
     assert centroid_accuracy([[2.0, 5.0], [2.0, 5.0]], truth).tolist() == [0.0, 0.0]
 
 
+@pytest.mark.parametrize(("n", "n_genes"), [(137, 30), (513, 77), (601, 300)])
+@pytest.mark.parametrize("scale", [1e-3, 1, 1e3])
+def test_equal_observations_are_ties_however_many(n, n_genes, scale):
+    rng = np.random.default_rng(0)
+    truth = np.tile(scale * rng.normal(size=n_genes), (n, 1))
+    pred = scale * rng.normal(size=(n, n_genes))
+    mask = rng.random(n_genes) < 0.9
+    for options in ({}, {"genes": mask}, {"reference": truth, "reference_genes": None}):
+        for by in SIMILARITY:
+            assert (retrieval(pred, truth, by=by, **options) == 1).all()
+            assert (retrieval(pred, truth, by=by, n_sampled=9, **options) == 1).all()
+        assert (centroid_accuracy(pred, truth, **options) == 0).all()
+    published = retrieval(pred, truth, as_published=True)
+    assert (published == (n - 1) / n).all()
+
+
+def test_what_differs_by_more_than_rounding_is_no_tie():
+    common = np.random.default_rng(0).normal(size=300)
+    truth = common + 1e-4 * np.eye(200, 300)
+    another = np.roll(truth, 1, axis=0)
+    assert (centroid_accuracy(truth, truth) == 1).all()
+    assert (centroid_accuracy(another, truth) == 0).all()  # as far from all but the one it is
+    for by in SIMILARITY:
+        assert (retrieval(truth, truth, by=by) == 1).all()
+        assert (retrieval(another, truth, by=by) < 1).all()
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_what_is_undefined_is_nan_and_not_compared_with(random_deltas, bad):
     pred, truth = random_deltas(n=5)

@@ -31,7 +31,7 @@ def brute_force(model, labels, signature, score):
 def ranked(*args, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return tx.tl.screen(*args, progress=False, **options)
+        return tx.tl.screen(*args, enable_progress_bar=False, **options)
 
 
 @pytest.mark.parametrize("score", ["dot", "cosine", "pearson"])
@@ -105,7 +105,7 @@ def killed(self, stage, *args, **arrays):
         os.kill(os.getpid(), signal.SIGKILL)
 
 Kept.store = killed
-tx.tl.screen(model, signature, file=sys.argv[2], progress=False, **options)
+tx.tl.screen(model, signature, file=sys.argv[2], enable_progress_bar=False, **options)
 """
 
 
@@ -165,13 +165,13 @@ def test_what_nothing_is_known_of_is_not_ranked(train_toy, graph, signature):
     )
     model = train_toy(("mean", "gaussian_process"), graphs=[alone])
     with pytest.warns(UserWarning, match="nothing specific is known of them"):
-        found = tx.tl.screen(model, signature, progress=False)
+        found = tx.tl.screen(model, signature, enable_progress_bar=False)
     assert "LONELY" in found.attrs["not_specific"]
     assert not {"LONELY", "CTRL"} & set(found["perturbation"])
     everything = ranked(model, signature, min_specific=0)
     assert everything.set_index("perturbation").loc["LONELY", "specific"] == 0
     with pytest.raises(ValueError, match="too few for order=1, since nothing specific"):
-        tx.tl.screen(model, signature, genes=["LONELY"], progress=False)
+        tx.tl.screen(model, signature, genes=["LONELY"], enable_progress_bar=False)
 
 
 def test_excluded_targets_and_missing_genes_are_reported(model, signature):
@@ -179,7 +179,7 @@ def test_excluded_targets_and_missing_genes_are_reported(model, signature):
     assert first not in set(ranked(model, signature, exclude=[first])["perturbation"])
     more = pd.concat([signature, pd.Series({"NOT_THERE": 1.0})])
     with pytest.warns(UserWarning, match="1 of the 61 genes"):
-        found = tx.tl.screen(model, more, min_specific=0, progress=False)
+        found = tx.tl.screen(model, more, min_specific=0, enable_progress_bar=False)
     assert found.attrs["missing_genes"] == ["NOT_THERE"]
 
 
@@ -213,7 +213,7 @@ def test_two_groups_of_cells_are_a_signature(model):
     ],
 )
 def test_what_makes_no_sense_is_refused(model, signature, change, error, message):
-    options = {"signature": signature, "progress": False, **change}
+    options = {"signature": signature, "enable_progress_bar": False, **change}
     with pytest.raises(error, match=message):
         tx.tl.screen(model, options.pop("signature"), **options)
 

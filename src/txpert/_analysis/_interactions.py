@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from txpert._constants import CELL_LINE, MODALITY, PERTURBATION
 from txpert._types import FloatArray, IntArray
 
 SCORES = ("synergy", "suppression", "neomorphism", "redundancy", "epistasis", "deviation")
@@ -109,7 +110,8 @@ def precision_table(scores: pd.DataFrame, k: int) -> pd.DataFrame:
     Parameters
     ----------
     scores
-        perturbation, cell_line, source ("observed" or "predicted") and the scores.
+        perturbation, cell_line, modality if there is one, source ("observed" or "predicted") and
+        the scores.
     k
         Number of pairs called strongest.
 
@@ -118,7 +120,8 @@ def precision_table(scores: pd.DataFrame, k: int) -> pd.DataFrame:
     One row per score: ``precision`` at ``k``, ``random``, what a random order reaches,
     ``spearman`` over pairs, and the numbers ``k`` and ``n``.
     """
-    wide = scores.pivot(index=["perturbation", "cell_line"], columns="source")
+    names = [name for name in (PERTURBATION, CELL_LINE, MODALITY) if name in scores]
+    wide = scores.pivot(index=names, columns="source")
     rows = []
     for name in SCORES:
         both = pd.DataFrame(wide[name]).reindex(columns=["predicted", "observed"]).dropna()

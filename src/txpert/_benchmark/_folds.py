@@ -13,6 +13,7 @@ from anndata import AnnData
 
 from txpert._constants import (
     BATCH,
+    BENCHMARK_KEY,
     CELL_LINE,
     CONTROL,
     MEASURED,
@@ -20,6 +21,7 @@ from txpert._constants import (
     PERTURBATION,
     SPLIT,
     TEST,
+    TEST_PERTURBATIONS,
     TRAIN,
     UNS_KEY,
     VALIDATION,
@@ -34,7 +36,6 @@ from txpert.pp import split, split_fold
 from txpert.splits import Task
 from txpert.splits._hash import split_hash
 from txpert.splits._task import TASKS, make_task, option_names
-from txpert.tl._fit import BENCHMARK_KEY, TEST_PERTURBATIONS
 
 GROUP = "group"
 _STRATIFY = "stratify"

@@ -16,6 +16,10 @@ from ._labeled import aligned, aligned_genes
 
 Similarity = Literal["pearson", "cosine"]
 Embed = Callable[[FloatArray, BoolArray], FloatArray]
+Block = tuple[FloatArray, FloatArray, FloatArray]
+"""Similarity to the own perturbation and to all, and by how much two that are equal differ."""
+_UNIT = float(np.finfo(np.float64).eps) / 2
+"""A dot product of n terms is off by at most n times this, times the sum of their sizes."""
 
 
 def retrieval(
@@ -36,7 +40,8 @@ def retrieval(
               \mathbb{1}\left[ r(\hat\Delta_p, \Delta_p) \ge r(\hat\Delta_p, \Delta_q) \right],
 
     where :math:`Q_p` are the other perturbations of the same cell line (paper, "normalized
-    retrieval"), or a sample of them ("fast retrieval").
+    retrieval"), or a sample of them ("fast retrieval"). What differs by no more than rounding is
+    equal.
 
     Parameters
     ----------
@@ -127,8 +132,8 @@ def centroid_accuracy(
               \right]
 
     As :func:`retrieval`, by Euclidean distance: the size of the effect has to be right too, and
-    ties are misses. Within one context it makes no difference whether rows are expression, Δ to
-    the control or Δ to the perturbed mean.
+    ties are misses, up to rounding. Within one context it makes no difference whether rows are
+    expression, Δ to the control or Δ to the perturbed mean.
 
     Parameters
     ----------
@@ -173,7 +178,7 @@ def _similarity_blocks(
     by: Similarity,
     genes: npt.ArrayLike | None,
     reference_genes: npt.ArrayLike | None,
-) -> Iterator[tuple[FloatArray, FloatArray]]:
+) -> Iterator[Block]:
     scalings = {"pearson": standardize, "cosine": normalize}
     if by not in scalings:
         raise ValueError(f"by must be 'pearson' or 'cosine', not {by!r}.")
@@ -190,8 +195,8 @@ def _blocks(
     embed_true: Embed,
     genes: npt.ArrayLike | None,
     reference_genes: npt.ArrayLike | None,
-) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """For some predictions at a time, similarity to their own and to all others (own: NaN)."""
+) -> Iterator[Block]:
+    """Compare some predictions at a time with their own perturbation and all others (own: NaN)."""
     pred, true, genes = aligned(pred_delta, true_delta, genes)
     check_paired(pred, true)
     mask = gene_mask(genes, pred.shape)
@@ -205,16 +210,28 @@ def _blocks(
         candidates.append((others, gene_mask(reference_genes, others.shape)))
     with np.errstate(invalid="ignore"):
         embedded = np.vstack([embed_true(to_float(v), counted) for v, counted in candidates])
+        n_genes = pred.shape[1]
+        length, square = _lengths(embedded[:, :n_genes]), -embedded[:, n_genes:].sum(axis=1)
         for rows in row_blocks(len(pred), max(embedded.shape)):
-            similarity = embed_pred(to_float(pred[rows]), mask[rows]) @ embedded.T
+            embedding = embed_pred(to_float(pred[rows]), mask[rows])
+            similarity = embedding @ embedded.T
+            # At least the sum of the sizes of the terms: |p||q|, of distances 2|p||q| + |q|².
+            size = np.multiply.outer(_lengths(embedding[:, :n_genes]), length)
+            size += square
             itself = np.arange(len(similarity)), np.arange(rows.start, rows.stop)
             own = similarity[itself]
             similarity[itself] = np.nan
-            yield own, similarity
+            size += size[itself][:, None]
+            size *= _UNIT * embedded.shape[1]
+            yield own, similarity, size
+
+
+def _lengths(vectors: FloatArray) -> FloatArray:
+    return np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
 
 
 def _fractions(
-    blocks: Iterator[tuple[FloatArray, FloatArray]],
+    blocks: Iterator[Block],
     samples: list[int | None],
     seed: int,
     *,
@@ -224,9 +241,13 @@ def _fractions(
     check_seed(seed)
     rng = np.random.default_rng(seed)
     found: list[list[FloatArray]] = [[np.empty(0)] for _ in samples]
-    for own, similarity in blocks:
+    for own, similarity, rounding in blocks:
         allowed = np.isfinite(similarity)
         own = own[:, None]
+        if strict:
+            similarity += rounding
+        else:
+            similarity -= rounding
         hits = own > similarity if strict else own >= similarity
         for part, n in zip(found, samples, strict=True):
             compared = allowed if n is None else _sample_columns(allowed, n, rng)
@@ -236,16 +257,14 @@ def _fractions(
     return [np.concatenate(part) for part in found]
 
 
-def _as_published(
-    blocks: Iterator[tuple[FloatArray, FloatArray]], n_sampled: int | None, seed: int
-) -> FloatArray:
+def _as_published(blocks: Iterator[Block], n_sampled: int | None, seed: int) -> FloatArray:
     """Fraction of the sample, the prediction's own perturbation included, less like it."""
     found, chosen = [np.empty(0)], None
-    for own, similarity in blocks:
+    for own, similarity, rounding in blocks:
         if chosen is None:
             n = similarity.shape[1]
             chosen = np.random.default_rng(seed).permutation(n)[: n_sampled or n]
-        others = similarity[:, chosen]
+        others = similarity[:, chosen] - rounding[:, chosen]
         hits = (own[:, None] >= others) & np.isfinite(others)
         found.append(hits.sum(axis=1) / len(chosen))
     return np.concatenate(found)

@@ -12,7 +12,7 @@ from anndata import AnnData
 from matplotlib.axes import Axes
 
 from txpert._analysis._interactions import SCORES
-from txpert._constants import CELL_LINE, PERTURBATION
+from txpert._constants import CELL_LINE, MODALITY, PERTURBATION
 from txpert._options import check_choice
 from txpert.data._tokens import parse_targets
 
@@ -32,6 +32,7 @@ def interactions(
     *,
     kind: Literal["map", "scatter"] = "map",
     cell_line: str | None = None,
+    modality: str | None = None,
     n_labels: int = 8,
     key: str = "txpert_interactions",
     ax: Axes | None = None,
@@ -53,6 +54,8 @@ def interactions(
         ``"scatter"``: predicted against observed score, each pair a dot.
     cell_line
         Cell line; by default the first.
+    modality
+        Modality, where there are several; by default the first of the cell line.
     n_labels
         Number of pairs named in the scatter, those of the highest observed score.
     key
@@ -67,7 +70,7 @@ def interactions(
     Raises
     ------
     KeyError
-        If there are no interactions, or no such score or cell line.
+        If there are no interactions, or no such score, cell line or modality.
     TypeError
         If ``ax`` are no axes.
     ValueError
@@ -89,14 +92,30 @@ def interactions(
         raise KeyError(f"adata.uns[{key!r}] has no interactions; run tx.tl.interactions(adata).")
     scores = adata.uns[key]["scores"]
     one_of(score, list(SCORES), "score")
+    rows, where = _of_context(scores, cell_line, modality)
+    if kind == "scatter":
+        return finish(_scatter(rows, score, where, n_labels, ax), show, save)
+    return finish(_map(rows, score, where, ax), show, save)
+
+
+def _of_context(
+    scores: pd.DataFrame, cell_line: str | None, modality: str | None
+) -> tuple[pd.DataFrame, str]:
+    """Return the rows of one cell line and modality, and how titles call it."""
+    if modality is not None and MODALITY not in scores:
+        raise KeyError(f"There is no modality {modality!r}: the interactions have no such column.")
     line = one_of(cell_line, list(dict.fromkeys(scores[CELL_LINE])), "cell line")
     rows = scores[scores[CELL_LINE] == line]
-    if kind == "scatter":
-        return finish(_scatter(rows, score, line, n_labels, ax), show, save)
-    return finish(_map(rows, score, line, ax), show, save)
+    if MODALITY not in scores:
+        return rows, shown(line, 16)
+    one = one_of(modality, list(dict.fromkeys(rows[MODALITY])), f"modality of {line}")
+    several = scores[MODALITY].nunique() > 1
+    return rows[rows[MODALITY] == one], ", ".join(
+        shown(name, 16) for name in ((line, one) if several else (line,))
+    )
 
 
-def _map(rows: pd.DataFrame, score: str, line: str, ax: Axes | None) -> Axes:
+def _map(rows: pd.DataFrame, score: str, where: str, ax: Axes | None) -> Axes:
     pairs = [parse_targets(label) for label in rows[PERTURBATION]]
     genes = sorted({gene for pair in pairs for gene in pair})
     place = {gene: i for i, gene in enumerate(genes)}
@@ -142,11 +161,11 @@ def _map(rows: pd.DataFrame, score: str, line: str, ax: Axes | None) -> Axes:
     for spine in ax.spines.values():
         spine.set_edgecolor(colors.faint)
     what = ": observed above, predicted below the diagonal" if several else ""
-    titled(ax, f"{score}, {shown(line, 16)}{what}", size=9 if several else 10)
+    titled(ax, f"{score}, {where}{what}", size=9 if several else 10)
     return ax
 
 
-def _scatter(rows: pd.DataFrame, score: str, line: str, n_labels: int, ax: Axes | None) -> Axes:
+def _scatter(rows: pd.DataFrame, score: str, where: str, n_labels: int, ax: Axes | None) -> Axes:
     wide = rows.pivot(index=PERTURBATION, columns="source", values=score)
     wide = wide.reindex(columns=["observed", "predicted"]).dropna()
     if wide.empty:
@@ -163,7 +182,7 @@ def _scatter(rows: pd.DataFrame, score: str, line: str, n_labels: int, ax: Axes 
     ax.margins(0.1)
     ax.set_xlabel(f"observed {score}")
     ax.set_ylabel(f"predicted {score}")
-    titled(ax, f"{len(wide):,} pair{'s' * (len(wide) > 1)}, {shown(line, 16)}")
+    titled(ax, f"{len(wide):,} pair{'s' * (len(wide) > 1)}, {where}")
     plain(ax)
     order = np.argsort(-x, kind="stable")
     names = list(wide.index)

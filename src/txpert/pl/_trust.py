@@ -11,7 +11,7 @@ from anndata import AnnData
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from txpert._constants import CELL_LINE, PERTURBATION, UNS_KEY
+from txpert._constants import CELL_LINE, MODALITY, PERTURBATION, UNS_KEY
 from txpert.evaluation._metrics import score_label
 
 from ._canvas import Colors, closed_on_failure, end, plain, small, titled
@@ -94,14 +94,16 @@ def trust(
     _by_level(panels[0, 0], table, label)
     _correlations(panels[0, 1], found["correlations"], label)
     _errors(panels[1, 0], table, bool(params.get("of_effects", False)))
-    line = None
+    line = modality = None
     if perturbation is None:
         middle = scored.iloc[len(scored) // 2]
         perturbation, line = str(middle[PERTURBATION]), str(middle[CELL_LINE])
+        modality = middle.get(MODALITY)
     delta(
         adata,
         perturbation,
         cell_line=line,
+        modality=modality,
         model=params["model"],
         name_by="error",
         key=evaluation_key,

@@ -8,19 +8,17 @@ from typing import Any
 
 from anndata import AnnData
 
-from txpert._constants import PERTURBATION, UNS_KEY
+from txpert._constants import BENCHMARK_KEY, TEST_PERTURBATIONS
 from txpert.baselines import Baseline
 from txpert.baselines._registry import make_baseline
+from txpert.data import ObsKeys
+from txpert.data._labels import read_perturbations
 from txpert.data._meant import warn_of_meant
 from txpert.data._tokens import parse_targets
 from txpert.graph import KnowledgeGraph
-from txpert.graph._joint import named_for
-from txpert.graph._knowledge_graph import as_graphs
+from txpert.graph._several import as_graphs, named_for
 from txpert.model import TxPertModel
 from txpert.model._registered import unregistered_on_failure
-
-BENCHMARK_KEY = f"{UNS_KEY}_benchmark"
-TEST_PERTURBATIONS = "test_perturbations"
 
 
 def fit_txpert(
@@ -144,7 +142,7 @@ def _unknown(graphs: list[KnowledgeGraph], targets: set[str]) -> list[str]:
         warnings.warn(
             f"No graph has {len(unknown)} of the {len(targets)} genes to be predicted: {shown}. "
             "They become nodes without edges; unless trained on in another condition, their "
-            "predictions fall back to the mean effect.",
+            "predictions fall back to the common effect.",
             UserWarning,
             stacklevel=4,
         )
@@ -158,5 +156,6 @@ def _with_nodes(graph: KnowledgeGraph, genes: list[str]) -> KnowledgeGraph:
 
 
 def _targets(adata: AnnData) -> set[str]:
-    labels = adata.obs[PERTURBATION].astype(str).unique()
+    """Return the targets of the screen, from the columns that setup registered."""
+    labels = read_perturbations(ObsKeys.of(adata).columns(adata.obs))[0].categories
     return {target for label in labels for target in parse_targets(label)}

@@ -16,12 +16,14 @@ from txpert._options import check_name, check_whole
 from txpert._types import FloatArray
 from txpert.baselines import StoredPrediction
 from txpert.data import ConditionTable
-from txpert.data._batches import average_over_batches
+from txpert.data._batches import OverBatches, average_over_batches
 from txpert.data._tokens import canonical_label, join_targets, parse_targets
 from txpert.evaluation._scoring import SupportsPredict, predicted_delta
 
 INTERACTIONS_KEY = "txpert_interactions"
-Effects = dict[tuple[str, str], FloatArray]
+Condition = tuple[str, ...]
+"""Perturbation, cell line and, where the data have modalities, modality."""
+Effects = dict[Condition, FloatArray]
 
 
 def interactions(
@@ -80,11 +82,12 @@ def interactions(
 
     Returns
     -------
-    One row per pair, cell line and ``source``, ``"observed"`` or ``"predicted"``: the quantities
-    above, ``additive_r``, the Pearson correlation of the pair with the sum of its parts, and
-    ``observed_r``, that of the predicted with the observed pair. ``uns[key_added]["precision"]``
-    has for each score the fraction of the ``k`` pairs of highest predicted score that are among
-    the ``k`` of highest observed score, and what chance gives.
+    One row per pair, cell line, modality (where the data have any; parts are of the pair's) and
+    ``source``, ``"observed"`` or ``"predicted"``: the quantities above, ``additive_r``, the
+    Pearson correlation of the pair with the sum of its parts, and ``observed_r``, that of the
+    predicted with the observed pair. ``uns[key_added]["precision"]`` has for each score the
+    fraction of the ``k`` pairs of highest predicted score that are among the ``k`` of highest
+    observed score, and what chance gives.
 
     Raises
     ------
@@ -113,24 +116,24 @@ def interactions(
     table = ConditionTable.of(adata)
     perturbed = table.subset(~table.obs[CONTROL].to_numpy(dtype=bool))
     delta, obs = average_over_batches(perturbed.delta, perturbed.obs)
+    names = [name for name in (PERTURBATION, CELL_LINE, MODALITY) if name in obs]
+    observed = dict(zip(_conditions(obs, names), delta, strict=True))
     lines = list(dict.fromkeys(obs[CELL_LINE].astype(str)))
     if cell_line is not None:
         if cell_line not in lines:
             raise KeyError(f"There is no cell line {cell_line!r}; there are {', '.join(lines)}.")
         lines = [cell_line]
-    names = zip(obs[PERTURBATION].astype(str), obs[CELL_LINE].astype(str), strict=True)
-    observed = dict(zip(names, delta, strict=True))
-    asked = _pairs(observed, lines, pairs)
+    asked = _pairs({key: effect for key, effect in observed.items() if key[1] in lines}, pairs)
     predictor = StoredPrediction(model) if isinstance(model, AnnData) else model
     predicted: Effects = {}
     if predictor is not None and asked:
-        predicted = _predict(predictor, asked, observed, table)
+        predicted = _predict(predictor, asked, names, observed, table)
     rows = []
-    for label, line in asked:
+    for pair in asked:
         for source, effects in (("observed", observed), ("predicted", predicted)):
-            row = _row(label, line, effects, observed, predicted, table.genes, n_genes)
+            row = _row(pair, effects, observed, predicted, table.genes, n_genes)
             if row is not None:
-                rows.append({PERTURBATION: label, CELL_LINE: line, "source": source, **row})
+                rows.append({**dict(zip(names, pair, strict=True)), "source": source, **row})
     if not rows:
         raise ValueError(
             "No pair can be scored: it takes the effects of a pair such as 'A+B' and of both its "
@@ -145,55 +148,54 @@ def interactions(
     return scores
 
 
+def _conditions(obs: pd.DataFrame, names: list[str]) -> list[Condition]:
+    return list(obs[names].astype(str).itertuples(index=False, name=None))
+
+
 def _pairs(
-    observed: Effects, lines: list[str], pairs: Sequence[str] | Literal["measured", "all"]
-) -> list[tuple[str, str]]:
-    """Return the pairs asked for in each cell line."""
+    observed: Effects, pairs: Sequence[str] | Literal["measured", "all"]
+) -> list[Condition]:
+    """Return the pairs asked for in each context of what was observed."""
+    contexts = dict.fromkeys(key[1:] for key in observed)
     if not isinstance(pairs, str):
         labels = list(dict.fromkeys(canonical_label(label) for label in pairs))
         wrong = [label for label in labels if len(parse_targets(label)) != 2]
         if wrong:
             raise ValueError(f"pairs has {wrong[0]!r}, which is no pair such as 'A+B'.")
-        return [(label, line) for line in lines for label in labels]
+        return [(label, *context) for context in contexts for label in labels]
     if pairs == "measured":
-        found = [key for key in observed if len(parse_targets(key[0])) == 2]
-        return [key for key in found if key[1] in lines]
+        return [key for key in observed if len(parse_targets(key[0])) == 2]
     if pairs != "all":
         raise ValueError(f"pairs is 'measured', 'all' or a list of labels, not {pairs!r}.")
     asked = []
-    for line in lines:
-        genes = sorted(p for p, where in observed if where == line and len(parse_targets(p)) == 1)
-        asked += [(join_targets(pair), line) for pair in combinations(genes, 2)]
+    for context in contexts:
+        here = [key[0] for key in observed if key[1:] == context]
+        genes = sorted(label for label in here if len(parse_targets(label)) == 1)
+        asked += [(join_targets(pair), *context) for pair in combinations(genes, 2)]
     return asked
 
 
 def _predict(
     predictor: SupportsPredict,
-    asked: list[tuple[str, str]],
+    asked: list[Condition],
+    names: list[str],
     observed: Effects,
     table: ConditionTable,
 ) -> Effects:
-    """Predict the pairs, and their parts where these were not measured, over each line."""
+    """Predict the pairs, and their parts where these were not measured, over each context."""
     wanted = dict.fromkeys(asked)
-    for label, line in asked:
+    for label, *context in asked:
         for part in parse_targets(label):
-            if (part, line) not in observed:
-                wanted[part, line] = None
-    controls = table.controls.over_batches()
-    frame = pd.DataFrame(list(wanted), columns=[PERTURBATION, CELL_LINE])
+            if (part, *context) not in observed:
+                wanted[part, *context] = None
+    frame = pd.DataFrame(list(wanted), columns=names)
     frame[BATCH], frame[N_CELLS] = ALL, 1
-    if MODALITY in controls.obs:
-        of_line = controls.obs.set_index(controls.obs[CELL_LINE].astype(str))[MODALITY]
-        frame[MODALITY] = frame[CELL_LINE].map(of_line)
-    delta = predicted_delta(predictor, frame, controls)
-    order = average_over_batches(np.arange(len(frame), dtype=float)[:, None], frame)[1]
-    keys = zip(order[PERTURBATION].astype(str), order[CELL_LINE].astype(str), strict=True)
-    return dict(zip(keys, delta, strict=True))
+    delta = predicted_delta(predictor, frame, table.controls.over_batches())
+    return dict(zip(_conditions(OverBatches.of(frame).obs, names), delta, strict=True))
 
 
 def _row(
-    label: str,
-    line: str,
+    pair: Condition,
     effects: Effects,
     observed: Effects,
     predicted: Effects,
@@ -201,15 +203,17 @@ def _row(
     n_genes: int,
 ) -> dict[str, float] | None:
     """Score a pair by one source; ``None`` where an effect is not known."""
-    pair = effects.get((label, line))
+    label, *context = pair
     targets = parse_targets(label)
-    parts = [observed.get((t, line), predicted.get((t, line))) for t in targets]
-    if pair is None or parts[0] is None or parts[1] is None:
+    keys = [(target, *context) for target in targets]
+    parts = [observed.get(key, predicted.get(key)) for key in keys]
+    effect = effects.get(pair)
+    if effect is None or parts[0] is None or parts[1] is None:
         return None
     others = ~genes.isin(targets)
-    first, second, both = parts[0][others], parts[1][others], pair[others]
+    first, second, both = parts[0][others], parts[1][others], effect[others]
     scores = interaction_scores(first, second, both, n_genes=n_genes)
-    truth = observed.get((label, line))
+    truth = observed.get(pair)
     scores["additive_r"] = _correlation(first + second, both)
     scores["observed_r"] = np.nan if truth is None else _correlation(truth[others], both)
     return scores

@@ -13,10 +13,10 @@ from txpert._options import check_number, check_whole
 from txpert._ranking import Score, Scorer
 from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable
-from txpert.data._controls import ControlProfiles
 from txpert.data._tokens import canonical_label
 from txpert.model import TxPertModel
 from txpert.model._additive import Asked, single_targets
+from txpert.model._asking import asked_of
 
 from ._signature import Signature, read_signature
 
@@ -58,7 +58,7 @@ def match(
         predictions, by default as most training perturbations of the line are.
     min_specific
         Predictions of which the Gaussian process explains less are left out: they are all the
-        mean effect.
+        common effect.
 
     Returns
     -------
@@ -103,8 +103,9 @@ def match(
         parts.append(_of_measured(table, scorer, columns, cell_line, modality))
     if model is not None and of != "measured":
         known = set() if of == "predicted" or not parts else set(parts[0][PERTURBATION])
-        where = model._one_context(str(model.nodes[0]), cell_line, modality)
-        parts.append(_of_predicted(model, scorer, columns, where, known, min_specific))
+        with asked_of(model, cell_line, modality) as asked:
+            labels = [node for node in single_targets(model.nodes) if node not in known]
+            parts.append(_of_predicted(asked, labels, scorer, columns, min_specific))
     found = pd.concat(parts, ignore_index=True)
     if found.empty:
         raise ValueError("There is no effect to compare the profile with.")
@@ -150,30 +151,21 @@ def _of_measured(
 
 
 def _of_predicted(
-    model: TxPertModel,
-    scorer: Scorer,
-    columns: IntArray,
-    where: tuple[ControlProfiles, pd.DataFrame],
-    known: set[str],
-    min_specific: float,
+    asked: Asked, labels: list[str], scorer: Scorer, columns: IntArray, min_specific: float
 ) -> pd.DataFrame:
-    model._check_if_trained(warn=True)
-    asked = Asked(model._ensemble(), *where)
-    labels = [node for node in single_targets(model.nodes) if node not in known]
-    with model._lock:
-        specific = asked.specific(labels)
-        labels = [s for s, of in zip(labels, specific, strict=True) if not of < min_specific]
-        specific = specific[~(specific < min_specific)]
-        parts = [
-            _frame(
-                np.array(some),
-                asked.conditions(some)[0],
-                "predicted",
-                scorer,
-                asked.delta(some)[:, columns],
-            )
-            for _, some in asked.chunks(labels)
-        ]
+    specific = asked.specific(labels)
+    labels = [s for s, of in zip(labels, specific, strict=True) if not of < min_specific]
+    specific = specific[~(specific < min_specific)]
+    parts = [
+        _frame(
+            np.array(some),
+            asked.conditions(some)[0],
+            "predicted",
+            scorer,
+            asked.delta(some)[:, columns],
+        )
+        for _, some in asked.chunks(labels)
+    ]
     frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     return frame.assign(specific=specific) if parts else frame
 

@@ -15,8 +15,9 @@ from txpert.data._tokens import canonical_label, encode_targets, parse_targets
 from txpert.effects._design import STRATEGIES, Design, Strategy
 from txpert.effects._line_effects import contexts_of
 from txpert.model import TxPertModel
-from txpert.model._additive import single_targets
-from txpert.model._component import MEASURED
+from txpert.model._additive import Asked, single_targets
+from txpert.model._asking import asked_of, kernels_among
+from txpert.model._component import GAUSSIAN_PROCESS, MEASURED, not_fitted
 
 _MOST = 4_000
 """Candidates at a time: their covariances take 8 × 128 MB."""
@@ -89,34 +90,25 @@ def propose(
     check_seed(seed)
     if strategy not in STRATEGIES:
         raise ValueError(f"strategy must be one of {', '.join(STRATEGIES)}, not {strategy!r}.")
-    model._check_if_trained(warn=True)
-    process = None if model.ensemble_ is None else model._ensemble().process
-    if process is None:
+    if GAUSSIAN_PROCESS not in model.components:
         raise ValueError("Proposals need a model with the component 'gaussian_process'.")
-    labels, measured = _labels(model, candidates, cell_line, modality)
-    targets = [parse_targets(label) for label in labels]
-    genes = pd.Index(sorted({t for names in targets for t in names}), dtype=object)
-    known = dict(zip(genes, model._kernels.knows(genes), strict=True))
-    supported = np.array([all(known[t] for t in names) for names in targets])
-    unsupported = [label for label, is_so in zip(labels, supported, strict=True) if not is_so]
-    if unsupported:
-        warnings.warn(
-            f"{len(unsupported)} of {len(labels)} candidates have a target without edge or "
-            f"feature, such as {unsupported[0]}, and are not proposed: measuring them says "
-            "nothing about others. They are in attrs['unsupported'].",
-            UserWarning,
-            stacklevel=2,
-        )
-    if supported.sum() < n:
-        raise ValueError(f"n={n}, but there are {supported.sum()} candidates to choose from.")
-    prices = _prices(labels, measured, cost)
-    profiles, asked = model._one_context(labels[0], cell_line, modality)
-    obs, _ = profiles.conditions(asked)
-    with model._lock:
+    with asked_of(model, cell_line, modality) as asked:
+        process = asked.ensemble.process
+        if process is None:
+            raise not_fitted(model.components)
+        labels, measured = _labels(model, asked, candidates)
+        targets = [parse_targets(label) for label in labels]
+        genes = pd.Index(sorted({t for names in targets for t in names}), dtype=object)
+        known = dict(zip(genes, process.kernels.knows(genes), strict=True))
+        supported = np.array([all(known[t] for t in names) for names in targets])
+        unsupported = [label for label, is_so in zip(labels, supported, strict=True) if not is_so]
+        _warn_of_unsupported(unsupported, len(labels))
+        if supported.sum() < n:
+            raise ValueError(f"n={n}, but there are {supported.sum()} candidates to choose from.")
+        prices = _prices(labels, measured, cost)
         both = pd.Index(sorted({*process.process.rows.targets, *genes}), dtype=object)
-        design = Design.of(
-            process.process, model._kernels_among(both), targets, contexts_of(obs)[0]
-        )
+        context = contexts_of(asked.conditions(labels[:1])[0])[0]
+        design = Design.of(process.process, kernels_among(model, both), targets, context)
     choice = design.choose(n, strategy, prices, supported, seed)
     found = pd.DataFrame(
         {
@@ -130,11 +122,19 @@ def propose(
     return found
 
 
+def _warn_of_unsupported(unsupported: list[str], number: int) -> None:
+    if unsupported:
+        warnings.warn(
+            f"{len(unsupported)} of {number} candidates have a target without edge or "
+            f"feature, such as {unsupported[0]}, and are not proposed: measuring them says "
+            "nothing about others. They are in attrs['unsupported'].",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
 def _labels(
-    model: TxPertModel,
-    candidates: Sequence[str] | None,
-    cell_line: str | None,
-    modality: str | None,
+    model: TxPertModel, asked: Asked, candidates: Sequence[str] | None
 ) -> tuple[list[str], list[str]]:
     """Return the candidates to choose from, and those that were measured in this context."""
     given = single_targets(model.nodes)
@@ -144,10 +144,7 @@ def _labels(
     encode_targets(labels, model.nodes)
     if not all(parse_targets(label) for label in labels):
         raise ValueError("A control is among the candidates; they are perturbations to measure.")
-    profiles, asked = model._one_context(str(model.nodes[0]), cell_line, modality)
-    rows = asked.iloc[np.zeros(len(labels), dtype=int)].reset_index(drop=True)
-    obs, _ = profiles.conditions(rows.assign(**{PERTURBATION: np.asarray(labels, dtype=object)}))
-    kinds = model._ensemble().kinds(obs) if labels else np.zeros(0, dtype=str)
+    kinds = asked.ensemble.kinds(asked.conditions(labels)[0])
     left = [label for label, kind in zip(labels, kinds, strict=True) if kind != MEASURED]
     measured = [label for label, kind in zip(labels, kinds, strict=True) if kind == MEASURED]
     if not left:

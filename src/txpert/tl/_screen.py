@@ -18,6 +18,7 @@ from txpert._types import FloatArray
 from txpert.data._tokens import encode_targets, parse_targets
 from txpert.model import TxPertModel
 from txpert.model._additive import Asked, single_targets
+from txpert.model._asking import asked_of
 
 from ._screen_ranking import Ranking
 from ._signature import Signature, read_signature
@@ -37,7 +38,7 @@ def screen(
     exclude: Iterable[str] = (),
     min_specific: float = 0.01,
     file: str | Path | None = None,
-    progress: bool = True,
+    enable_progress_bar: bool = True,
 ) -> pd.DataFrame:
     """Rank all single perturbations or all pairs by how well predicted Δ matches a signature.
 
@@ -73,13 +74,13 @@ def screen(
         Targets that are left out, such as essential genes.
     min_specific
         A target is left out where the Gaussian process explains less than this fraction of the
-        variance of what is specific to it: of such a target nothing but the mean effect is known.
-        0 keeps all.
+        variance of what is specific to it: of such a target only the common effect is known. 0
+        keeps all.
     file
         Where blocks of pairs that are finished are kept, for ``order=2``. If the call is
         interrupted, the same call goes on from there, with the same result. The file is replaced
         whole, and stays in the end.
-    progress
+    enable_progress_bar
         Whether to show a progress bar.
 
     Returns
@@ -112,7 +113,7 @@ def screen(
     >>> model = tx.TxPertModel(adata, tx.datasets.toy_graph(), components=parts)
     >>> model.train()
     >>> wanted = {"GENE3": 1.0, "GENE8": -1.0, "GENE9": 0.5}
-    >>> found = tx.tl.screen(model, wanted, order=2, top=3, progress=False)
+    >>> found = tx.tl.screen(model, wanted, order=2, top=3, enable_progress_bar=False)
     >>> found.shape
     (3, 3)
     """
@@ -124,11 +125,9 @@ def screen(
         if order == 1:
             raise ValueError("file keeps blocks of pairs: leave it out, or set order=2.")
     check_number("min_specific", min_specific, least=0, most=1)
-    model._check_if_trained(warn=True)
     weights, columns, missing = read_signature(signature, model.genes)
     scorer = Scorer.of(score, -weights if reverse else weights)
-    asked = _asked(model, cell_line, modality)
-    with model._lock:
+    with asked_of(model, cell_line, modality) as asked:
         chosen = _candidates(model, genes, exclude)
         left_out: list[str] = []
         if min_specific > 0:
@@ -138,7 +137,8 @@ def screen(
             chosen = [gene for gene, keep in zip(chosen, known, strict=True) if keep]
         _refuse_few(chosen, order, len(left_out), min_specific)
         task = _task(chosen, scorer, top, asked)
-        ranking = Ranking(asked, chosen, scorer, columns, kept=Kept(file, task), progress=progress)
+        kept = Kept(file, task)
+        ranking = Ranking(asked, chosen, scorer, columns, kept=kept, progress=enable_progress_bar)
         additive = order == 1 or asked.is_additive(chosen)
         bound = None
         if order == 1:
@@ -157,11 +157,6 @@ def screen(
     if bound is not None and not additive:
         found.attrs.update(bound._asdict())
     return found
-
-
-def _asked(model: TxPertModel, cell_line: str | None, modality: str | None) -> Asked:
-    profiles, context = model._one_context(str(model.nodes[0]), cell_line, modality)
-    return Asked(model._ensemble(), profiles, context)
 
 
 def _candidates(

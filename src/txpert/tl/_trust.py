@@ -10,18 +10,18 @@ from anndata import AnnData
 
 from txpert._analysis._effects import effect_size
 from txpert._analysis._trust import levels, over_targets, spearman_table, target_errors
-from txpert._constants import CELL_LINE, PERTURBATION, UNS_KEY
+from txpert._constants import CELL_LINE, CONTROL, MODALITY, PERTURBATION, UNS_KEY
 from txpert._options import check_name, check_whole
 from txpert.data import ConditionTable
 from txpert.data._tokens import canonical_label, measured_targets, parse_targets
 from txpert.evaluation._metrics import metric_of
-from txpert.graph._knowledge_graph import Graphs, as_graphs
 from txpert.graph._names import publication_counts
+from txpert.graph._several import Graphs, as_graphs
 
 from ._screen_report import REPORT_KEY
 
 TRUST_KEY = "txpert_trust"
-_OBSERVATION = [PERTURBATION, CELL_LINE]
+_OBSERVATION = (PERTURBATION, CELL_LINE, MODALITY)
 
 
 def trust(
@@ -43,7 +43,8 @@ def trust(
     ----------
     adata
         Cells, or a pseudobulk, that :func:`evaluate` was run on, with the usual obs columns.
-        After :func:`screen_report` the number of changed genes is a covariate, too.
+        After :func:`screen_report` the number of changed genes is a covariate, too, unless there
+        are several modalities, which a report does not tell apart.
         ``uns[key_added]`` is written, see Returns.
     metric
         Score to explain.
@@ -66,9 +67,10 @@ def trust(
     Returns
     -------
     Spearman's correlation of the score with each covariate, its P value, false discovery rate and
-    number of perturbations. ``uns[key_added]`` has it as ``correlations``; ``perturbations`` with
-    the score, covariates, level, and signed errors of Δ (predicted minus observed) at the targets
-    and at other genes; and ``params``.
+    number of perturbations. ``uns[key_added]`` has it as ``correlations``; ``perturbations`` (one
+    row per perturbation, cell line and, if there is one, modality) with the score, covariates,
+    level, and signed errors of Δ (predicted minus observed) at the targets and at other genes; and
+    ``params``.
 
     Raises
     ------
@@ -107,10 +109,9 @@ def trust(
     name = names[0] if model is None else model
     if name not in names:
         raise KeyError(f"There is no model {name!r} in the evaluation; it has {', '.join(names)}.")
-    obs = results["delta_obs"][_OBSERVATION].astype(str).reset_index(drop=True)
-    own = scores[scores["model"] == name].astype(dict.fromkeys(_OBSERVATION, str))
-    table = obs.merge(own[[*_OBSERVATION, metric]], on=_OBSERVATION, how="left")
-    table = table.rename(columns={metric: "score"})
+    obs = _named(results["delta_obs"]).reset_index(drop=True)
+    own = scores[scores["model"] == name]
+    table = _looked_up(obs, own, metric, "score")
     genes = pd.Index(results["delta_genes"])
     observed, predicted = results["delta"]["observed"], results["delta"][name]
     table["effect_size"] = effect_size(observed)
@@ -158,7 +159,8 @@ def _covariates(
     report_key: str,
 ) -> pd.DataFrame:
     targets = [parse_targets(label) for label in obs[PERTURBATION]]
-    controls = ConditionTable.of(adata).controls.over_batches()
+    screen = ConditionTable.of(adata)
+    controls = screen.controls.over_batches()
     lines = pd.Index(controls.obs[CELL_LINE].astype(str)).get_indexer(pd.Index(obs[CELL_LINE]))
     expression = [
         over_targets([parts], pd.Series(controls.mean[line], index=controls.genes))[0]
@@ -174,23 +176,36 @@ def _covariates(
                 degree[node] = degree.get(node, 0) + float(edges)
         table["graph_degree"] = over_targets(targets, pd.Series(degree, dtype=float))
     report = adata.uns.get(report_key)
-    if report is not None:
-        part = report["perturbations"][[*_OBSERVATION, "n_de"]]
-        part = part.astype(dict.fromkeys(_OBSERVATION, str))
-        table["n_de"] = obs.merge(part, on=_OBSERVATION, how="left")["n_de"].to_numpy()
+    if report is not None and not _has_several_modalities(screen.obs):
+        table["n_de"] = _looked_up(obs, report["perturbations"], "n_de")["n_de"]
     if prediction is not None:
         table["predicted_std"] = _mean_std(prediction, obs)
     return table
 
 
+def _has_several_modalities(obs: pd.DataFrame) -> bool:
+    return MODALITY in obs and obs.loc[~obs[CONTROL].to_numpy(bool), MODALITY].nunique() > 1
+
+
 def _mean_std(prediction: AnnData, obs: pd.DataFrame) -> pd.Series:
     """Return the mean predicted standard deviation of each row, over genes and batches."""
-    rows = pd.DataFrame(
-        {
-            PERTURBATION: [canonical_label(str(p)) for p in prediction.obs[PERTURBATION]],
-            CELL_LINE: prediction.obs[CELL_LINE].astype(str).to_numpy(),
-            "std": np.asarray(prediction.layers["std"]).mean(axis=1),
-        }
-    )
-    means = rows.groupby(_OBSERVATION, as_index=False)["std"].mean()
-    return obs.merge(means, on=_OBSERVATION, how="left")["std"]
+    names = [name for name in obs if name in prediction.obs]
+    rows = prediction.obs[names].astype(str).reset_index(drop=True)
+    rows[PERTURBATION] = rows[PERTURBATION].map(canonical_label)
+    rows["std"] = np.asarray(prediction.layers["std"]).mean(axis=1)
+    return _looked_up(obs, rows.groupby(names, as_index=False)["std"].mean(), "std")["std"]
+
+
+def _named(table: pd.DataFrame) -> pd.DataFrame:
+    """Return what names an observation: perturbation, cell line and, if there is one, modality."""
+    return table[[name for name in _OBSERVATION if name in table]].astype(str)
+
+
+def _looked_up(
+    obs: pd.DataFrame, table: pd.DataFrame, column: str, name: str | None = None
+) -> pd.DataFrame:
+    """Return the observations with a column of a table, by the names that both have."""
+    keys = _named(table)
+    keys = keys[[key for key in keys if key in obs]]
+    values = keys.assign(**{name or column: table[column]})
+    return obs.merge(values, on=list(keys), how="left", validate="many_to_one")
