@@ -1,5 +1,7 @@
 """What holds for every baseline."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -54,8 +56,8 @@ def test_the_registry_says_what_there_is():
     classes = {name for name in tx.baselines.__all__ if name.endswith("Baseline")}
     assert set(table["class"]) == classes - {"Baseline"}
     assert table["description"].str.endswith(".").all()
-    with pytest.raises(ValueError, match="already"):
-        tx.baselines.register_baseline("mean")(tx.baselines.MeanBaseline)
+    with pytest.raises(ValueError, match="already the baseline 'mean', MeanBaseline; take"):
+        tx.baselines.register_baseline("mean")(tx.baselines.RidgeBaseline)
 
 
 def test_the_same_form_as_the_model(make, adata, make_model):
@@ -82,6 +84,61 @@ def test_control_plus_delta_and_controls_stay(make, two_lines):
     assert (prediction[prediction.obs["perturbation"] == "control"].layers["delta"] == 0).all()
     one, same = (make(table).predict(label).X for label in ("GENE9", "GENE9+ctrl"))
     np.testing.assert_array_equal(one, same)
+
+
+def test_names_are_understood(make, adata):
+    baseline = make(tx.pp.pseudobulk(adata))
+    expected = baseline.predict(["GENE9", "GENE3+GENE5", adata.var_names[7]])
+    asked = ["gene9", "GENE3_GENE5", adata.var_names[7].lower()]
+    with pytest.warns(UserWarning, match=r"Read 'gene9' as 'GENE9', 'GENE3_GENE5' as") as caught:
+        found = baseline.predict(asked)
+    assert [warning.filename for warning in caught] == [__file__]
+    assert found.obs["perturbation"].tolist() == expected.obs["perturbation"].tolist()
+    np.testing.assert_array_equal(found.X, expected.X)
+    frame = pd.DataFrame({"perturbation": asked})
+    with pytest.warns(UserWarning, match="Read"):
+        found = baseline.predict(frame)
+    assert found.obs["perturbation"].tolist() == asked
+    np.testing.assert_allclose(found.X, expected.X, atol=1e-6)
+
+
+def test_clear_and_unknown_names_are_left_alone(make, adata):
+    baseline = make(adata)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        found = baseline.predict([*ASKED, "GENE9_NOPE"])
+        baseline.predict(found.obs[["perturbation", "cell_line", "batch"]])
+    assert "GENE9_NOPE" in list(found.obs["perturbation"])
+    with pytest.raises(ValueError, match="A perturbation is a string"):
+        baseline.predict([3])
+    with pytest.raises(ValueError, match="perturbations must be a list of names"):
+        baseline.predict(3)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_nodes_and_features_are_names_too(name, adata):
+    new = "GENE3"
+    adata = adata[:, adata.var_names != new].copy()
+    adata = adata[adata.obs["perturbation"] != new].copy()
+    baseline = unfitted(name).fit(adata)
+    with pytest.warns(UserWarning, match="Read 'gene3' as 'GENE3'"):
+        found = baseline.predict("gene3").X
+    np.testing.assert_array_equal(found, baseline.predict(new).X)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_names_of_the_data_are_not_read_as_others(name, adata):
+    tested = sorted(adata.obs.loc[adata.obs["split"] == "test", "perturbation"].unique())
+    old = {tested[0]: "MLL"}
+    adata.obs["perturbation"] = adata.obs["perturbation"].astype(str).replace(old)
+    adata.var_names = ["KMT2A", *adata.var_names[1:]]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Read ")
+        unfitted(name).fit(adata).predict("MLL")
+        models = {"it": unfitted(name)}
+        result = tx.benchmark(adata, models, baseline=None, ceiling_repeats=0)
+    assert result.models == ["it"]
+    assert "MLL" in set(result.scores["perturbation"])
 
 
 def test_what_is_not_trained_on_changes_nothing(make, two_lines):

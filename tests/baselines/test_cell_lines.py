@@ -127,6 +127,68 @@ def test_one_line_alone(make_table, delta_of, baseline):
     np.testing.assert_allclose(delta_of(fitted, "X"), [0.5, 1.5], atol=1e-6)
 
 
+PARTLY = {"K": [np.nan, 2, 3], "R": [3, 2, 1], "T": [1.1, 2, 2.9]}
+"""Controls of lines of which K did not measure the first gene."""
+
+
+@pytest.fixture
+def unmeasured(make_table):
+    """Line T is left out: by the genes that K measured, it is like K."""
+    rows = [
+        ("A", "K", 2, "train", [np.nan, 0, 0]),
+        ("B", "K", 2, "train", [np.nan, 1, 0]),
+        ("A", "R", 2, "train", [4, 0, 5]),
+        ("C", "R", 2, "train", [2, 3, 3]),
+        ("A", "T", 2, "test", [50, 60, 70]),
+    ]
+    return make_table(rows, PARTLY)
+
+
+@pytest.mark.parametrize(
+    ("label", "line", "effect"),
+    [
+        ("A", "K", [3, 0, 0]),  # the first gene as in the line that measured it
+        ("X", "K", [3, 0.5, 0]),
+        ("A", "T", [3, 0, 0]),
+        ("X", "T", [3, 0.5, 0]),
+        ("C", "T", [2, 3, 3]),
+    ],
+)
+def test_genes_that_a_line_did_not_measure(unmeasured, delta_of, label, line, effect):
+    baseline = NearestCellLineBaseline(unmeasured)
+    np.testing.assert_allclose(delta_of(baseline, label, line), effect, atol=1e-6)
+
+
+def test_weights_of_genes_that_a_line_did_not_measure(unmeasured, delta_of):
+    baseline = WeightedCellLineBaseline(unmeasured, temperature=1)
+    weights = np.exp(baseline.similarity("T"))
+    expected = (weights["K"] * 3 + weights["R"] * 4) / weights.sum()
+    assert delta_of(baseline, "A", "T")[0] == pytest.approx(expected)
+
+
+def test_similarity_is_of_the_genes_that_both_measured(unmeasured, make_table):
+    similarity = NearestCellLineBaseline(unmeasured).similarity("T")
+    assert similarity.to_dict() == pytest.approx({"K": 1, "R": -1})
+    rows = [
+        ("A", "K", 2, "train", [np.nan, 1, 2, 4]),
+        ("A", "R", 2, "train", [9, 1, 2, 4]),
+    ]
+    controls = {"K": [np.nan, 2, 3, 1], "R": [3, 2, 1, 1]}
+    similarity = NearestCellLineBaseline(make_table(rows, controls)).similarity("R")
+    assert similarity.name == "delta"
+    assert similarity["K"] == pytest.approx(1)
+
+
+def test_a_batch_that_lacks_genes_leaves_them_to_others(left_out):
+    control = left_out[left_out.obs["control"].to_numpy()]
+    second = control[control.obs["cell_line"] == "T"].copy()
+    second.X[:] = [[np.nan, 2, 2.9]]
+    second.obs["batch"], second.obs_names = "b2", ["second"]
+    similarity = NearestCellLineBaseline(ad.concat([left_out, second])).similarity("T")
+    expected = NearestCellLineBaseline(left_out).similarity("T")
+    assert similarity.to_dict() == pytest.approx(expected.to_dict(), abs=1e-6)
+
+
 def test_wrong_input(left_out):
     with pytest.raises(ValueError, match="temperature must be a finite number above 0"):
         WeightedCellLineBaseline(left_out, temperature=0)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import txpert as tx
 from txpert.baselines import (
     AdditiveBaseline,
     GeneralBaseline,
@@ -13,6 +14,7 @@ from txpert.baselines import (
     LineMeanBaseline,
     RidgeBaseline,
 )
+from txpert.effects._contexts import Context
 
 ROWS = [
     ("A", "K", 2, "train", [1.0, 0, 0]),
@@ -70,6 +72,83 @@ def test_a_line_alone_does_not_look_at_others(make_table, random_graph, random_t
     np.testing.assert_allclose(
         delta_of(fitted, "A", "T"), delta_of(GeneralBaseline().fit(few), "A", "T"), atol=1e-6
     )
+
+
+def test_parts_of_a_combination_have_the_mean_each(make_table, delta_of):
+    rows = [
+        ("A", "K", 2, "train", [1.0]),
+        ("A+B", "K", 2, "train", [5.0]),
+        ("A", "R", 2, "train", [3.0]),
+    ]
+    fitted = AdditiveBaseline().fit(make_table(rows))
+    assert delta_of(fitted, "B+A", "K") == pytest.approx(5)
+    assert delta_of(fitted, "A+B", "R") == pytest.approx(2 * 3 + 5 - 2 * 1)
+
+
+@pytest.fixture
+def modalities(make_table):
+    """One line in two modalities, of which one perturbation is tested in a third."""
+    rows = [
+        ("A", "K", 2, "train", [1.0]),
+        ("B", "K", 2, "train", [3.0]),
+        ("A", "K", 2, "train", [-4.0]),
+        ("A", "K", 2, "test", [9.0]),
+    ]
+    table = make_table(rows)
+    table.obs["modality"] = ["all", "CRISPRi", "CRISPRi", "CRISPRa", "KO"]
+    return table
+
+
+def asked_in(modality):
+    of_line = {"perturbation": ["A", "B"], "cell_line": "K", "batch": "b", "modality": modality}
+    return pd.DataFrame(of_line)
+
+
+@pytest.mark.parametrize(
+    ("modality", "effects"),
+    [("CRISPRi", [1, 3]), ("CRISPRa", [-4, -4]), ("KO", [-1, -1])],
+)
+def test_modalities_stay_apart(modalities, modality, effects):
+    fitted = AdditiveBaseline().fit(modalities)
+    found = fitted.predict(asked_in(modality)).layers["delta"]
+    np.testing.assert_allclose(found.ravel(), effects, atol=1e-6)
+    effects = tx.effects.LineEffects.of(tx.data.ConditionTable.of(modalities).training())
+    own = effects.general(["A", "B"], Context("K", modality))
+    np.testing.assert_array_equal(found, own)
+
+
+def test_a_modality_that_the_data_lack(modalities):
+    fitted = AdditiveBaseline().fit(modalities)
+    match = r"No training perturbation is of modality 'base editing'; there are CRISPRa, CRISPRi"
+    with pytest.raises(KeyError, match=match):
+        fitted.predict(asked_in("base editing"))
+    controls = asked_in("base editing").assign(perturbation="control")
+    assert not fitted.predict(controls).layers["delta"].any()
+    del modalities.obs["modality"]
+    known = modalities[~modalities.obs.duplicated(["perturbation"])].copy()
+    plain = AdditiveBaseline().fit(known)  # which then does not read the column
+    expected = plain.predict(asked_in("CRISPRi").drop(columns="modality"))
+    found = plain.predict(asked_in("CRISPRi"))
+    np.testing.assert_array_equal(found.layers["delta"], expected.layers["delta"])
+
+
+def test_genes_that_a_line_did_not_measure(make_table, delta_of):
+    rows = [
+        ("A", "K", 2, "train", [np.nan, 0, 0]),
+        ("B", "K", 2, "train", [np.nan, 1, 0]),
+        ("A", "R", 2, "train", [4, 0, 5]),
+        ("C", "R", 2, "train", [2, 3, 3]),
+    ]
+    table = make_table(rows, {"K": [np.nan, 2, 3], "R": [3, 2, 1]})
+    for baseline, label, effect in (
+        (LineMeanBaseline(), "A", [3, 0.5, 0]),
+        (AdditiveBaseline(), "A", [3, 0, 0]),
+        (AdditiveBaseline(), "C", [2, 2, -1]),
+        (LineAloneBaseline(), "A", [4, 0, 0]),
+        (LineAloneBaseline(), "X", [3, 0.5, 0]),
+    ):
+        fitted = baseline.fit(table)
+        np.testing.assert_allclose(delta_of(fitted, label, "K"), effect, atol=1e-6)
 
 
 def test_linear_pca_is_a_ridge_on_components(random_table, delta_of):

@@ -6,6 +6,7 @@ from scipy import sparse
 import txpert as tx
 from txpert.data import ConditionTable, ObsKeys
 from txpert.data._batches import average_over_batches
+from txpert.data._conditions import context_names, pairs
 from txpert.data._screen import Screen
 
 KEYS = ObsKeys()
@@ -138,3 +139,11 @@ def test_a_table_is_read_from_cells_and_from_a_pseudobulk(adata):
     training = table.training()
     assert (training.obs["split"] == "train").all()
     assert not training.obs["control"].any()
+
+
+def test_contexts_are_named_by_line_and_modality():
+    obs = pd.DataFrame({"perturbation": ["A", "B"], "cell_line": ["K562", "RPE1"]})
+    assert context_names(obs).tolist() == ["K562", "RPE1"]
+    obs["modality"] = ["CRISPRi", "CRISPRa"]
+    assert context_names(obs).tolist() == ["K562|CRISPRi", "RPE1|CRISPRa"]
+    assert pairs(obs) == [("A", "K562|CRISPRi"), ("B", "RPE1|CRISPRa")]

@@ -42,6 +42,15 @@ def test_names_are_looked_up_among_ensembl_ids():
     assert meant(["JAK2"], pd.Index(["ENSG00000096968"])) == {"JAK2": "ENSG00000096968"}
 
 
+def test_a_symbol_in_lower_case_is_not_the_alias_of_another_gene():
+    assert meant(["elk3", "slit2"], pd.Index(["KCNH8", "SLIT3"])) == {}
+    assert meant(["elk3"], pd.Index(["KCNH8", "ELK3"])) == {"elk3": "ELK3"}
+
+
+def test_guides_of_replogle_are_not_split_at_their_strand():
+    assert meant(["KLF1_+_12998101.23-P1P2"], NODES) == {}
+
+
 def test_two_genes_that_differ_in_case_are_not_guessed():
     assert meant(["abc1"], pd.Index(["ABC1", "Abc1"])) == {}
 
@@ -50,8 +59,10 @@ def test_predict_says_which_names_were_meant(adata, make_model):
     adata.var["gene_ids"] = [f"ENSG{i:011d}" for i in range(900, 900 + adata.n_vars)]
     model = make_model(adata)
     expected = model.predict(["GENE3+GENE5", adata.var_names[7]])
-    with pytest.warns(UserWarning, match=r"Read 'gene3_GENE5' as 'GENE3\+GENE5'"):
+    match = r"Read 'gene3_GENE5' as 'GENE3\+GENE5'"
+    with pytest.warns(UserWarning, match=match) as caught:
         found = model.predict(["gene3_GENE5", adata.var["gene_ids"].iloc[7]])
+    assert [warning.filename for warning in caught] == [__file__]
     assert found.obs["perturbation"].tolist() == expected.obs["perturbation"].tolist()
     np.testing.assert_array_equal(found.X, expected.X)
     with warnings.catch_warnings():

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import inspect
 from abc import abstractmethod
+from collections.abc import Iterable
 from typing import Any, Self
 
 import pandas as pd
 from anndata import AnnData
 
-from txpert._constants import PERTURBATION
+from txpert._constants import BENCHMARK_KEY, PERTURBATION, TEST_PERTURBATIONS
 from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable, Predictor
 from txpert.data._conditions import pairs
 from txpert.data._controls import ControlProfiles
-from txpert.data._tokens import canonical_label
+from txpert.data._tokens import canonical_label, parse_targets
 from txpert.effects._effects import Effects
 
 
@@ -92,6 +93,11 @@ class Baseline(Predictor):
         table = ConditionTable.of(data)
         self._fit(table)
         self.control_profiles = table.controls
+        labels = {*table.obs[PERTURBATION].astype(str), *_asked_later(data)}
+        targets = {target for label in labels for target in parse_targets(label)}
+        further = (gene for gene in self._further_genes() if isinstance(gene, str))
+        genes = {*targets, *table.genes, *further}
+        self._genes_known = pd.Index(sorted(genes), dtype=object)
         if self._learns:
             seen = pairs(table.training().obs)
             self.trained_on_ = sorted({(canonical_label(label), line) for label, line in seen})
@@ -136,9 +142,23 @@ class Baseline(Predictor):
             )
         return super()._profiles(controls)
 
+    def _known_genes(self) -> pd.Index | None:
+        return self._genes_known
+
+    def _further_genes(self) -> Iterable[str]:
+        """Return genes that it knows besides those perturbed or measured, such as of graphs."""
+        return ()
+
     @abstractmethod
     def _fit(self, table: ConditionTable) -> None:
         """Learn from the training perturbations of a table; change nothing on failure."""
+
+
+def _asked_later(data: AnnData | ConditionTable) -> Iterable[str]:
+    """Return the perturbations that a benchmark is going to ask for: their names are right."""
+    if not isinstance(data, AnnData):
+        return ()
+    return data.uns.get(BENCHMARK_KEY, {}).get(TEST_PERTURBATIONS, ())
 
 
 class EffectBaseline(Baseline):

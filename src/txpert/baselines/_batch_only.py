@@ -10,7 +10,7 @@ from txpert._constants import N_CELLS
 from txpert._types import FloatArray, IntArray
 from txpert.data import ConditionTable
 from txpert.data._controls import ControlProfiles
-from txpert.data._group_sums import weighted_group_means
+from txpert.data._group_sums import filled_by_mean, weighted_group_means
 from txpert.effects._smoother import Smoother, rotated
 
 from ._base import Baseline
@@ -66,10 +66,7 @@ class BatchOnlyBaseline(Baseline):
         rows = table.training()
         context, code = np.unique(rows.context, return_inverse=True)
         cells = rows.obs[N_CELLS].to_numpy()
-        y = weighted_group_means(rows.delta, code, cells).astype(np.float64)
-        if np.isnan(y).any():  # genes not measured in a batch: the mean over the others
-            over_all = weighted_group_means(y, np.zeros(len(y), np.int64), np.ones(len(y)))
-            y = np.where(np.isnan(y), np.nan_to_num(over_all), y)
+        y = filled_by_mean(weighted_group_means(rows.delta, code, cells).astype(np.float64))
         profiles = table.controls.filled().mean[context].astype(np.float64)
         self._mean_profile = profiles.mean(axis=0)
         centered = profiles - self._mean_profile

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,11 +14,12 @@ from txpert.data import ConditionTable
 from txpert.data._controls import ControlProfiles
 from txpert.effects._gene_kernels import check_tables
 from txpert.graph import KnowledgeGraph
-from txpert.graph._knowledge_graph import as_graphs
+from txpert.graph._several import as_graphs
 
 from ._base import Baseline
 from ._general import GeneralBaseline
 from ._kernel import KernelBaseline
+from ._lines import measured_in_lines
 from ._registry import register_baseline
 from ._ridge import RidgeBaseline
 
@@ -32,7 +33,8 @@ class LineAloneBaseline(Baseline):
 
     What the other lines add is what a model of several lines must show. A line with fewer than
     three training perturbations, or none that graphs and features hold, has its general baseline;
-    one without any has the general baseline over all lines.
+    one without any has the general baseline over all lines, and so has a gene that the line did
+    not measure.
 
     Parameters
     ----------
@@ -69,6 +71,7 @@ class LineAloneBaseline(Baseline):
         lines = rows.obs[CELL_LINE].astype(str).to_numpy()
         self._lines = {str(line): self._alone(rows.subset(lines == line)) for line in set(lines)}
         self._all = GeneralBaseline(rows)
+        self._measured = measured_in_lines(rows)
 
     def _alone(self, rows: ConditionTable) -> Baseline:
         general = GeneralBaseline(rows)
@@ -87,6 +90,13 @@ class LineAloneBaseline(Baseline):
     ) -> FloatArray:
         delta = np.empty((len(obs), len(profiles.genes)), dtype=np.float32)
         for line, rows in obs.groupby(CELL_LINE).indices.items():
-            predictor = self._lines.get(str(line), self._all)
-            delta[rows] = predictor.predict(obs.iloc[rows], controls=profiles).layers["delta"]
+            here = obs.iloc[rows], profiles, context[rows]
+            found = self._lines.get(str(line), self._all)._delta(*here)
+            measured = self._measured.get(str(line))
+            if measured is not None and not measured.all():
+                found = np.where(measured, found, self._all._delta(*here))
+            delta[rows] = found
         return delta
+
+    def _further_genes(self) -> Iterable[str]:
+        return {gene for alone in self._lines.values() for gene in alone._further_genes()}

@@ -6,6 +6,7 @@ import numpy as np
 
 from txpert._types import FloatArray
 from txpert.data._controls import ControlProfiles
+from txpert.effects._contexts import Context
 
 from ._lines import LineBaseline
 from ._registry import register_baseline
@@ -17,7 +18,8 @@ class LineMeanBaseline(LineBaseline):
 
     Every perturbation counts the same. What was trained on gets no effect of its own. A line
     without training perturbations has the mean over the other lines' means. With one line it is
-    :class:`MeanBaseline` of single genes.
+    :class:`MeanBaseline` of single genes. A gene that the line did not measure has the mean over
+    the lines that did. Modalities are averaged like batches.
 
     Parameters
     ----------
@@ -33,5 +35,7 @@ class LineMeanBaseline(LineBaseline):
     (1, 60)
     """
 
-    def _in_line(self, labels: list[str], line: str, profiles: ControlProfiles) -> FloatArray:
-        return np.tile(self._over_lines(line), (len(labels), 1))
+    def _in_context(
+        self, labels: list[str], context: Context, profiles: ControlProfiles
+    ) -> FloatArray:
+        return np.tile(self._effects.mean(context), (len(labels), 1))

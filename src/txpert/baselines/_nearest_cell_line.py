@@ -21,7 +21,9 @@ class NearestCellLineBaseline(CellLineBaseline):
 
     A line that has the perturbation itself in training is nearest to itself. A combination that no
     line has is the sum of its parts. A gene that no line has gets the mean effect of single genes
-    in the line itself, where that was trained on, else in the nearest line.
+    in the line itself, where that was trained on, else in the nearest line. Where a line did not
+    measure a gene, its Δ there is the mean effect over the lines that did. Modalities are averaged
+    like batches.
 
     Parameters
     ----------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from anndata import AnnData
@@ -105,6 +107,9 @@ class RidgeBaseline(EffectBaseline):
         self.coefficients_ = design.T @ alpha
         if components is not None:
             self.coefficients_ = self.coefficients_ @ components.T @ components
+
+    def _further_genes(self) -> Iterable[str]:
+        return self.features_.index
 
     def _components(self, y: FloatArray) -> FloatArray | None:
         """Return the principal components that Δ is restricted to, if it is."""

@@ -347,7 +347,7 @@ def conditions_of(screen: Screen) -> tuple[pd.DataFrame, IntArray]:
     return obs, condition
 
 
-def contexts_of(obs: pd.DataFrame) -> npt.NDArray[np.str_]:
+def context_names(obs: pd.DataFrame) -> npt.NDArray[np.str_]:
     """Name cell line and, if there is one, modality of each row, such as ``"K562|CRISPRi"``."""
     lines = obs[CELL_LINE].astype(str)
     if MODALITY in obs:
@@ -356,8 +356,8 @@ def contexts_of(obs: pd.DataFrame) -> npt.NDArray[np.str_]:
 
 
 def pairs(obs: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return perturbation and context (:func:`contexts_of`) of each row: what leaks go by."""
-    return list(zip(obs[PERTURBATION].astype(str), map(str, contexts_of(obs)), strict=True))
+    """Return perturbation and context (:func:`context_names`) of each row: what leaks go by."""
+    return list(zip(obs[PERTURBATION].astype(str), map(str, context_names(obs)), strict=True))
 
 
 def _factors(screen: Screen) -> list[pd.Categorical]:

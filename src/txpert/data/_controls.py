@@ -24,7 +24,7 @@ from txpert._repr import as_html, as_text, listed
 from txpert._types import BoolArray, FloatArray, IntArray
 
 from ._asked_conditions import ConditionsMixin
-from ._group_sums import weighted_group_means
+from ._group_sums import filled_by_mean, weighted_group_means
 
 Matching = Literal["batch", "cell_line"]
 
@@ -86,12 +86,8 @@ class ControlProfiles(ConditionsMixin):
 
         That is what a network reads there; it is 0 for a gene that no context measured.
         """
-        missing = np.isnan(self.mean)
-        if not missing.any():
-            return self
-        one_group = np.zeros(len(self.mean), dtype=np.int64)
-        mean = weighted_group_means(self.mean, one_group, self.obs[N_CELLS].to_numpy(float))
-        return replace(self, mean=np.where(missing, np.nan_to_num(mean), self.mean))
+        mean = filled_by_mean(self.mean, self.obs[N_CELLS].to_numpy(float))
+        return self if mean is self.mean else replace(self, mean=mean)
 
     def with_modality_of(self, conditions: pd.DataFrame) -> ControlProfiles:
         """Return profiles whose contexts know the modality that is most common in training.

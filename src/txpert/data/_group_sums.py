@@ -173,3 +173,32 @@ def weighted_group_means(
     with np.errstate(invalid="ignore"):
         mean = (share @ np.where(known, values, 0)) / (share @ known.astype(np.float32))
     return mean.astype(np.float32, copy=False)
+
+
+def filled_by_mean(
+    values: FloatArray,
+    weight: npt.NDArray[np.number] | None = None,
+    otherwise: FloatArray | float = 0.0,
+) -> FloatArray:
+    """Return rows in which a gene not measured (NaN) has its mean over the other rows.
+
+    Parameters
+    ----------
+    values
+        Rows, shape ``(n, n_genes)``; they come back as they are where nothing is missing.
+    weight
+        Positive weights of rows in the mean, shape ``(n,)``; by default all count the same.
+    otherwise
+        Value of genes that no row measured, one for all or ``(n_genes,)``.
+
+    Examples
+    --------
+    >>> filled_by_mean(np.array([[1.0, np.nan], [np.nan, np.nan], [4.0, np.nan]])).tolist()
+    [[1.0, 0.0], [2.5, 0.0], [4.0, 0.0]]
+    """
+    missing = np.isnan(values)
+    if not missing.any():
+        return values
+    weight = np.ones(len(values)) if weight is None else weight
+    mean = weighted_group_means(values, np.zeros(len(values), dtype=np.int64), weight)
+    return np.where(missing, np.where(np.isnan(mean), otherwise, mean), values)

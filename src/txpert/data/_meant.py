@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 import pandas as pd
 
-from txpert._constants import COMBINATION
+from txpert._constants import COMBINATION, PERTURBATION
+from txpert._gene_names import LABEL_SEPARATOR
+from txpert._options import check_names
 from txpert.graph._names import map_genes
 
-from ._tokens import is_control_name, is_missing_text, plain_name
-
-_SEPARATOR = re.compile(r"\s+and\s+|\s*[_|,;/]\s*|\s+", re.IGNORECASE)
+from ._tokens import is_control_name, is_missing_text, parse_targets, plain_name, split_combination
 
 
 def meant(
@@ -43,9 +42,9 @@ def meant(
     texts = [label for label in dict.fromkeys(labels) if isinstance(label, str)]
     exact = frozenset(known)
     unknown = {
-        part: _SEPARATOR.split(part)
+        part: LABEL_SEPARATOR.split(part)
         for label in texts
-        for part in map(str.strip, label.split(COMBINATION))
+        for part in split_combination(label)
         if part not in exact and not is_control_name(part) and not is_missing_text(part)
     }
     if not unknown:
@@ -61,10 +60,59 @@ def meant(
             read[name] = COMBINATION.join(one[part] for part in parts)
     found = {}
     for label in texts:
-        parts = [part.strip() for part in label.split(COMBINATION)]
+        parts = split_combination(label)
         if any(part in read for part in parts):
             found[label] = COMBINATION.join(read.get(part, part) for part in parts)
     return found
+
+
+def in_known_names(
+    perturbations: str | Sequence[str] | pd.DataFrame,
+    known: pd.Index,
+    others: Mapping[str, str] | None = None,
+    *,
+    stacklevel: int,
+) -> tuple[Sequence[str] | pd.DataFrame, list[str] | None]:
+    """Return perturbations written with known names; warn of those that are read as others.
+
+    Parameters
+    ----------
+    perturbations
+        Labels, or a frame with the column perturbation.
+    known
+        Genes that can be perturbed, and labels of controls.
+    others
+        Further names of known genes.
+    stacklevel
+        Of the warning: 1 is this function, 2 what calls it.
+
+    Returns
+    -------
+    Second, the labels that the rows of a frame keep in what comes back.
+
+    Raises
+    ------
+    ValueError
+        If the perturbations are no labels.
+    """
+    if isinstance(perturbations, pd.DataFrame):
+        if PERTURBATION not in perturbations:
+            return perturbations, None
+        labels = perturbations[PERTURBATION].astype(str).tolist()
+    else:
+        given = [perturbations] if isinstance(perturbations, str) else perturbations
+        labels = check_names("perturbations", given)
+        for label in labels:
+            if not isinstance(label, str):
+                parse_targets(label)  # says what a label is
+    read = meant(labels, known, others)
+    warn_of_meant(read, stacklevel + 1)
+    written = [read.get(label, label) for label in labels]
+    if not isinstance(perturbations, pd.DataFrame):
+        return written, None
+    if not read:
+        return perturbations, None
+    return perturbations.assign(**{PERTURBATION: written}), labels
 
 
 def warn_of_meant(read: Mapping[str, str], stacklevel: int) -> None:
@@ -91,7 +139,9 @@ def _one_gene(names: list[str], known: pd.Index, others: Mapping[str, str]) -> d
         symbols = map_genes([*left, *(name.upper() for name in left)])["symbol"]
         of_symbol = _by_symbol(genes)
         for name in left:
-            candidates = (symbols[name], symbols[name.upper()])
+            upper = name.upper()
+            is_symbol = symbols[upper] == upper  # elk3 is ELK3, though an alias of KCNH8
+            candidates = [upper] if is_symbol else [symbols[name], symbols[upper]]
             symbol = next((s for s in candidates if isinstance(s, str)), None)
             node = symbol if symbol in exact else of_symbol.get(symbol or "")
             if node is not None:

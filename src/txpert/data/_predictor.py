@@ -15,10 +15,13 @@ from txpert._types import FloatArray, IntArray
 
 from ._controls import ControlProfiles
 from ._layout import lay_out
+from ._meant import in_known_names
 from ._own_controls import chosen_controls
 from ._tokens import parse_targets
 
 TRAINED_ON = "trained_on"
+_CALLER = 4
+"""Stack level of who called :meth:`Predictor.predict`, from what ``_predict`` calls."""
 Answer = FloatArray | tuple[FloatArray, pd.DataFrame]
 
 
@@ -75,7 +78,9 @@ class Predictor(ABC):
         perturbations
             Labels such as ``"KLF1"`` or ``"KLF1+BAK1"``, each predicted in every cell line; or a
             frame with the columns perturbation, cell_line and batch (left out, or ``"all"``: the
-            whole line), one condition per row.
+            whole line), one condition per row. Of baselines, labels may have other spellings,
+            aliases, Ensembl ids or separators (``"A_B"``) of the genes perturbed in the data,
+            measured or in graphs; a warning says how they were read.
         cell_line, batch
             Only contexts of these.
         controls
@@ -136,6 +141,10 @@ class Predictor(ABC):
         """Predict as :meth:`predict`; ``options`` are handed on to :meth:`_delta`."""
         profiles = self._profiles(controls)
         clip = clip and not profiles.of_effects
+        asked, known = None, self._known_genes()
+        if known is not None:
+            known = known.append(pd.Index(profiles.labels, dtype=object))
+            perturbations, asked = in_known_names(perturbations, known, stacklevel=_CALLER)
         profiles, obs, context = lay_out(
             profiles, perturbations, cell_line=cell_line, batch=batch, by_batch=by_batch
         )
@@ -151,6 +160,8 @@ class Predictor(ABC):
                     obs.index, fill_value=0
                 )
             delta[perturbed] = answer
+        if asked is not None:
+            obs[PERTURBATION] = asked
         predicted = profiles.prediction_from_delta(obs, context, delta, clip=clip)
         for name in columns:
             predicted.obs[name] = columns[name].to_numpy()
@@ -158,6 +169,10 @@ class Predictor(ABC):
             seen = pd.DataFrame(self.trained_on_, columns=[PERTURBATION, CELL_LINE])
             predicted.uns[UNS_KEY] = {TRAINED_ON: seen.set_axis(seen.index.astype(str))}
         return predicted
+
+    def _known_genes(self) -> pd.Index | None:
+        """Return the genes that names asked for are read as; ``None`` leaves names as they are."""
+        return None
 
     def _profiles(self, controls: AnnData | ControlProfiles | None) -> ControlProfiles:
         """Return the control profiles to predict from: those given, or the predictor's own."""

@@ -13,7 +13,7 @@ from scipy import sparse
 from txpert._constants import N_CELLS, PERTURBATION
 from txpert._types import BoolArray, FloatArray, IntArray
 from txpert.data import ConditionTable
-from txpert.data._group_sums import weighted_group_means
+from txpert.data._group_sums import filled_by_mean, weighted_group_means
 from txpert.data._tokens import canonical_label, parse_targets
 
 Unseen = Callable[[list[str]], FloatArray]
@@ -55,12 +55,7 @@ class Effects:
         )
         cells = rows.obs[N_CELLS].to_numpy()
         delta = weighted_group_means(rows.delta, code, cells)
-        missing = np.isnan(delta)
-        if missing.any():
-            zeros = np.zeros(len(delta), dtype=np.int64)
-            mean = weighted_group_means(delta, zeros, np.ones(len(delta)))[0]
-            rest = np.zeros_like(mean) if elsewhere is None else elsewhere
-            delta = np.where(missing, np.where(np.isnan(mean), rest, mean), delta)
+        delta = filled_by_mean(delta, otherwise=0.0 if elsewhere is None else elsewhere)
         return cls(pd.Index(labels), delta, np.bincount(code, cells).astype(np.int64))
 
     @cached_property

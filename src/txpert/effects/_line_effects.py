@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from txpert._constants import ALL, CELL_LINE, MODALITY
+from txpert._constants import ALL, CELL_LINE, MODALITY, PERTURBATION
 from txpert._types import FloatArray
 from txpert.data import ConditionTable
 from txpert.data._tokens import parse_targets
@@ -26,11 +26,12 @@ class LineEffects:
     In a line ℓ of training with the mean effect :math:`m_\ell`, a perturbation that was measured
     in other lines only has
 
-    .. math:: \hat\Delta_{P,\ell} = m_\ell + \overline{\Delta_{P,k} - m_k}
+    .. math:: \hat\Delta_{P,\ell} = |P|\, m_\ell + \overline{\Delta_{P,k} - |P|\, m_k}
 
-    over the lines k that have it, one that was measured in ℓ its own effect, and a new one
-    :math:`m_\ell`. In a line without training effects :math:`m_\ell` is the mean over lines. With
-    one line this is :meth:`Effects.general`.
+    over the lines k that have it, where :math:`|P|` is its number of targets; one that was
+    measured in ℓ has its own effect, a combination that no line has is the sum of its parts, and a
+    new target has :math:`m_\ell`. In a line without training effects :math:`m_\ell` is the mean
+    over lines. With one line this is :meth:`Effects.general`.
 
     Attributes
     ----------
@@ -154,3 +155,30 @@ def contexts_of(obs: pd.DataFrame) -> list[Context]:
     lines = obs[CELL_LINE].astype(str)
     modality = obs[MODALITY].astype(str) if MODALITY in obs else pd.Series(ALL, obs.index)
     return paired(lines, modality)
+
+
+def check_modality(modality: str, known: Iterable[str]) -> None:
+    """Raise a KeyError if a modality is none of those known."""
+    named = sorted({*known} - {ALL, ""})
+    if modality not in named:
+        why = f"there are {', '.join(named)}" if named else "the data name none"
+        raise KeyError(f"No training perturbation is of modality {modality!r}; {why}.")
+
+
+def check_modalities(obs: pd.DataFrame, known: Iterable[str]) -> None:
+    """Raise a KeyError if a perturbation asked for has a modality that the data lack.
+
+    Parameters
+    ----------
+    obs
+        perturbation and, if there is one, modality of each condition of a prediction.
+    known
+        Modalities of the data; controls of several have ``"all"``.
+    """
+    if MODALITY not in obs:
+        return
+    named = {*known} - {ALL} or {ALL}
+    unknown = obs.loc[~obs[MODALITY].isin(named), [PERTURBATION, MODALITY]]
+    for label, modality in unknown.itertuples(index=False, name=None):
+        if parse_targets(label):
+            check_modality(modality, named)

@@ -44,7 +44,8 @@ class Posterior(NamedTuple):
         ``None`` if not asked for.
     specific
         Fraction of the prior variance of what is specific to the perturbation that the posterior
-        explains, ``(n_asked,)``; 0 where only the mean effect is known. ``None`` if not asked for.
+        explains, ``(n_asked,)``; 0 where only the common effect is known. ``None`` if not asked
+        for.
     """
 
     mean: FloatArray | None

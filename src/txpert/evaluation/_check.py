@@ -9,7 +9,7 @@ import pandas as pd
 
 from txpert._constants import TARGET_SUM
 from txpert._types import BoolArray, FloatArray
-from txpert.data._conditions import contexts_of
+from txpert.data._conditions import context_names
 from txpert.metrics._delta import check_scale
 
 from ._metrics import score_names
@@ -118,8 +118,8 @@ def without_rounding(delta: FloatArray, measured: BoolArray | None = None) -> Fl
 
 def undefined_reasons(delta: FloatArray, held_out: HeldOut) -> list[str]:
     """Say for each perturbation × cell line why scores of it are undefined; empty if none is."""
-    lines = contexts_of(held_out.obs)
-    n_in_line = pd.Series([*lines, *contexts_of(held_out.reference_obs)]).value_counts()
+    lines = context_names(held_out.obs)
+    n_in_line = pd.Series([*lines, *context_names(held_out.reference_obs)]).value_counts()
     reasons = []
     for line, predicted, observed, measured in zip(
         lines,

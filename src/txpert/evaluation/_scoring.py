@@ -26,7 +26,7 @@ from txpert._constants import (
 from txpert._types import BoolArray, FloatArray, IntArray
 from txpert.data import ConditionTable
 from txpert.data._batches import OverBatches, average_over_batches
-from txpert.data._conditions import contexts_of, pairs
+from txpert.data._conditions import context_names, pairs
 from txpert.data._controls import ControlProfiles
 from txpert.data._tokens import canonical_label, measured_targets
 
@@ -228,7 +228,7 @@ def score(
         measured = measured_genes(observed, obs, reference, reference_obs)
     plain = [name for name in names if not name.endswith(WITHOUT_TARGETS)]
     without = [name for name in names if name.endswith(WITHOUT_TARGETS)]
-    contexts, others = contexts_of(obs), contexts_of(reference_obs)
+    contexts, others = context_names(obs), context_names(reference_obs)
     for context in np.unique(contexts):
         here, there = contexts == context, others == context
         rows = Rows(

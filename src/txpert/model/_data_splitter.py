@@ -26,7 +26,7 @@ from txpert._constants import (
 from txpert._types import BoolArray, IntArray
 from txpert.data import ConditionTable
 from txpert.data._controls import Matching
-from txpert.data._group_sums import weighted_group_means
+from txpert.data._group_sums import filled_by_mean
 from txpert.data._screen import Screen
 from txpert.data._tokens import encode_targets, parse_targets
 
@@ -118,12 +118,8 @@ class PerturbationSplitter(pl.LightningDataModule):
         One row per cell line and perturbation, ``(n, n_genes)``. A gene that was not measured has
         its mean over the others.
         """
-        labels, delta = self._perturbed.obs[PERTURBATION].astype(str), self._perturbed.delta
-        missing = np.isnan(delta)
-        if missing.any():
-            everywhere = np.zeros(len(delta), dtype=np.int64)
-            mean = weighted_group_means(delta, everywhere, np.ones(len(delta)))
-            delta = np.where(missing, np.nan_to_num(mean), delta)
+        labels = self._perturbed.obs[PERTURBATION].astype(str)
+        delta = filled_by_mean(self._perturbed.delta)
         order = np.array([len(parse_targets(label)) for label in labels])
         return torch.from_numpy(delta[order == 1] if (order == 1).any() else delta)
 
