@@ -9,11 +9,9 @@ from __future__ import annotations
 import argparse
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryFile
 
 import anndata as ad
 import pandas as pd
@@ -24,8 +22,14 @@ import txpert as tx
 from txpert._constants import BATCH, CELL_LINE, CONTROL, PERTURBATION, SPLIT, TEST
 from txpert._csv import csv_bytes
 from txpert._files import replacing
-from txpert.data._tokens import canonical_label, parse_targets
-from txpert.data._values import check_counts
+from txpert._screen_files import (
+    folder_for_results,
+    has_counts,
+    read_h5ad,
+    reason,
+    usual_control_labels,
+)
+from txpert.data._tokens import parse_targets
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -35,12 +39,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _run(options)
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise SystemExit(reason(error)) from error
-
-
-def reason(error: Exception) -> str:
-    """Return the message of an error in one line."""
-    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    return " ".join(text.split()) or type(error).__name__
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -114,56 +112,6 @@ def _check_numbers(options: argparse.Namespace) -> None:
         raise ValueError(f"--seed must be from 0 to 2^32 - 1, not {options.seed}.")
 
 
-@contextmanager
-def folder_for_results(name: str | Path) -> Iterator[Path]:
-    """Make a folder; if what follows fails and leaves it empty, it is removed again.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be written to.
-    """
-    out = Path(name)
-    new = [folder for folder in (out, *out.parents) if not folder.exists()]
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise ValueError(
-            f"Results cannot be written to {name} ({error.strerror or error}): name a folder by "
-            "--out."
-        ) from error
-    try:
-        yield out
-    except BaseException:
-        with suppress(OSError):
-            for folder in new:
-                folder.rmdir()
-        raise
-
-
-def read_h5ad(path: str) -> ad.AnnData:
-    """Read an h5ad file.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is none.
-    ValueError
-        If it is damaged, or none.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"There is no file {path}.")
-    try:
-        return ad.read_h5ad(path)
-    # What a damaged or foreign file fails with depends on where it is damaged.
-    except Exception as error:
-        raise ValueError(
-            f"{path} is not an h5ad file, or is cut off or damaged ({reason(error)})."
-        ) from error
-
-
 def _load(options: argparse.Namespace) -> ad.AnnData:
     """Read the screen and give its obs columns the names used everywhere."""
     if options.h5ad is None:
@@ -189,18 +137,10 @@ def _load(options: argparse.Namespace) -> ad.AnnData:
         if not adata.obs[CONTROL].any():
             raise SystemExit(f"No cell has the perturbation {options.control_label!r}.")
     elif CONTROL not in adata.obs:
-        labels = adata.obs[PERTURBATION].astype(str).map(canonical_label)
-        adata.obs[CONTROL] = (labels == CONTROL).to_numpy()
+        labels = adata.obs[PERTURBATION]
+        usual = usual_control_labels(labels)
+        adata.obs[CONTROL] = labels.astype(str).isin(usual).to_numpy()
     return adata
-
-
-def has_counts(adata: ad.AnnData) -> bool:
-    """Whether expression is raw counts."""
-    try:
-        check_counts(adata.X, "adata.X")
-    except ValueError:
-        return False
-    return True
 
 
 def _graph(options: argparse.Namespace, adata: ad.AnnData) -> tx.graph.KnowledgeGraph:

@@ -1,7 +1,9 @@
 """Going on where it stopped, and several processes."""
 
+import logging
 import os
 import sys
+import warnings
 from functools import partial
 from pathlib import Path
 
@@ -15,8 +17,9 @@ from txpert._benchmark._folds import Bench
 from txpert._benchmark._processes import jobs_that_fit
 from txpert._fingerprint import fingerprint
 from txpert.baselines import MeanBaseline
-from txpert.data import ObsKeys
+from txpert.data import ObsKeys, _keys
 from txpert.evaluation._metrics import score_names
+from txpert.model._callbacks import TrainingInterrupted
 
 QUICK = {"max_epochs": 1, "enable_progress_bar": False, "accelerator": "cpu"}
 SMALL = {"encoder": {"name": "gat", "options": {"n_layers": 1, "n_channels": 8, "n_input": 8}}}
@@ -81,6 +84,51 @@ def test_interrupted_training_ends_it_and_is_not_stored(adata, bench, graph, tmp
     with pytest.raises(KeyboardInterrupt, match="interrupted in epoch 1"):
         bench(adata, {"m": partial(recipe, train={**QUICK, "callbacks": [CtrlC()]})}, **options)
     assert not list((tmp_path / "runs").glob("m_seed*"))
+
+
+def _warns(adata, seed, *, category):
+    warnings.warn("Training was interrupted.", category, stacklevel=1)
+    return MeanBaseline().fit(adata)
+
+
+def test_interruption_is_known_by_its_category_not_by_its_words(adata, bench):
+    with pytest.raises(KeyboardInterrupt):
+        bench(adata, {"m": partial(_warns, category=TrainingInterrupted)})
+    with pytest.warns(UserWarning, match="interrupted"):
+        runs = bench(adata, {"m": partial(_warns, category=UserWarning)}).runs
+    assert set(runs["status"]) == {"done"}
+
+
+def _fails_after_setup(adata, seed, *, graph, made):
+    tx.TxPertModel.setup_anndata(adata)
+    if made:
+        tx.TxPertModel(adata, graph, components="mean")
+    raise RuntimeError("as asked")
+
+
+def test_no_run_leaves_its_cells_registered_nor_a_logger_changed(adata, bench, graph):
+    fit = partial(tx.tl.fit_txpert, graphs=graph, components="mean")
+    models = {
+        "works": partial(fit, train={"enable_progress_bar": False}),
+        "fails": partial(fit, train={"max_epochs": -1}),
+        **{
+            f"own {made}": partial(_fails_after_setup, graph=graph, made=made)
+            for made in (True, False)
+        },
+    }
+    logger = logging.getLogger("lightning.fabric.utilities.seed")
+    level = logger.level
+    cls = tx.TxPertModel
+    before = set(cls._setup_adata_manager_store), set(_keys._registered)
+    models_before = set(cls._per_instance_manager_store)
+    runs = bench(adata, models).runs.set_index("model")["status"]
+    assert runs.to_dict() == {
+        **dict.fromkeys(models, "failed"), "works": "done", "general": "done"
+    }  # fmt: skip
+    assert (set(cls._setup_adata_manager_store), set(_keys._registered)) == before
+    made = set(cls._per_instance_manager_store) - models_before
+    assert not any(cls._per_instance_manager_store[of] for of in made)
+    assert logger.level == level
 
 
 def test_failed_runs_are_tried_again(adata, bench, tmp_path):

@@ -4,6 +4,7 @@ import runpy
 import sys
 
 import anndata as ad
+import numpy as np
 import pandas as pd
 import pytest
 import scvi
@@ -319,3 +320,40 @@ def test_usage_errors_say_what_to_change(folder, arguments, message):
     assert done.exit_code == 2, done.output
     assert message in " ".join(done.output.split())
     assert not (folder / "n").exists()
+
+
+def test_modalities_train_and_predict_as_through_the_api(lines, tmp_path):
+    adata = ad.read_h5ad(lines / "screen.h5ad")
+    kinds = pd.Categorical.from_codes([i % 2 for i in range(adata.n_obs)], ["CRISPRi", "CRISPRa"])
+    adata.obs["how"] = kinds
+    tx.pp.normalize(adata)
+    activated = (kinds == "CRISPRa") & ~adata.obs["control"].to_numpy()
+    adata.X = adata.X.toarray() + 0.3 * activated[:, None]
+    tx.pp.split(adata)
+    adata.write_h5ad(tmp_path / "screen.h5ad")
+    graph = tx.graph.KnowledgeGraph.from_edges(lines / "edges.tsv", name="edges")
+    scvi.settings.seed = 0
+    tx.TxPertModel.setup_anndata(adata, modality_key="how")
+    expected = tx.TxPertModel(adata, graph, encoder="gcn")
+    expected.train(max_epochs=1, refit=False, enable_progress_bar=False)
+    done = run(
+        *("train", tmp_path / "screen.h5ad", "--graph", lines / "edges.tsv"),
+        *("--modality-key", "how", "--encoder", "gcn", "--max-epochs", 1, "--no-refit"),
+        *("--out", tmp_path / "model"),
+    )
+    assert done.exit_code == 0, done.output
+    trained = tx.TxPertModel.load(tmp_path / "model")
+    assert trained.registry["setup_args"]["modality_key"] == "how"
+    frame = pd.DataFrame(
+        {"perturbation": "GENE3", "cell_line": "line_1", "modality": [*kinds[:2]]}
+    )
+    one, other = (model.predict(frame).layers["delta"] for model in (expected, trained))
+    np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-5)
+    assert abs(one[1] - one[0]).mean() > 0.05
+    done = run("predict", tmp_path / "model", "GENE3", "--out", tmp_path / "p.h5ad")
+    assert done.exit_code == 0, done.output
+    found, api = ad.read_h5ad(tmp_path / "p.h5ad"), expected.predict("GENE3")
+    assert found.obs["modality"].tolist() == api.obs["modality"].tolist()
+    np.testing.assert_allclose(found.X, api.X, rtol=1e-4, atol=1e-5)
+    done = run("evaluate", tmp_path / "screen.h5ad", tmp_path / "model")
+    assert done.exit_code == 0, done.output

@@ -1,9 +1,12 @@
+import warnings
+
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
 
 import txpert as tx
-from txpert.data import ObsKeys
+from txpert.data import ObsKeys, _keys
 
 COLUMNS = {"perturbation": "gene", "control": "is_nt", "batch": "lane", "cell_line": "line"}
 
@@ -111,3 +114,83 @@ def test_keys_are_resolved_once(adata):
         ObsKeys(batch="lane").resolve(adata.obs, "mdata.obs")
     adata.obs["kind"] = "knockout"
     assert "modality" in ObsKeys(modality="kind").columns(adata.obs)
+
+
+@pytest.fixture
+def written(renamed, tmp_path, monkeypatch):
+    """A screen that was set up with other columns, read again by a session that does not know."""
+    genes = renamed.obs["gene"].astype(str)
+    first, last = genes.min(), genes[genes != "control"].max()
+    renamed.obs["perturbation"] = genes.replace(first, last)  # another column, of the default name
+    register(renamed)
+    renamed.write_h5ad(tmp_path / "written.h5ad")
+    monkeypatch.setattr(_keys, "_registered", {})
+    return ad.read_h5ad(tmp_path / "written.h5ad")
+
+
+def test_a_file_set_up_in_another_session_is_not_read_in_silence(written):
+    with pytest.warns(UserWarning, match=r"another session.*\(perturbation,.*setup_anndata"):
+        found = tx.pp.pseudobulk(written, control_key="is_nt", batch_key=None, cell_line_key=None)
+    assert found.obs["perturbation"].nunique() == 12
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="These data were set up")
+        tx.pp.pseudobulk(written, control_key="is_nt", batch_key=None, cell_line_key=None)
+        register(written)
+        found = tx.pp.pseudobulk(written)
+    assert found.obs["perturbation"].nunique() == 13
+
+
+def test_columns_that_are_named_or_default_need_no_warning(written, adata, tmp_path, monkeypatch):
+    named = {f"{name}_key": key for name, key in COLUMNS.items()}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="These data were set up")
+        found = tx.pp.pseudobulk(written, **named, split_key=None, modality_key=None)
+        assert found.obs["perturbation"].nunique() == 13
+        tx.TxPertModel.setup_anndata(adata)
+        adata.write_h5ad(tmp_path / "default.h5ad")
+        monkeypatch.setattr(_keys, "_registered", {})
+        tx.pp.pseudobulk(ad.read_h5ad(tmp_path / "default.h5ad"))
+
+
+@pytest.mark.parametrize("named", [{"batch_key": None}, {"control_label": "control"}])
+def test_what_is_left_out_is_named_too(adata, tmp_path, monkeypatch, named):
+    tx.TxPertModel.setup_anndata(adata, **named)
+    adata.write_h5ad(tmp_path / "named.h5ad")
+    monkeypatch.setattr(_keys, "_registered", {})
+    with pytest.warns(UserWarning, match="another session"):
+        tx.pp.pseudobulk(ad.read_h5ad(tmp_path / "named.h5ad"))
+
+
+def test_a_copy_with_other_columns_does_not_change_those_of_the_original(renamed):
+    register(renamed)
+    copy = renamed.copy()
+    copy.obs["perturbation"] = copy.obs.pop("gene")
+    tx.TxPertModel.setup_anndata(copy, control_key="is_nt", batch_key=None, cell_line_key=None)
+    assert set(tx.pp.pseudobulk(renamed).obs["cell_line"]) == {"K562", "RPE1"}
+    assert set(tx.pp.pseudobulk(copy).obs["cell_line"]) == {"all"}
+
+
+def test_only_the_latest_registrations_are_remembered(adata, monkeypatch):
+    monkeypatch.setattr(_keys, "_registered", {})
+    monkeypatch.setattr(_keys, "_MOST_REGISTERED", 6)
+    copies = [adata.copy() for _ in range(5)]
+    for copy in copies:
+        tx.TxPertModel.setup_anndata(copy, batch_key=None)
+    assert len(_keys._registered) == 6
+    known = [_keys.registered_keys(copy) is not None for copy in copies]
+    assert known == [False, False, True, True, True]
+
+
+def test_another_label_of_controls_is_refused_with_a_remedy_that_works(adata):
+    labels = adata.obs["perturbation"].astype(str)
+    half = (labels == "control") & (np.arange(adata.n_obs) % 2 == 0)
+    adata.obs["perturbation"] = labels.mask(half, "NT")
+    flags = adata.obs.pop("control")
+    remedy = r"control_label='NT' leaves it out.*control_label=\['NT', 'control'\]"
+    with pytest.raises(ValueError, match=remedy):
+        tx.pp.pseudobulk(adata, control_label="NT")
+    with pytest.raises(ValueError, match=remedy.replace("'NT' leaves", r"\['NT'\] leaves")):
+        tx.TxPertModel.setup_anndata(adata, control_label="NT")
+    tx.TxPertModel.setup_anndata(adata, control_label=["NT", "control"])
+    table = tx.pp.pseudobulk(adata)
+    assert table.obs.loc[table.obs["control"], "n_cells"].sum() == flags.sum()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,14 +17,15 @@ from anndata import AnnData
 from txpert._types import FloatArray
 from txpert.data._controls import ControlProfiles
 from txpert.evaluation._scoring import SupportsPredict, predicted_delta
+from txpert.model._callbacks import TrainingInterrupted
 from txpert.model._distance import UnseenLineWarning
+from txpert.model._registered import release
 
 from ._memory import peak_memory, reset_peak
 from ._models import Recipe
 
 FAILURES = (Exception, SystemExit)
 """What fails one run; an interrupt ends the benchmark."""
-_INTERRUPTED = "Training was interrupted"
 
 
 @dataclass(frozen=True)
@@ -112,12 +113,10 @@ def _fit(recipe: Recipe, adata: AnnData, seed: int) -> SupportsPredict:
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
-        warnings.filterwarnings("error", message=_INTERRUPTED)
+        warnings.simplefilter("error", TrainingInterrupted)
         try:
             fitted = recipe(adata, seed)
-        except UserWarning as warning:
-            if not str(warning).startswith(_INTERRUPTED):
-                raise
+        except TrainingInterrupted as warning:
             raise KeyboardInterrupt(str(warning)) from warning
     if not hasattr(fitted, "predict"):
         raise TypeError(
@@ -129,22 +128,28 @@ def _fit(recipe: Recipe, adata: AnnData, seed: int) -> SupportsPredict:
 
 
 def _ask(recipe: Recipe, adata: AnnData, question: Question, seed: int) -> FloatArray:
-    import scvi
-
-    logging.getLogger("lightning.fabric.utilities.seed").setLevel(logging.WARNING)
-    before = scvi.settings.seed
-    scvi.settings.seed = seed
     own = replace(question.controls, mean=question.controls.mean.copy())
     try:
-        predictor = _fit(recipe, adata, seed)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UnseenLineWarning)  # asked for on purpose
-            delta = predicted_delta(predictor, question.conditions.copy(), own)
+        with _seeded(seed):
+            predictor = _fit(recipe, adata, seed)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UnseenLineWarning)  # asked for on purpose
+                return predicted_delta(predictor, question.conditions.copy(), own)
+    finally:
+        release(adata)
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Set scvi-tools' seed without a message, and put it back."""
+    import scvi
+
+    logger = logging.getLogger("lightning.fabric.utilities.seed")
+    level, before = logger.level, scvi.settings.seed
+    logger.setLevel(logging.WARNING)
+    try:
+        scvi.settings.seed = seed
+        yield
     finally:
         scvi.settings.seed = before
-    # scvi-tools would keep the cells of every model in memory.
-    release = getattr(predictor, "deregister_manager", None)
-    if release is not None:
-        with contextlib.suppress(KeyError, ValueError):
-            release(adata)
-    return delta
+        logger.setLevel(level)

@@ -37,8 +37,14 @@ Examples:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
 )
 @options.config
-@click.option("--split", default="test", show_default=True, help="Perturbations to score.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="CSV of all scores.")
+@click.option(
+    "--split", default="test", show_default=True, help="Split to score: test, val or train."
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="CSV to write, with the scores of every perturbation.",
+)
 def evaluate(screen: Path, models: tuple[Path, ...], split: str, out: Path | None) -> None:
     """Score models on held-out perturbations of a screen, next to the general baseline.
 
@@ -65,9 +71,17 @@ Examples:
 @click.argument("model", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @options.config
 @click.option(
-    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="HTML file."
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="HTML file to write.",
 )
-@click.option("--title", default="Perturbation screen and model", show_default=True)
+@click.option(
+    "--title",
+    default="Perturbation screen and model",
+    show_default=True,
+    help="Title of the report.",
+)
 def report(screen: Path, model: Path, out: Path, title: str) -> None:
     """Write a report on a screen and a model as one HTML file that opens offline."""
     adata = _screen_of(model, screen)
@@ -95,12 +109,42 @@ Examples:
 )
 @options.graphs
 @options.columns
-@click.option("--task", type=click.Choice(sorted(TASKS)), help="By default the screen's split.")
-@click.option("--seeds", type=click.IntRange(1), default=1, help="Number of seeds.")
-@click.option("--folds", type=click.IntRange(2), help="Cross-validate, unseen_perturbation.")
-@click.option("--ceiling-repeats", type=click.IntRange(0), default=10, show_default=True)
-@click.option("--max-epochs", type=click.IntRange(1), help="Of txpert.")
-@click.option("--jobs", type=click.IntRange(1), default=1, help="Runs at a time.")
+@click.option(
+    "--task",
+    type=click.Choice(sorted(TASKS)),
+    help="Task of the splits to draw; default: the split that the screen has.",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Number of seeds, each with a split of its own if one is drawn.",
+)
+@click.option(
+    "--folds",
+    type=click.IntRange(2),
+    help="Number of folds of cross-validation (unseen_perturbation).",
+)
+@click.option(
+    "--ceiling-repeats",
+    type=click.IntRange(0),
+    default=10,
+    show_default=True,
+    help="Repeats of the ceilings; 0 leaves them out.",
+)
+@click.option(
+    "--max-epochs",
+    type=click.IntRange(1),
+    help="Maximum number of epochs of txpert; default as in 'txpert train'.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Number of fits at the same time.",
+)
 def benchmark(
     screen: Path, out: Path, models: tuple[str, ...], graphs: tuple[str, ...], **given: Any
 ) -> None:

@@ -14,9 +14,9 @@ import txpert as tx
 from txpert._constants import CONTROL, PERTURBATION, SPLIT, TEST, TRAIN, VALIDATION
 from txpert._csv import csv_bytes, read_csv
 from txpert._files import replacing
+from txpert._screen_files import has_counts, read_h5ad, usual_control_labels
 from txpert.data import ObsKeys
-from txpert.data._tokens import canonical_label, parse_targets
-from txpert.demo import has_counts, read_h5ad
+from txpert.data._tokens import parse_targets
 
 _SPLIT_FILE = "split.csv"
 _OF_SPLIT = ("perturbation_key", "control_key", "cell_line_key", "control_label")
@@ -45,14 +45,13 @@ def read_screen(
     click.UsageError
         If a split is to be drawn in a column that there is.
     """
-    adata = read_h5ad(str(path))
+    adata = read_h5ad(path)
     click.echo(f"{path}: {adata.n_obs:,} cells × {adata.n_vars:,} genes", err=True)
     columns = dict(columns)
     key = columns.get("perturbation_key", PERTURBATION)
     flagged = columns.get("control_key", CONTROL) in adata.obs
     if "control_label" not in columns and not flagged and key in adata.obs:
-        labels = adata.obs[key].astype(str).unique()
-        columns["control_label"] = [x for x in labels if canonical_label(x) == CONTROL] or None
+        columns["control_label"] = usual_control_labels(adata.obs[key]) or None
     named = {name.removesuffix("_key"): of for name, of in columns.items() if name != "layer"}
     if drawn_by:
         split = named.pop(SPLIT, SPLIT)

@@ -45,15 +45,19 @@ Examples:
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     required=True,
-    help="graph.npz, or a table of edges (.tsv or .csv).",
+    help="File to write: .npz, or a table of edges (.tsv or .csv).",
 )
 @options.config
-@click.option("--k", type=click.IntRange(0), help="Incoming edges per gene; 0 for all.")
-@click.option("--name", help="Name of the graph.")
+@click.option(
+    "--k",
+    type=click.IntRange(0),
+    help="Incoming edges to keep per gene, the heaviest; 0 for all; default 20, of a table all.",
+)
+@click.option("--name", help="Name of the graph; default: the file's name, or the source.")
 @click.option(
     "--screen",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="h5ad whose genes and targets are connected; by default all genes.",
+    help="h5ad whose genes and targets are connected; default: all genes of the source.",
 )
 @options.columns
 def build(source: str, file: Path | None, out: Path, screen: Path | None, **given: Any) -> None:
@@ -107,7 +111,11 @@ Examples:
 @options.config
 @options.graphs
 @options.columns
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="CSV, gene by gene.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="CSV to write, with the incoming edges of every perturbed gene.",
+)
 def coverage(screen: Path, graphs: tuple[str, ...], out: Path | None, **given: Any) -> None:
     """Say how many perturbed genes graphs hold, and how many have edges."""
     columns = options.columns_given(given)

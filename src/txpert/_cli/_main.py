@@ -11,7 +11,7 @@ import click
 
 import txpert as tx
 from txpert import demo as _demo
-from txpert.demo import reason
+from txpert._screen_files import reason
 
 from ._evaluate import benchmark, evaluate, report
 from ._graph import graph

@@ -19,6 +19,7 @@ KEYS = (
     "batch_key",
     "cell_line_key",
     "split_key",
+    "modality_key",
     "layer",
 )
 
@@ -86,7 +87,10 @@ columns = shared(
     click.option("--batch-key", help="obs column of batches."),
     click.option("--cell-line-key", help="obs column of cell lines."),
     click.option("--split-key", help="obs column of the split."),
-    click.option("--layer", help="Layer of the expression values; by default X."),
+    click.option(
+        "--modality-key", help="obs column of the kind of perturbation (CRISPRi, CRISPRa)."
+    ),
+    click.option("--layer", help="Layer of the expression values; default: X."),
 )
 graphs = click.option(
     "--graph",
@@ -95,11 +99,20 @@ graphs = click.option(
     help="'go' (packaged), or a file: a table of edges (source, target, weight; TSV or CSV) or an "
     ".npz of 'txpert graph build'. Files are used as they are. Repeatable.",
 )
-seed = click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
-out_folder = click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder."
+seed = click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Random seed of split and training.",
 )
-overwrite = click.option("--overwrite", is_flag=True, help="Write over what is there.")
+out_folder = click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder to write.",
+)
+overwrite = click.option("--overwrite", is_flag=True, help="Overwrite an existing folder.")
 
 
 def columns_given(options: dict[str, Any]) -> dict[str, Any]:

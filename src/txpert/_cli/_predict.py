@@ -28,24 +28,34 @@ Examples:
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     required=True,
-    help="prediction.h5ad, or prediction.csv with one row per perturbation and gene.",
+    help="File to write: .h5ad, or .csv with one row per perturbation and gene.",
 )
 @options.config
 @click.option(
     "--file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Text file with a perturbation per line.",
+    help="Text file with one perturbation per line.",
 )
 @click.option(
     "--controls",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="h5ad of control cells to predict from, log-normalized.",
 )
-@click.option("--cell-line", multiple=True, help="Only this line; repeatable.")
-@click.option("--batch", multiple=True, help="Only this batch; repeatable.")
-@click.option("--by-batch", is_flag=True, help="One prediction per batch.")
-@click.option("--std", is_flag=True, help="Add standard deviations.")
-@click.option("--top", type=click.IntRange(1), help="Of a CSV: genes that change most, of each.")
+@click.option(
+    "--cell-line", multiple=True, help="Cell line to predict in; repeatable, all by default."
+)
+@click.option(
+    "--batch", multiple=True, help="Batch to predict in; repeatable, default the whole cell line."
+)
+@click.option(
+    "--by-batch", is_flag=True, help="Predict for each batch instead of once per cell line."
+)
+@click.option("--std", is_flag=True, help="Add a standard deviation to every value of Δ.")
+@click.option(
+    "--top",
+    type=click.IntRange(1),
+    help="Keep this many genes per perturbation, those that change most (.csv only).",
+)
 def predict(model: Path, perturbations: tuple[str, ...], out: Path, **given: Any) -> None:
     """Predict perturbations with the model in a folder."""
     labels = list(perturbations)

@@ -12,8 +12,8 @@ from anndata import AnnData
 import txpert as tx
 from txpert._constants import CONTROL, PERTURBATION
 from txpert._reproduce import EXPERIMENTS, reproduce
+from txpert._screen_files import folder_for_results, usual_control_labels
 from txpert.data._tokens import canonical_label
-from txpert.demo import folder_for_results
 from txpert.model._paper import ARCHITECTURES
 
 from . import _options as options
@@ -35,7 +35,7 @@ Examples:
 @click.argument("name", metavar="EXPERIMENT", type=click.Choice(list(EXPERIMENTS)))
 @options.out_folder
 @options.config
-@click.option("--quick", is_flag=True, help="Few cells, genes and epochs: does it run here?")
+@click.option("--quick", is_flag=True, help="Few cells, genes and epochs, to see whether it runs.")
 @click.option(
     "--data",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -52,7 +52,7 @@ Examples:
     "--graph",
     "graphs",
     multiple=True,
-    help=f"{', '.join(_BY_NAME)}, or a file as of 'txpert train'; repeatable. By default go and "
+    help=f"{', '.join(_BY_NAME)}, or a file as in 'txpert train'; repeatable, default go and "
     "string.",
 )
 @click.option(
@@ -60,12 +60,28 @@ Examples:
     "architectures",
     multiple=True,
     type=click.Choice(sorted(ARCHITECTURES)),
-    help="Of the paper's network; repeatable. By default gat.",
+    help="Architecture of the paper's network; repeatable, default gat.",
 )
-@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="How many.")
-@click.option("--genes", type=click.IntRange(1), default=5_000, show_default=True)
-@click.option("--max-epochs", type=click.IntRange(1), help="Of all networks.")
-@click.option("--jobs", type=click.IntRange(1), default=1, help="Fits at a time.")
+@click.option(
+    "--seeds", type=click.IntRange(1), default=3, show_default=True, help="Number of seeds."
+)
+@click.option(
+    "--genes",
+    type=click.IntRange(1),
+    default=5_000,
+    show_default=True,
+    help="Number of highly variable genes to keep.",
+)
+@click.option(
+    "--max-epochs", type=click.IntRange(1), help="Maximum number of epochs of all networks."
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Number of fits at the same time.",
+)
 def reproduce_command(name: str, out: Path, **given: Any) -> None:
     """Run one of the paper's experiments from download to table: k562, cross-line or norman.
 
@@ -105,9 +121,10 @@ def reproduce_command(name: str, out: Path, **given: Any) -> None:
 def _own(path: Path) -> AnnData:
     """Read a screen of the user's, with labels and flags as public screens have them."""
     adata = read_screen(path, {})
-    labels = adata.obs[PERTURBATION].astype(str).map(canonical_label)
+    labels = adata.obs[PERTURBATION].astype(str)
     if CONTROL not in adata.obs:
-        adata.obs[CONTROL] = (labels == CONTROL).to_numpy()
+        adata.obs[CONTROL] = labels.isin(usual_control_labels(labels)).to_numpy()
+    labels = labels.map(canonical_label)
     adata.obs[PERTURBATION] = pd.Categorical(labels.mask(adata.obs[CONTROL].to_numpy(), CONTROL))
     # Registered again: labels of controls that were found in the file are gone.
     tx.TxPertModel.setup_anndata(adata)

@@ -38,25 +38,61 @@ Examples:
 @click.option(
     "--task",
     type=click.Choice(sorted(TASKS)),
-    help="Of the split that is drawn; by default unseen_perturbation.",
+    help="Task of the split, if one is drawn; default unseen_perturbation.",
 )
-@click.option("--test-cell-line", help="Line held out, of the tasks about cell lines.")
-@click.option("--val-cell-line", help="Line of validation, of unseen_cell_line.")
+@click.option("--test-cell-line", help="Cell line to hold out (tasks about cell lines).")
+@click.option(
+    "--val-cell-line",
+    help="Cell line for validation (unseen_cell_line); default: perturbations of the other lines.",
+)
 @click.option(
     "--measured",
     type=float,
     callback=lambda _, __, value: int(value) if value and value.is_integer() else value,
-    help="Perturbed genes measured in the test line, of few_shot_cell_line: fraction or number.",
+    help="Perturbations measured in the test cell line (few_shot_cell_line): fraction or number.",
 )
-@click.option("--encoder", default="bmp", show_default=True, type=click.Choice(sorted(ENCODERS)))
-@click.option("--component", "components", multiple=True, type=click.Choice(sorted(COMPONENTS)))
-@click.option("--max-epochs", type=click.IntRange(1), help="By default 3,000 steps.")
-@click.option("--batch-size", type=click.IntRange(1))
-@click.option("--lr", type=float, help="Learning rate, 0.002 by default.")
-@click.option("--accelerator", default="auto", show_default=True)
-@click.option("--devices", default="auto", show_default=True)
-@click.option("--refit/--no-refit", default=True, help="Train again on validation perturbations.")
-@click.option("--checkpoint", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--encoder",
+    default="bmp",
+    show_default=True,
+    type=click.Choice(sorted(ENCODERS)),
+    help="Graph encoder of the network.",
+)
+@click.option(
+    "--component",
+    "components",
+    multiple=True,
+    type=click.Choice(sorted(COMPONENTS)),
+    help="Component of the ensemble; repeatable, all by default.",
+)
+@click.option(
+    "--max-epochs",
+    type=click.IntRange(1),
+    help="Maximum number of epochs; default: 3,000 optimizer steps, but 20 to 500 epochs.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    help="Rows of a minibatch, over all devices; default 128.",
+)
+@click.option("--lr", type=float, help="Learning rate; default 0.002.")
+@click.option(
+    "--accelerator", default="auto", show_default=True, help="Hardware: cpu, gpu, mps or auto."
+)
+@click.option(
+    "--devices", default="auto", show_default=True, help="How many devices, or which (0,1)."
+)
+@click.option(
+    "--refit/--no-refit",
+    default=True,
+    show_default=True,
+    help="Whether to train again, on training and validation perturbations together.",
+)
+@click.option(
+    "--checkpoint",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for resuming an interrupted training.",
+)
 @options.seed
 @options.overwrite
 def train(screen: Path, out: Path, graphs: tuple[str, ...], seed: int, **given: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
@@ -12,6 +13,8 @@ from anndata import AnnData
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, MODALITY, PERTURBATION, SPLIT
 from txpert._options import check_name, check_names
+
+from ._tokens import drop_controls
 
 logger = logging.getLogger("txpert")
 
@@ -35,9 +38,13 @@ MODALITY_KEY: Final = DefaultKey(MODALITY)
 _COLUMNS = (PERTURBATION, CONTROL, BATCH, CELL_LINE, SPLIT, MODALITY)
 OPTIONAL = (BATCH, CELL_LINE, SPLIT, MODALITY)
 _LABEL = "control_label"
-# scvi-tools' identifier of a registered AnnData, which copies of it keep.
-_IDENTIFIER = "_scvi_uuid"
-_registered: dict[str, ObsKeys] = {}
+# scvi-tools' identifiers of a registration and of registered data, which copies of these keep.
+MANAGER_IDENTIFIER = "_scvi_manager_uuid"
+DATA_IDENTIFIER = "_scvi_uuid"
+# How the identifier of a registration ends that named other columns than the default ones.
+NAMED: Final = "-named-columns"
+_MOST_REGISTERED = 1_000
+_registered: dict[str, ObsKeys] = {}  # by identifier: the latest, until released (forget_keys)
 
 
 @dataclass(frozen=True)
@@ -96,17 +103,26 @@ class ObsKeys:
     ) -> ObsKeys:
         """Return the keys that a caller gave; those left at their defaults as registered, if so.
 
+        Other than of the fields, the default of optional columns is ``None``: a function reads
+        those only that it has an argument for and passes on.
+
         Parameters
         ----------
         adata
             Cells × genes.
         perturbation, control, batch, cell_line, split, modality, control_label
-            As the fields; what is not passed on is not read.
+            As the fields.
 
         Raises
         ------
         ValueError
             If both a control column and control labels are given.
+
+        Warns
+        -----
+        UserWarning
+            If the data were registered with other columns in another session: which these are is
+            not known, and the default ones are read.
         """
         check_anndata(adata)
         if not isinstance(control_label, str | None):
@@ -117,10 +133,12 @@ class ObsKeys:
                 f"control_key={control!r} and control_label={control_label!r} both say which "
                 "cells are controls. Give one of them."
             )
-        known = _registered.get(str(adata.uns.get(_IDENTIFIER)))
+        default = [name for name in _COLUMNS if isinstance(given[name], DefaultKey)]
+        known = registered_keys(adata)
+        if known is None and default:
+            _warn_of_another_session(adata, default)
         if known is None:
             return given
-        default = [name for name in _COLUMNS if isinstance(given[name], DefaultKey)]
         taken = {name: known[name] for name in default}
         if CONTROL in taken and control_label is None:
             taken[_LABEL] = known.control_label
@@ -143,9 +161,10 @@ class ObsKeys:
         """Remember the keys for later calls with the same data or a copy of it.
 
         Nothing is written into ``adata``; data that scvi-tools has not registered are not known.
+        What was registered longest ago is forgotten where there is too much.
         """
-        if _IDENTIFIER in adata.uns:
-            _registered[str(adata.uns[_IDENTIFIER])] = self
+        if DATA_IDENTIFIER in adata.uns:
+            remember_keys(dict.fromkeys(_identifiers(adata), self))
 
     def __getitem__(self, name: str) -> Any:
         return getattr(self, name)
@@ -209,12 +228,82 @@ class ObsKeys:
         return columns | {CONTROL: flag_controls(columns[PERTURBATION], self.control_label)}
 
 
+ASSUMED_KEYS: Final = ObsKeys()
+"""What is read, after a warning, of data that were registered in another session."""
+
+
+def names_columns(arguments: Mapping[str, Any], obs: pd.DataFrame) -> bool:
+    """Say whether the arguments of a registration lead to other columns than the default ones."""
+    keys = {name: arguments.get(f"{name}_key") for name in _COLUMNS}
+    others = [name for name, key in keys.items() if key not in (None, name)]
+    left_out = [name for name, key in keys.items() if key is None and name in obs]
+    return bool(others or left_out) or arguments.get(_LABEL) is not None
+
+
+def registered_keys(adata: AnnData) -> ObsKeys | None:
+    """Return the keys of the registration of data; ``None`` if it is not known."""
+    if DATA_IDENTIFIER not in adata.uns:
+        return None
+    return next((_registered[name] for name in _identifiers(adata) if name in _registered), None)
+
+
+def entries_of_keys(data: Any) -> dict[str, ObsKeys]:
+    """Return what is remembered of data, AnnData or MuData, by identifier."""
+    return {name: _registered[name] for name in _identifiers(data) if name in _registered}
+
+
+def remember_keys(entries: Mapping[str, ObsKeys]) -> None:
+    """Remember keys by identifier."""
+    for name, keys in entries.items():
+        _registered.pop(name, None)  # to be the latest
+        _registered[name] = keys
+    while len(_registered) > _MOST_REGISTERED:
+        _registered.pop(next(iter(_registered)), None)
+
+
+def forget_keys(data: Any) -> None:
+    """Forget the keys of data that scvi-tools does not hold any more."""
+    for name in _identifiers(data):
+        _registered.pop(name, None)
+
+
+def _identifiers(data: Any) -> list[str]:
+    """Return scvi-tools' identifiers of data, that of the registration first.
+
+    A copy that is registered with other columns has a registration of its own, but the data's
+    identifier. Another model that the data are registered with leaves the latter.
+    """
+    names = (MANAGER_IDENTIFIER, DATA_IDENTIFIER)
+    return [str(data.uns[name]) for name in names if name in data.uns]
+
+
+def _warn_of_another_session(adata: AnnData, default: Sequence[str]) -> None:
+    """Warn, once, that default columns are read of data that were set up with others."""
+    if not str(adata.uns.get(MANAGER_IDENTIFIER, "")).endswith(NAMED):
+        return
+    warnings.warn(
+        "These data were set up in another session with obs columns of other names, which are not "
+        f"known in this one: the default ones are read ({', '.join(default)}). Name the columns "
+        "here, or run TxPertModel.setup_anndata(adata, ...) again.",
+        UserWarning,
+        stacklevel=4,
+    )
+    ASSUMED_KEYS.register(adata)
+
+
 def check_anndata(data: Any, name: str = "adata") -> None:
     """Raise a TypeError if what should be cells × genes is no AnnData."""
     if not isinstance(data, AnnData):
         hint = "; read the file first: anndata.read_h5ad(path)" if isinstance(data, str) else ""
         if isinstance(data, list | tuple) or type(data).__name__ == "AnnCollection":
             hint = "; several files are opened as one by tx.pp.open_screen(paths)"
+        if type(data).__name__ == "MuData":
+            modality = "rna" if "rna" in data.mod else next(iter(data.mod), "rna")
+            raise TypeError(
+                f"{name} takes an AnnData, and this is a MuData: give its modality with the "
+                f"expression, such as mdata[{modality!r}], with the annotation of the cells in "
+                "its obs; or set all of it up by TxPertModel.setup_mudata(mdata)."
+            )
         raise TypeError(f"{name} is an AnnData, not {type(data).__name__}{hint}.")
 
 
@@ -224,7 +313,7 @@ def flag_controls(labels: pd.Series[Any], control: str | Sequence[str]) -> pd.Se
     Raises
     ------
     ValueError
-        If a control label is that of no cell.
+        If a control label is that of no cell, or another label means control, too.
     """
     names = [control] if isinstance(control, str) else list(control)
     present = labels.astype(str)
@@ -235,6 +324,19 @@ def flag_controls(labels: pd.Series[Any], control: str | Sequence[str]) -> pd.Se
         raise ValueError(
             f"control_label={absent[0] if absent else control!r} is no label of the obs column "
             f"{labels.name!r}, which has {some}."
+        )
+    others = [
+        label
+        for label in known
+        if label not in names and drop_controls(label.strip(), names) == CONTROL
+    ]
+    if others:
+        n_cells = int(present.isin(others).sum())
+        raise ValueError(
+            f"{n_cells:,} cells have {labels.name} = {others[0]!r}, which means control, but "
+            f"control_label={control!r} leaves it out. Name all labels of controls: "
+            f"control_label={[*names, *others]!r}; or drop the cells; or rename the label if it "
+            "is a gene."
         )
     return present.isin(names).rename(CONTROL)
 

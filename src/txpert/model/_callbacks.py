@@ -19,6 +19,10 @@ from ._module import TxPertModule
 from ._plan import MONITOR
 
 
+class TrainingInterrupted(UserWarning):
+    """Training was ended by Ctrl-C, and the model keeps what it learned until then."""
+
+
 class BestWeights(pl.Callback):
     """Keeps the weights of the best epoch in memory and puts them back when training ends.
 
@@ -132,7 +136,7 @@ def run(runner: TrainRunner) -> bool:
             message += " Called again with the same arguments, train takes it up."
         warnings.warn(
             message,
-            UserWarning,
+            TrainingInterrupted,
             stacklevel=settings.warnings_stacklevel,
         )
         return False

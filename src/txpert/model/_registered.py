@@ -1,4 +1,4 @@
-"""Reading back what was registered, and checks of data that a model meets."""
+"""Registrations of data: read back, undone, and compared with those of a model."""
 
 from __future__ import annotations
 
@@ -12,9 +12,22 @@ from mudata import MuData
 from scvi import REGISTRY_KEYS
 from scvi.data import AnnDataManager
 from scvi.data.fields import LayerField
+from scvi.model.base import BaseModelClass
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, MODALITY, PERTURBATION, SPLIT
-from txpert.data._keys import check_anndata, flag_controls, obs_columns
+from txpert.data import ObsKeys
+from txpert.data._keys import (
+    ASSUMED_KEYS,
+    DATA_IDENTIFIER,
+    MANAGER_IDENTIFIER,
+    check_anndata,
+    entries_of_keys,
+    flag_controls,
+    forget_keys,
+    obs_columns,
+    registered_keys,
+    remember_keys,
+)
 from txpert.data._log_normalized import log_normalized
 from txpert.data._matrix import place
 from txpert.data._screen import Screen
@@ -22,7 +35,7 @@ from txpert.data._screen import Screen
 from ._fields import obs_column
 
 FIELDS = (PERTURBATION, CONTROL, BATCH, CELL_LINE, SPLIT, MODALITY)
-_IDENTIFIERS = ("_scvi_uuid", "_scvi_manager_uuid")
+_IDENTIFIERS = (DATA_IDENTIFIER, MANAGER_IDENTIFIER)
 
 
 def read_screen(manager: AnnDataManager, *, needs_split: bool = True) -> Screen:
@@ -33,6 +46,7 @@ def read_screen(manager: AnnDataManager, *, needs_split: bool = True) -> Screen:
     columns = {name: obs_column(manager, name) for name in FIELDS if name != SPLIT}
     columns[SPLIT] = split_column(manager, needed=needs_split)
     arguments = manager.registry["setup_args"]
+    _remember(manager)
     control_label = arguments.get("control_label")
     if control_label is not None:
         perturbation = columns[PERTURBATION]
@@ -84,18 +98,87 @@ def registered_genes(registry: Mapping[str, Any]) -> pd.Index:
 
 @contextmanager
 def unregistered_on_failure(data: AnnData | MuData | None) -> Iterator[None]:
-    """Take scvi-tools' identifiers out of ``uns`` again if what follows raises."""
+    """Undo the registration of data, and put an earlier one back, if what follows raises."""
     if data is None:
         yield
         return
-    before = {name: data.uns[name] for name in _IDENTIFIERS if name in data.uns}
+    identifiers = {name: data.uns[name] for name in _IDENTIFIERS if name in data.uns}
+    keys, held = entries_of_keys(data), list(_managers(data))
     try:
         yield
     except BaseException:
+        release(data)
         for name in _IDENTIFIERS:
             data.uns.pop(name, None)
-        data.uns.update(before)
+        data.uns.update(identifiers)
+        remember_keys(keys)
+        for store, key, manager in held:
+            store[key] = manager
         raise
+
+
+def release(data: AnnData | MuData) -> None:
+    """Have scvi-tools let go of data, which it would keep in memory until the session ends.
+
+    Models that hold the data keep working; to make another one, set the data up again.
+    """
+    for store, key, manager in list(_managers(data)):
+        if manager.adata is data:
+            store.pop(key, None)
+    forget_keys(data)
+
+
+@contextmanager
+def found_again(model: Any) -> Iterator[None]:
+    """Let scvi-tools find the data of a model as the model was made with them.
+
+    It knows one registration per identifier, and copies of data keep theirs: a copy that is set
+    up, also by loading a model that was saved with its data, takes the place of the original.
+    """
+    manager = model.adata_manager
+    if manager is None:  # a model without data
+        yield
+        return
+    identifier = model.adata.uns.setdefault(DATA_IDENTIFIER, manager.adata_uuid)
+    model.adata.uns.setdefault(MANAGER_IDENTIFIER, manager.id)
+    store = type(model)._setup_adata_manager_store
+    other = store.get(identifier)
+    store[identifier] = manager
+    try:
+        yield
+    finally:
+        if other is None:
+            del store[identifier]
+        else:
+            store[identifier] = other
+
+
+def _managers(
+    data: AnnData | MuData,
+) -> Iterator[tuple[dict[str, AnnDataManager], str, AnnDataManager]]:
+    """Yield the managers of data or of what shares their identifier, with where each is kept."""
+    identifier = data.uns.get(DATA_IDENTIFIER)
+    classes: list[Any] = [BaseModelClass]
+    for cls in classes:
+        classes += cls.__subclasses__()
+        stores = [cls._setup_adata_manager_store, *cls._per_instance_manager_store.values()]
+        for store in stores:
+            for key, manager in list(store.items()):
+                if manager.adata is data or key == identifier:
+                    yield store, key, manager
+
+
+def _remember(manager: AnnDataManager) -> None:
+    """Know the columns also of data that scvi-tools registered like a model's own."""
+    data, arguments = manager.adata, manager.registry["setup_args"]
+    if isinstance(data, MuData):
+        return
+    known = registered_keys(data)
+    if known is not None and known is not ASSUMED_KEYS:
+        return
+    columns = {name: arguments.get(f"{name}_key") for name in FIELDS}
+    columns[CONTROL] = columns[CONTROL] or CONTROL
+    ObsKeys(**columns, control_label=arguments.get("control_label")).register(data)
 
 
 def check_data(data: Any) -> None:

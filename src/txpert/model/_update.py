@@ -19,19 +19,15 @@ from txpert.data import ConditionTable
 from txpert.data._conditions import pairs
 from txpert.data._meant import warn_of_meant
 from txpert.data._tokens import canonical_label, parse_targets
-from txpert.effects._contributions import training_effects
 from txpert.effects._gene_kernels import GeneKernels
 from txpert.effects._line_effects import contexts_of
-from txpert.effects._refit import refit, training_rows
 from txpert.graph import KnowledgeGraph
-from txpert.graph._joint import named_for
-from txpert.graph._knowledge_graph import Graphs, as_graphs
+from txpert.graph._several import Graphs, as_graphs, named_for
 
-from ._component import GAUSSIAN_PROCESS, MEAN, NETWORK, Training
-from ._components import GaussianProcessComponent
+from ._component import GAUSSIAN_PROCESS, MEAN, NETWORK, Sources, Training
 from ._ensemble import Ensemble
 from ._progress import without_advertising
-from ._registered import check_genes, read_screen, unregistered_on_failure
+from ._registered import check_genes, found_again, read_screen, unregistered_on_failure
 from ._updated import updated, with_controls, without_network
 
 Model = TypeVar("Model", bound="UpdateMixin")
@@ -61,6 +57,11 @@ class UpdateMixin:
     def _ensemble(self) -> Ensemble:
         """Return the components and weights."""
 
+    @property
+    @abstractmethod
+    def _sources(self) -> Sources:
+        """What the components are made from."""
+
     @abstractmethod
     def _kernels_among(self, anchors: pd.Index) -> GeneKernels:
         """Return kernels on the model's graphs with other anchors."""
@@ -70,8 +71,9 @@ class UpdateMixin:
 
         The mean effects and the Gaussian process learn from all perturbations, earlier and new
         ones; variances, weights of the components, the effect on targets and the network stay as
-        they were trained. What is saved afterwards is the updated model. A later :meth:`train`
-        forgets what was added, with a warning: to keep it, train a model on the joined data.
+        they were trained, and so do registered components that cannot learn, with a warning. What
+        is saved afterwards is the updated model. A later :meth:`train` forgets what was added,
+        with a warning: to keep it, train a model on the joined data.
 
         Parameters
         ----------
@@ -125,7 +127,8 @@ class UpdateMixin:
             training = Training(ensemble.target.removed_from(rows))
             self._anchors = sorted({*self._anchors, *ensemble.targets, *targets})
             kernels = self._kernels_among(pd.Index(self._anchors, dtype=object))
-            components = updated(ensemble, training, kernels)
+            sources = replace(self._sources, kernels=kernels, earlier=ensemble.components)
+            components = updated(ensemble, training, sources)
             known = {context: set(of) for context, of in ensemble.labels.items()}
             for label, context in zip(labels, contexts, strict=True):
                 known.setdefault(context, set()).add(label)
@@ -183,18 +186,12 @@ class UpdateMixin:
         options["extra_nodes"] = sorted(set(self.nodes) - in_graphs)
         registry = None if self.adata is not None else self.registry
         make: Callable[..., Model] = type(self)
-        model = make(self.adata, registry=registry, **options)
+        with found_again(self):
+            model = make(self.adata, registry=registry, **options)
         model._anchors = targets
-        anchors = pd.Index(targets, dtype=object)
-        process = ensemble.process
-        assert process is not None
-        among = model._kernels_among(anchors).among(process.process.rows.targets)
-        effects = training_rows(
-            process.process, training_effects(process.process, process.kernels)
-        )
-        again = GaussianProcessComponent(refit(process.process, effects, among), among)
-        components = {n: c for n, c in ensemble.components.items() if n in kept}
-        components[GAUSSIAN_PROCESS] = again
+        kernels = model._kernels_among(pd.Index(targets, dtype=object))
+        sources = replace(model._sources, kernels=kernels, earlier=ensemble.components)
+        components = {n: c.on_graphs(sources) for n, c in ensemble.components.items() if n in kept}
         weights = {kind: without_network(w) for kind, w in ensemble.weights.items()}
         model._take(replace(ensemble, components=components, weights=weights))
         model.trained_on_ = list(self.trained_on_)
