@@ -4,6 +4,7 @@ import signal
 import time
 import warnings
 from contextlib import contextmanager
+from pathlib import Path
 
 import anndata as ad
 import matplotlib as mpl
@@ -27,9 +28,24 @@ if "TXPERT_TEST_GPU" not in os.environ:
 os.environ.setdefault("TXPERT_CACHE_GB", "0")  # tests compute, unless they look at what is kept
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 
+REAL_DATA = Path(__file__).parents[1].parent / "shared" / "data"
 SMALL_GAT = {"n_layers": 2, "n_channels": 8, "n_input": 8}
 PAPER = {"decoding": "direct", "components": "network"}
 TINY = {"encoder": {"name": "gat", "options": SMALL_GAT}, "n_hidden": 16, **PAPER}
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """Give the path of a real table; skip where there are none, and fail if one of them is."""
+
+    def find(name):
+        if not REAL_DATA.is_dir():
+            pytest.skip(f"{REAL_DATA} is not here")
+        path = REAL_DATA / name
+        assert path.is_file()
+        return path
+
+    return find
 
 
 @pytest.fixture(autouse=True)

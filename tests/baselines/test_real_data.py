@@ -1,7 +1,5 @@
 """Leave one knocked-out gene of a small real screen out in turn."""
 
-from pathlib import Path
-
 import anndata as ad
 import numpy as np
 import pytest
@@ -11,28 +9,21 @@ from txpert.baselines import KernelBaseline, MeanBaseline, NeighborsBaseline
 from txpert.data import ConditionTable
 from txpert.data._batches import average_over_batches
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
 STRONG = ["IFNGR1", "JAK2"]
 
 
 @pytest.fixture(scope="module")
-def table():
-    path = DATA / "papalexi.h5ad"
-    if not path.exists():
-        pytest.skip(f"{path} is not here")
-    adata = ad.read_h5ad(path)
+def table(shared):
+    adata = ad.read_h5ad(shared("papalexi.h5ad"))
     adata.obs["control"] = adata.obs["perturbation"] == "control"
     tx.pp.normalize(adata)
     return tx.pp.pseudobulk(adata)
 
 
 @pytest.fixture(scope="module")
-def string_graph(table):
-    path = DATA / "string_links.tsv.gz"
-    if not path.exists():
-        pytest.skip(f"{path} is not here")
+def string_graph(table, shared):
     graph = tx.graph.KnowledgeGraph.from_edges(
-        path, name="string", weight="combined_score", directed=False
+        shared("string_links.tsv.gz"), name="string", weight="combined_score", directed=False
     )
     return graph.restrict(set(table.obs["perturbation"]) - {"control"})
 

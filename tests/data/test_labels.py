@@ -1,5 +1,7 @@
+import re
 import warnings
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -49,9 +51,77 @@ def test_unflagged_controls_are_refused_by_name(adata, label):
         screen_of(relabel(adata, {"GENE11": label}))
 
 
-def test_labels_without_a_target_are_refused(adata):
-    with pytest.raises(ValueError, match="'unassigned', which names no target"):
-        screen_of(relabel(adata, {"GENE11": "unassigned"}))
+@pytest.mark.parametrize(
+    "label",
+    ["unassigned", "*", "no guide", "no-sgRNA", "multiple", "multi", "low_quality", "2+ guides",
+     "multiplet", "Negative", "negative"],
+)  # fmt: skip
+def test_labels_without_a_target_are_refused(adata, label):
+    with pytest.raises(ValueError, match=f"{re.escape(repr(label))}, which names no target") as e:
+        screen_of(relabel(adata, {"GENE11": label}))
+    assert ("flag them if they are controls" in str(e.value)) == (label.lower() == "negative")
+    relabel(adata, {label: "GENE11"})
+    assert label in screen_of(relabel(adata, {"control": label})).control_labels
+
+
+@pytest.mark.parametrize("values", [[""], [np.nan], ["", np.nan], [" "]])
+def test_the_cells_without_a_label_can_be_dropped_as_the_message_says(adata, values):
+    labels = adata.obs["perturbation"].astype(object)
+    gene = np.flatnonzero(labels == "GENE11")
+    for i, value in enumerate(values):
+        labels.iloc[gene[i]] = value
+    adata.obs["perturbation"] = labels
+    with pytest.raises(ValueError, match="is NaN or empty") as error:
+        screen_of(adata)
+    code = str(error.value).partition("drop the cells: ")[2]
+    held = {"adata": adata}
+    exec(code, held)
+    assert held["adata"].n_obs == adata.n_obs - len(values)
+    screen_of(held["adata"])
+
+
+@pytest.mark.parametrize("label", ["multiplet", ""])
+def test_the_remedy_for_data_on_disk_copies_them_to_a_file(adata, label, tmp_path, monkeypatch):
+    relabel(adata, {"GENE11": label}).write_h5ad(tmp_path / "screen.h5ad")
+    backed = ad.read_h5ad(tmp_path / "screen.h5ad", backed="r")
+    with pytest.raises(ValueError, match=r"copy\('kept.h5ad'\)") as error:
+        tx.TxPertModel.setup_anndata(backed)
+    monkeypatch.chdir(tmp_path)
+    held = {"adata": backed}
+    exec(str(error.value)[str(error.value).index("adata = adata[") :], held)
+    tx.TxPertModel.setup_anndata(held["adata"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "code"),
+    [
+        ({"control": "non-targeting"}, "== 'non-targeting'"),
+        ({"control": "non-targeting", "GENE11": "NT-2"}, r".isin\(\['NT-2', 'non-targeting'\]\)"),
+        ({"control": "mock"}, "== <label of controls>"),
+    ],
+)
+def test_flags_are_remade_by_the_labels_that_are_there(adata, labels, code):
+    adata.obs["control"] = np.where(adata.obs["control"], "yes", "no")
+    with pytest.raises(ValueError, match=rf"Fix it by adata.obs\['control'\] = .*{code}"):
+        screen_of(relabel(adata, labels))
+
+
+def test_control_pairs_are_controls_with_a_label_and_with_a_flag(adata):
+    relabel(adata, {"control": "NegCtrl0_NegCtrl0", "GENE11": "NegCtrl1_NegCtrl0"})
+    with pytest.raises(ValueError, match="'NegCtrl1_NegCtrl0', which means control"):
+        screen_of(adata)
+    adata.obs.loc[adata.obs["perturbation"] == "NegCtrl1_NegCtrl0", "control"] = True
+    assert "GENE11" not in screen_of(adata).perturbation.categories
+
+
+def test_guides_of_a_flagged_control_are_warned_of(adata):
+    relabel(adata, {"control": "mock", "GENE11": "mock-A"})
+    with pytest.warns(UserWarning, match="begin with the label of a control: 'mock-A'"):
+        tx.pp.pseudobulk(adata)
+    tx.pp.harmonize_labels(adata, controls="mock-A")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        tx.pp.pseudobulk(adata)
 
 
 @pytest.mark.parametrize("column", ["perturbation", "batch", "cell_line"])

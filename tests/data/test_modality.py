@@ -1,5 +1,7 @@
 """The kind of perturbation, from the obs column to conditions and predictions."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -64,6 +66,39 @@ def test_a_line_with_one_modality_has_that_by_default(two_lines):
 def test_modalities_that_nobody_reads_are_warned_about(mixed):
     mixed.obs["Perturbation_Type"] = mixed.obs.pop("modality")
     with pytest.warns(UserWarning, match="modality_key='Perturbation_Type'"):
+        tx.TxPertModel.setup_anndata(mixed)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("tech", ["CRISPRi", "CRISPRa"]),
+        ("Library", ["knockout", "over-expression"]),
+        ("system", ["dCas9-KRAB", "dCas9-VPR"]),
+        ("kind_of_cell", ["CRISPR", "drug"]),
+    ],
+)
+def test_modalities_are_known_by_their_values(mixed, name, values):
+    kinds = mixed.obs.pop("modality").map(dict(zip(["CRISPRi", "CRISPRa"], values, strict=True)))
+    mixed.obs[name] = pd.Categorical(kinds)
+    with pytest.warns(UserWarning, match=f"modality_key={name!r}"):
+        tx.TxPertModel.setup_anndata(mixed)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("perturbation_type", ["single", "double"]),
+        ("perturbation_method", ["CRISPRi", "CRISPR interference"]),
+        ("kind", ["CRISPRi", "Perturb-seq"]),
+        ("number", [1, 2]),
+    ],
+)
+def test_other_values_are_no_modalities(mixed, name, values):
+    kinds = mixed.obs.pop("modality")
+    mixed.obs[name] = kinds.map(dict(zip(["CRISPRi", "CRISPRa"], values, strict=True)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
         tx.TxPertModel.setup_anndata(mixed)
 
 

@@ -1,23 +1,7 @@
 import gzip
-from pathlib import Path
 
 import pandas as pd
 import pytest
-
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
-
-
-@pytest.fixture(scope="session")
-def shared():
-    """Give the path of a real table, or skip where it is absent."""
-
-    def find(name):
-        path = DATA / name
-        if not path.exists():
-            pytest.skip(f"{path} is not here")
-        return path
-
-    return find
 
 
 @pytest.fixture

@@ -118,7 +118,7 @@ def test_unknown_genes_are_named(adata, make_model):
     model = make_model(adata, epochs=1, components=("mean", "gaussian_process", "network"))
     with pytest.raises(KeyError, match=r"'GENE61'.*model\.nodes"):
         model.predict("GENE61", unknown="raise")
-    with pytest.warns(UserWarning, match=r"'GENE61'.*mean effect"):
+    with pytest.warns(UserWarning, match=r"'GENE61'.*common effect"):
         predicted = model.predict(["GENE61", "GENE3", "GENE3+GENE62"])
     assert predicted.obs["unknown_target"].tolist() == [True, False, True]
     assert "unknown_target" not in model.predict("GENE3").obs
@@ -230,7 +230,7 @@ def test_genes_that_no_graph_holds_warn_once_and_fall_back(adata, graph):
     known = next(t for t in targets if split[t] == "train")
     graph = graph.restrict([g for g in graph.nodes if g not in (lost, known)])
     tx.TxPertModel.setup_anndata(adata)
-    with pytest.warns(UserWarning, match=f"{known}.*mean effect") as caught:
+    with pytest.warns(UserWarning, match=f"{known}.*common effect") as caught:
         model = tx.TxPertModel(
             adata,
             graph,

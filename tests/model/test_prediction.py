@@ -179,7 +179,7 @@ def test_modalities_that_no_training_perturbation_has_are_refused(trained, make_
         same = model.predict(frame(modality=modality))
         assert same.obs["modality"].tolist() == ["all"]
         np.testing.assert_array_equal(same.X, first.X)
-    with pytest.raises(KeyError, match=r"modality 'zzz'; setup_anndata was given none"):
+    with pytest.raises(KeyError, match=r"modality 'zzz'; the data name none"):
         model.predict(frame(modality="zzz"))
     other = adata.copy()
     other.obs["modality"] = np.where(other.obs["perturbation"] == "GENE11", "knockout", "CRISPRi")

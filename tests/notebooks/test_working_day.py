@@ -7,7 +7,6 @@ import pytest
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[2]
-DATA = ROOT.parent / "shared" / "data"
 SCREENS = {"papalexi": "papalexi.h5ad", "norman": "norman_mcfaline.h5ad"}
 
 
@@ -17,10 +16,9 @@ def notebook(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SCREENS)
-def test_a_working_day(name, monkeypatch):
+def test_a_working_day(name, shared, monkeypatch):
     for file in (SCREENS[name], "string_links.tsv.gz"):
-        if not (DATA / file).exists():
-            pytest.skip(f"{DATA / file} is not here")
+        shared(file)
     monkeypatch.setenv("TQDM_DISABLE", "1")
     monkeypatch.delenv("MPLBACKEND", raising=False)  # figures appear in the notebook
     day = notebook(name)

@@ -77,9 +77,10 @@ def test_a_split_keeps_a_gene_on_one_side_whatever_the_sign(adata, sign):
     double = f"GENE11{sign}GENE22"
     labels = adata.obs["perturbation"].astype(str)
     adata.obs["perturbation"] = labels.replace({"GENE18": double})
+    with pytest.warns(UserWarning, match="look like combinations"):
+        tx.pp.split(adata)
     for seed in range(6):
-        with pytest.warns(UserWarning, match="look like combinations"):
-            tx.pp.split(adata, seed=seed)
+        tx.pp.split(adata, seed=seed)
         part = adata.obs.astype(str).groupby("perturbation")["split"].first()
         order = ["train", "val", "test"]
         assert order.index(part[double]) == max(order.index(part[g]) for g in ("GENE11", "GENE22"))
@@ -137,3 +138,63 @@ def test_a_target_named_twice_is_no_control():
     adata.obs["perturbation"] = labels.replace({"GENE18": "GENE18+GENE18"})
     table = tx.pp.harmonize_labels(adata)
     assert table.loc["GENE18+GENE18", ["new", "kind"]].tolist() == ["GENE18", "order"]
+
+
+def relabelled(names):
+    """Return a screen whose labels and genes are called otherwise."""
+    adata = tx.datasets.toy()
+    del adata.obs["control"]
+    adata.obs["perturbation"] = adata.obs["perturbation"].astype(str).replace(names)
+    return adata
+
+
+def test_mouse_genes_are_not_renamed_by_the_beginning_of_their_names():
+    adata = relabelled({"GENE11": "Arg1", "GENE18": "Tubg1", "GENE13": "tubg1"})
+    adata.var_names = ["Ar", "Tub", "TUB", *adata.var_names[3:]]
+    assert tx.pp.harmonize_labels(adata)["new"].to_dict() == {"tubg1": "Tubg1"}
+
+
+def test_halves_of_an_id_of_two_guides_are_one_gene():
+    pair = "GENE11_+_12.23-P1P2|GENE11_-_13.23-P1P2"
+    control = "non-targeting_00089|non-targeting_00025"
+    adata = relabelled({"GENE11": pair, "control": control})
+    assert tx.pp.harmonize_labels(adata)["new"].to_dict() == {pair: "GENE11", control: "control"}
+    assert adata.obs["control"].sum() == (adata.obs["perturbation"] == "control").sum() > 0
+
+
+@pytest.mark.parametrize("pair", ["NegCtrl0_NegCtrl0", "non-targeting|non-targeting", "NT|NT"])
+def test_pairs_of_controls_are_controls(pair):
+    adata = relabelled({"control": pair, "GENE11": "GENE11_NegCtrl0"})
+    new = tx.pp.harmonize_labels(adata)["new"].to_dict()
+    assert new == {pair: "control", "GENE11_NegCtrl0": "GENE11"}
+    assert adata.obs["control"].any()
+
+
+def test_pairs_of_a_control_that_the_user_names_are_controls():
+    adata = relabelled({"control": "AAVS1", "GENE11": "AAVS1_AAVS1"})
+    new = tx.pp.harmonize_labels(adata, controls="AAVS1")["new"].to_dict()
+    assert new == {"AAVS1": "control", "AAVS1_AAVS1": "control"}
+
+
+def test_genes_of_yeast_are_no_controls():
+    adata = relabelled({"GENE11": "NTG1", "GENE18": "NTG1+OGG1"})
+    assert not len(tx.pp.harmonize_labels(adata))
+    assert "NTG1+OGG1" in adata.obs["perturbation"].cat.categories
+
+
+@pytest.mark.parametrize("label", ["2+ guides", "Negative", "no guide", "*"])
+def test_labels_without_a_target_are_left_to_be_refused(label):
+    adata = relabelled({"GENE11": label})
+    assert not len(tx.pp.harmonize_labels(adata))
+    assert not adata.obs.loc[adata.obs["perturbation"] == label, "control"].any()
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["p_sg{}_{}", "{}_{}", "{}-gRNA{}", "{}_guide_{}", "{}_pDS{}", "{1}_{0}_P1P2_ENSG00000000001"],
+)
+def test_guides_are_named_by_their_gene(form):
+    genes = ["GENE11", "GENE18", "GENE13"]
+    labels = {gene: form.format(gene, number) for number, gene in enumerate(genes)}
+    new = tx.pp.harmonize_labels(relabelled(labels))["new"].to_dict()
+    assert new == {label: gene for gene, label in labels.items()}

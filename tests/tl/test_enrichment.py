@@ -1,7 +1,5 @@
 """Over-representation: by hand, and a set planted in a mean effect."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -9,8 +7,6 @@ import txpert as tx
 from txpert._analysis._enrichment import over_representation
 from txpert.graph._go import go_sets
 from txpert.graph._go_tables import packaged_go, term_names
-
-REACTOME = Path(__file__).parents[2].parent / "shared" / "data" / "reactome.gmt.gz"
 
 
 def test_by_hand():
@@ -62,12 +58,10 @@ def test_a_set_planted_in_the_mean_effect_comes_first(adata):
     assert adata.uns["txpert_enrichment"] is table
 
 
-def test_reactome_of_the_interferon_pathway():
-    if not REACTOME.exists():
-        pytest.skip(f"{REACTOME} is not here")
+def test_reactome_of_the_interferon_pathway(shared):
     found = ["JAK1", "JAK2", "STAT1", "IFNGR1", "IFNGR2", "IRF1"]
     background = [*found, *tx.graph.go_genes()[::40]]
-    table = tx.tl.enrichment(found, background, gene_sets=REACTOME)
+    table = tx.tl.enrichment(found, background, gene_sets=shared("reactome.gmt.gz"))
     assert "R-HSA-877300" in set(table["term"].head(3))  # interferon gamma signaling
     assert table["fdr"].iloc[0] < 1e-3
 

@@ -1,7 +1,5 @@
 """Genetic interactions: by hand, planted in a simulation, and on a real screen."""
 
-from pathlib import Path
-
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -9,8 +7,6 @@ import pytest
 
 import txpert as tx
 from txpert._analysis._interactions import distance_correlation, interaction_scores, precision_at
-
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
 
 
 @pytest.fixture(scope="module")
@@ -110,11 +106,8 @@ def test_results_are_kept_in_a_file(screen, tmp_path):
     )
 
 
-def test_on_a_real_screen():
-    path = DATA / "norman_mcfaline.h5ad"
-    if not path.exists():
-        pytest.skip(f"{path} is not here")
-    adata = ad.read_h5ad(path)
+def test_on_a_real_screen(shared):
+    adata = ad.read_h5ad(shared("norman_mcfaline.h5ad"))
     adata = adata[adata.obs["cell_line"].astype(str) == "K562"].copy()
     adata.obs["control"] = adata.obs["perturbation"].astype(str) == "control"
     scores = tx.tl.interactions(adata)

@@ -37,7 +37,7 @@ def control_correlations(
     """
     if len(batch) == 1:
         halves, batch = halves[:0], []
-    centered = halves - halves.mean(axis=(0, 1))
+    centered = halves - halves.mean(axis=(0, 1)) if len(halves) else halves
     size = np.linalg.norm(centered, axis=2, keepdims=True)
     unit = np.divide(centered, size, out=np.zeros_like(centered), where=size > 0)
     r = unit[:, 0] @ unit[:, 1].T

@@ -13,10 +13,15 @@ from txpert._constants import ALL, CONTROL, PERTURBATION
 from txpert._types import BoolArray, IntArray
 
 from ._keys import refuse_repeated
-from ._tokens import canonical_label, drop_controls, is_control_name, is_missing_text
+from ._tokens import (
+    canonical_label,
+    drop_controls,
+    is_control_name,
+    is_missing_text,
+    names_no_target,
+)
 
 _TRUE, _FALSE = frozenset({"true", "1", "1.0"}), frozenset({"false", "0", "0.0"})
-_NO_TARGET_KNOWN = frozenset({"unassigned", "unknown", "ambiguous", "multiplet", "doublet"})
 
 
 def read_names(column: pd.Series[Any]) -> pd.Categorical:
@@ -39,7 +44,7 @@ def read_names(column: pd.Series[Any]) -> pd.Categorical:
         raise ValueError(
             f"The obs column {column.name!r} is NaN or empty for {missing.sum():,} cells (first: "
             f"{column.index[missing][0]!r}). Fill it in, or drop the cells: "
-            f"adata = adata[adata.obs[{column.name!r}].notna()].copy()"
+            f"adata = adata[{_named_cells(column, empty, values)}].copy()"
         )
     as_text = np.asarray([is_missing_text(name) for name in names], dtype=bool)
     if as_text.any():
@@ -51,6 +56,16 @@ def read_names(column: pd.Series[Any]) -> pd.Categorical:
         )
     code, distinct = pd.factorize(names, sort=len(set(names)) < len(names))
     return pd.Categorical.from_codes(code[values.codes], categories=pd.Index(distinct))
+
+
+def _named_cells(column: pd.Series[Any], empty: BoolArray, values: pd.Categorical[Any]) -> str:
+    """Return the code that selects cells whose value is neither missing nor empty."""
+    chosen = []
+    if (values.codes == -1).any():
+        chosen.append(f"adata.obs[{column.name!r}].notna()")
+    if empty.any():
+        chosen.append(f"(adata.obs[{column.name!r}].astype(str).str.strip() != '')")
+    return " & ".join(chosen)
 
 
 def read_context(column: pd.Series[Any] | None, n_cells: int) -> pd.Categorical[Any]:
@@ -139,9 +154,8 @@ def read_perturbations(
             raise ValueError(f"{name}_key must name a column of obs{otherwise}; it is None.")
     labels = read_names(columns[PERTURBATION])
     key, flag_key = columns[PERTURBATION].name, columns[CONTROL].name
-    flag = read_flags(
-        columns[CONTROL], f"adata.obs[{flag_key!r}] = adata.obs[{key!r}] == 'control'"
-    )
+    flags = f"adata.obs[{flag_key!r}] = adata.obs[{key!r}]{_is_control_label(labels)}"
+    flag = read_flags(columns[CONTROL], flags)
     if not flag.any():
         raise ValueError(
             f"No cell is a control: the obs column {flag_key!r} is False everywhere. "
@@ -151,8 +165,7 @@ def read_perturbations(
     if flag.all() and len(labels.categories) > 1 and perturbed:
         raise ValueError(
             f"No cell is perturbed: the obs column {flag_key!r} is True everywhere, also where "
-            f"{key} = {perturbed[0]!r}. Make it by adata.obs[{flag_key!r}] = "
-            f"adata.obs[{key!r}] == 'control'"
+            f"{key} = {perturbed[0]!r}. Make it by {flags}"
         )
     categories = labels.categories
     n_control = np.bincount(labels.codes[flag], minlength=len(categories))
@@ -164,6 +177,7 @@ def read_perturbations(
             f"of the obs column {flag_key!r} and as perturbed in others."
         )
     controls = tuple(str(label) for label in categories[n_control > 0])
+    _refuse_without_target(categories, n_perturbed, str(key), str(flag_key))
     names = [
         CONTROL if n else canonical_label(drop_controls(label.strip(), controls))
         for label, n in zip(categories, n_control, strict=True)
@@ -174,21 +188,39 @@ def read_perturbations(
     return read, flag, controls
 
 
+def _is_control_label(labels: pd.Categorical[Any]) -> str:
+    """Return the code that compares labels with those of controls, as far as these are known."""
+    named = [str(label) for label in labels.categories if is_control_name(str(label))]
+    if len(named) > 1:
+        return f".isin({named})"
+    return f" == {named[0]!r}" if named else " == <label of controls>"
+
+
+def _refuse_without_target(
+    labels: pd.Index, n_perturbed: IntArray, key: str, flag_key: str
+) -> None:
+    """Refuse perturbed cells whose label says that no one target is known."""
+    for label, n in zip(labels, n_perturbed, strict=True):
+        if n and names_no_target(str(label)):
+            flag = f"adata.obs.loc[adata.obs[{key!r}] == {label!r}, {flag_key!r}] = True"
+            otherwise = f", or flag them if they are controls: {flag}"
+            raise ValueError(
+                f"{int(n):,} cells have {key} = {label!r}, which names no target. Drop them: "
+                f"adata = adata[adata.obs[{key!r}] != {label!r}].copy()"
+                f"{otherwise if label.strip().casefold() == 'negative' else ''}"
+            )
+
+
 def _refuse_unflagged(
     labels: pd.Index, names: list[str], n_perturbed: IntArray, key: str, flag_key: str
 ) -> None:
-    """Refuse perturbed cells whose label means control, or says that nothing is known."""
+    """Refuse perturbed cells whose label means control."""
     for label, name, n in zip(labels, names, n_perturbed, strict=True):
         if n and name == CONTROL:
             raise ValueError(
                 f"{int(n):,} cells have {key} = {label!r}, which means control, but {flag_key!r} "
                 f"is False for them. Flag them: adata.obs.loc[adata.obs[{key!r}] == {label!r}, "
                 f"{flag_key!r}] = True; or drop them; or rename the label if it is a gene."
-            )
-        if n and name.casefold() in _NO_TARGET_KNOWN:
-            raise ValueError(
-                f"{int(n):,} cells have {key} = {label!r}, which names no target. Drop them: "
-                f"adata = adata[adata.obs[{key!r}] != {label!r}].copy()"
             )
 
 

@@ -12,19 +12,19 @@ import h5py
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from scipy import sparse
 
 from txpert._layers import named_layers
 from txpert._types import Matrix
 
+from ._formats import UnusableValuesError
 from ._matrix import place
-from ._values import UnusableValuesError, sampled_blocks, values_of
+from ._row_faults import values_of
+from ._sampling import sampled_blocks
+from ._scale import counts_per_cell, one_sum
 
 SIGNED, COUNTS, LOG = "effects or scaled values", "raw counts", "log-normalized expression"
 _FEWEST_ROWS, _BLOCK = 1_000, 20_000_000
 """Fewest rows, and entries with zeros, of a sparse block: 16 MB with a tenth of them."""
-_SAME = 0.01
-"""Relative difference of the sums of cells up to which they count as one."""
 
 
 def open_lazily(path: Path) -> AnnData:
@@ -108,7 +108,7 @@ def scale_of(matrix: Matrix, layer: str | None) -> tuple[str, float]:
     UnusableValuesError
         If there are no values other than 0.
     """
-    blocks = list(sampled_blocks(matrix))
+    blocks = [block for _, block in sampled_blocks(matrix)]
     values = np.concatenate([np.asarray(values_of(block)) for block in blocks])
     values = values[np.isfinite(values) & (values != 0)]
     if not len(values):
@@ -117,15 +117,5 @@ def scale_of(matrix: Matrix, layer: str | None) -> tuple[str, float]:
         return SIGNED, np.nan
     if (values % 1 == 0).all():
         return COUNTS, np.nan
-    sums = np.concatenate([_sums_of_counts(block) for block in blocks])
-    middle = float(np.median(sums))
-    constant = np.abs(sums / middle - 1).max() < _SAME
-    return LOG, middle if constant else np.nan
-
-
-def _sums_of_counts(block: Matrix) -> np.ndarray:
-    """Return the sum of the counts of each cell that has any, from their logarithms."""
-    with np.errstate(over="ignore"):
-        counts = block.expm1() if sparse.issparse(block) else np.expm1(np.nan_to_num(block))
-    sums = np.asarray(counts.sum(axis=1), dtype=float).ravel()
-    return sums[sums > 0]
+    sums = np.concatenate([counts_per_cell(block) for block in blocks])
+    return LOG, one_sum(sums[sums > 0])

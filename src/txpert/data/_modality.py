@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from txpert._constants import ALL, MODALITY
+from txpert._constants import ALL
 from txpert._types import BoolArray
 
 from ._labels import read_names
 
-_LIKELY = frozenset(
-    {
-        MODALITY,
-        "perturbation_modality",
-        "perturbation_type",
-        "perturbation_method",
-        "perturbation_kind",
-        "perturbation_technology",
-        "perturbation_mode",
-        "crispr_type",
-        "crispr_modality",
-    }
-)
+_KINDS = {
+    "CRISPRa": r"crispr[\W_]?a(ctivation)?|activation|over[\W_]?expression|oe|vpr|vp64|sam|orf",
+    "CRISPRi": r"crispr[\W_]?i(nterference|nhibition)?|interference|krab|zim3|crisproff",
+    "RNAi": r"rnai|shrna|sirna",
+    "knockdown": r"knock[\W_]?down|kd",
+    "knockout": r"crispr([\W_]?(cas9|ko|n(uclease)?|cut(ting)?))?|cas9|cas12a|knock[\W_]?out|ko",
+    "base editing": r"base[\W_]?edit(ing|or)|abe|cbe",
+    "drug": r"drug|compound|chemical|small[\W_]molecule|inhibitor",
+}
+"""How columns write the ways of perturbing cells."""
+_FEW_VALUES = 50
 
 
 def modality_of_cells(
@@ -74,6 +73,8 @@ def modality_of_cells(
 def warn_of_mixed_modalities(obs: Any, control: BoolArray, where: str = "adata.obs") -> None:
     """Warn if a column says that cells were perturbed in several ways, and nobody reads it.
 
+    Such a column is known by its values, whatever it is called.
+
     Parameters
     ----------
     obs
@@ -84,17 +85,34 @@ def warn_of_mixed_modalities(obs: Any, control: BoolArray, where: str = "adata.o
         How messages call ``obs``.
     """
     for name in obs.columns if isinstance(obs, pd.DataFrame) else obs:
-        if str(name).strip().casefold().replace(" ", "_") not in _LIKELY:
-            continue
         column = obs[name] if isinstance(obs, pd.DataFrame) else obs[[name]].to_memory()[name]
-        kinds = sorted(column[~control].dropna().astype(str).unique())
-        if len(kinds) > 1:
+        values = _several_ways(column, control)
+        if values:
             warnings.warn(
                 f"{where}[{name!r}] says that cells were perturbed in several ways "
-                f"({', '.join(kinds[:4])}{', …' if len(kinds) > 4 else ''}), whose effects may be "
-                "opposite; they are taken for the same. Tell them apart by "
+                f"({', '.join(values[:4])}{', …' if len(values) > 4 else ''}), whose effects may "
+                "be opposite; they are taken for the same. Tell them apart by "
                 f"modality_key={name!r}, or drop all but one.",
                 UserWarning,
                 stacklevel=3,
             )
             return
+
+
+def _several_ways(column: Any, control: BoolArray) -> list[str]:
+    """Return the values that perturbed cells have, if they are ways of perturbing and several."""
+    if isinstance(column, pd.DataFrame) or pd.api.types.is_numeric_dtype(column):
+        return []
+    perturbed = column[~control]
+    if any(_way(value) is None for value in perturbed.iloc[:_FEW_VALUES].dropna().unique()):
+        return []
+    values = perturbed.dropna().unique()
+    ways = {_way(value) for value in values} if len(values) <= _FEW_VALUES else {None}
+    return [] if None in ways or len(ways) < 2 else sorted(map(str, values))
+
+
+def _way(value: object) -> str | None:
+    """Return the way of perturbing that a value names, ``None`` if it is none."""
+    text = str(value).strip().casefold()
+    text = re.sub(r"^d?cas9[\W_]+(?=krab|zim3|vpr|vp64)", "", text)
+    return next((way for way, form in _KINDS.items() if re.fullmatch(form, text)), None)

@@ -18,6 +18,7 @@ from ._group_sums import group_sums, weighted_group_means
 from ._keys import obs_columns
 from ._labels import read_context, read_flags
 from ._matrix import expression_matrix
+from ._scale import refuse_other_sum, sum_of_cells
 from ._values import ValueCheck, check_log_normalized
 
 Embed = Callable[[AnnData | MuData, IntArray], FloatArray]
@@ -31,6 +32,7 @@ def chosen_controls(
     keys: Mapping[str, str | None],
     layer: str | None,
     embed: Embed | None = None,
+    normalized_to: float | None = None,
 ) -> ControlProfiles:
     """Return the profiles a user gave, as cells or averaged, or else those of the data.
 
@@ -46,6 +48,8 @@ def chosen_controls(
         Of the cells' expression.
     embed
         Embeds cells, for a model that reads an embedding.
+    normalized_to
+        Counts per cell of the data, where that can be told.
 
     Raises
     ------
@@ -54,7 +58,7 @@ def chosen_controls(
     ValueError
         If there are no cells, some are flagged as perturbed, the flag is not boolean, a batch
         or cell line is missing, a gene is missing or repeated, or the values are not
-        log-normalized.
+        log-normalized or were normalized to another sum.
     KeyError
         If the layer does not exist.
     """
@@ -72,7 +76,10 @@ def chosen_controls(
     else:
         embedding = None if embed is None else embed(controls, np.arange(controls.n_obs))
         effects = profiles.of_effects
-        found = _averaged(controls, profiles.genes, keys, layer, embedding, effects=effects)
+        expected = np.nan if normalized_to is None else normalized_to
+        found = _averaged(
+            controls, profiles.genes, keys, layer, embedding, expected, effects=effects
+        )
     if MODALITY in profiles.obs and MODALITY not in found.obs:
         own = profiles.obs[[CELL_LINE, BATCH, MODALITY]].assign(**{CONTROL: False})
         found = found.with_modality_of(own)
@@ -85,6 +92,7 @@ def _averaged(
     keys: Mapping[str, str | None],
     layer: str | None,
     embedding: FloatArray | None,
+    normalized_to: float,
     *,
     effects: bool,
 ) -> ControlProfiles:
@@ -93,6 +101,8 @@ def _averaged(
     matrix = expression_matrix(cells, layer)
     if not effects:
         check_log_normalized(matrix, _WHERE)
+        total = sum_of_cells(matrix, cells.obs)
+        refuse_other_sum("The control cells", total, "those of the model", normalized_to)
     column = gene_columns(cells.var_names, genes)
     there = {name: key for name in (CELL_LINE, BATCH) if (key := keys[name]) in cells.obs}
     held = obs_columns(cells.obs, there)

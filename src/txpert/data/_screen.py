@@ -31,7 +31,14 @@ from ._log_normalized import LogNormalized, log_normalized
 from ._matrix import expression_matrix, place
 from ._measured import all_zero, read_measured
 from ._modality import modality_of_cells
+from ._once import warn_once
+from ._sampling import sampled_blocks
+from ._scale import check_one_sum
+from ._storage import in_memory, is_dask
+from ._unread_columns import warn_of_unread_columns
 from ._values import check_effects, check_log_normalized
+
+_FEW_CONTROLS = 10
 
 
 @dataclass(frozen=True)
@@ -65,8 +72,8 @@ class Screen:
         Controls belong to their context, whatever is perturbed there: they have its modality, or
         ``"all"`` if it has several.
     n_cells
-        Number of cells that each row of effects stands for, shape ``(n_rows,)``; ``None`` for
-        one each.
+        Number of cells that each row of effects or of a pseudobulk stands for, shape
+        ``(n_rows,)``; ``None`` for one each.
     measured
         Genes that each cell line measured, genes × cell lines; ``None`` for all.
     """
@@ -98,8 +105,9 @@ class Screen:
         With ``target_sum``, ``X`` is :func:`log_normalized` whenever rows of it are read.
         """
         columns = keys.columns(adata.obs)
+        warn_of_unread_columns(adata.obs, dict(keys.columns_named()))
         matrix = log_normalized(expression_matrix(adata, layer), target_sum, place(layer))
-        screen = cls.from_columns(matrix, adata.var_names, columns)
+        screen = cls.from_columns(matrix, adata.var_names, columns, adata.var)
         return screen.with_context(adata, adata.obs)
 
     def with_context(self, expression: AnnData, obs: Any) -> Screen:
@@ -111,13 +119,30 @@ class Screen:
             What ``X`` is from; its ``varm`` names the genes that each cell line measured
             (:func:`txpert.pp.mark_unmeasured`).
         obs
-            Annotation of the rows; with effects, ``n_cells`` are the cells that each stands for.
+            Annotation of the rows. In a pseudobulk, which has one row per condition, and with
+            effects, ``n_cells`` are the cells that each stands for.
         """
         measured = read_measured(expression)
         n_cells = None
-        if N_CELLS in obs and self.of_effects:
+        if N_CELLS in obs and (self.one_row_per_condition or self.of_effects):
             n_cells = obs_columns(obs, {N_CELLS: N_CELLS})[N_CELLS].to_numpy(dtype=np.int64)
         return replace(self, measured=measured, n_cells=n_cells)
+
+    @cached_property
+    def one_row_per_condition(self) -> bool:
+        """Whether no two rows are of one condition, as in a pseudobulk."""
+        return (
+            not pd.DataFrame(
+                {
+                    PERTURBATION: self.perturbation.codes,
+                    CELL_LINE: self.cell_line.codes,
+                    BATCH: self.batch.codes,
+                    MODALITY: 0 if self.modality is None else self.modality.codes,
+                }
+            )
+            .duplicated()
+            .any()
+        )
 
     @cached_property
     def of_effects(self) -> bool:
@@ -140,18 +165,37 @@ class Screen:
         Raises
         ------
         UnusableValuesError
-            As :func:`check_log_normalized`; of effects only infinite ones.
+            As :func:`check_log_normalized` and :func:`check_one_sum`; of effects only infinite
+            ones.
         """
         if self.of_effects:
             check_effects(self.X, where)
-        else:
-            check_log_normalized(self.X, where, missing=True)
+            return
+        sample = list(sampled_blocks(self.X))
+        check_log_normalized(self.X, where, missing=True, sample=sample)
+        if not isinstance(self.X, LogNormalized) and not self.one_row_per_condition:
+            check_one_sum(self.X, self.cell_line, self.control, sample)
 
     @classmethod
     def from_columns(
-        cls, X: Matrix, genes: pd.Index, columns: Mapping[str, pd.Series[Any]]
+        cls,
+        X: Matrix,
+        genes: pd.Index,
+        columns: Mapping[str, pd.Series[Any]],
+        var: pd.DataFrame | None = None,
     ) -> Screen:
         """Check the annotation of a screen and bring it into one form.
+
+        Parameters
+        ----------
+        X
+            Expression, cells × genes.
+        genes
+            Var names.
+        columns
+            obs columns by what they are for.
+        var
+            Annotation of the genes, for warnings.
 
         Raises
         ------
@@ -163,15 +207,15 @@ class Screen:
         Warns
         -----
         UserWarning
-            If labels look like guides, other separators or spellings of genes, or targets have
-            another name among the var names.
+            If contexts have fewer than 10 control cells, labels look like guides, other separators
+            or spellings of genes, or targets have another name among the var names.
         """
         if not genes.is_unique:
             raise ValueError(
                 f"The var name {genes[genes.duplicated()][0]!r} occurs more than once. "
                 "Run adata.var_names_make_unique() first."
             )
-        perturbation, control, labels = read_perturbations(columns)
+        perturbation, control, labels = _read_perturbations(columns, X)
         n_cells = len(control)
         screen = cls(
             X=X,
@@ -191,8 +235,21 @@ class Screen:
             ),
         )
         _check_controls(screen, columns)
-        warn_of_labels(screen.perturbation.categories, screen.genes)
+        _warn_of_few_controls(screen)
+        warn_of_labels(screen.perturbation.categories, genes, labels, var)
         return screen
+
+
+def _read_perturbations(
+    columns: Mapping[str, pd.Series[Any]], matrix: Matrix
+) -> tuple[pd.Categorical, BoolArray, tuple[str, ...]]:
+    """Read labels and flags; what is said to copy is copied to a file where the data are one."""
+    try:
+        return read_perturbations(columns)
+    except ValueError as error:
+        if is_dask(matrix) or in_memory(getattr(matrix, "counts", matrix)):
+            raise
+        raise ValueError(str(error).replace(".copy()", ".copy('kept.h5ad')")) from None
 
 
 def read_split(column: pd.Series[Any] | None) -> pd.Categorical | None:
@@ -216,19 +273,53 @@ def read_split(column: pd.Series[Any] | None) -> pd.Categorical | None:
 
 
 def _check_controls(screen: Screen, columns: Mapping[str, pd.Series[Any]]) -> None:
-    lines, batches = screen.cell_line, screen.batch
-    context = lines.codes.astype(np.int64) * len(batches.categories) + batches.codes
-    lonely = np.setdiff1d(context, context[screen.control])
-    if not lonely.size:
+    context = _contexts(screen)
+    without = np.setdiff1d(context, context[screen.control])
+    if not without.size:
         return
-    line, batch = np.divmod(lonely, len(batches.categories))
-    names = ", ".join(
-        f"{lines.categories[i]} / {batches.categories[j]}"
-        for i, j in zip(line[:5], batch[:5], strict=True)
-    )
+    names = ", ".join(_context_names(screen, without[:5]))
     keys = " and ".join(repr(columns[name].name) for name in (CELL_LINE, BATCH) if name in columns)
     raise ValueError(
-        f"{len(lonely)} of the contexts given by {keys} (cell line / batch) have no control "
+        f"{len(without)} of the contexts given by {keys} (cell line / batch) have no control "
         f"cells: {names}. Drop their cells, or match controls by cell line alone with "
         "batch_key=None."
     )
+
+
+def _warn_of_few_controls(screen: Screen) -> None:
+    """Warn of contexts with perturbed cells whose mean control profile is that of a few cells."""
+    context = _contexts(screen)
+    n_controls = np.bincount(context[screen.control], minlength=context.max(initial=0) + 1)
+    few = np.intersect1d(context[~screen.control], np.flatnonzero(n_controls < _FEW_CONTROLS))
+    if not few.size or screen.names is None or screen.X is None:
+        return
+    if screen.one_row_per_condition or screen.of_effects:
+        return
+    n_contexts = len(np.unique(context[~screen.control]))
+    names = _context_names(screen, few[:3])
+    shown = ", ".join(f"{name} ({n_controls[i]})" for name, i in zip(names, few, strict=False))
+    in_batches = len(screen.batch.categories) > len(screen.cell_line.categories)
+    remedy = (
+        'Match controls by cell line alone: batch_key=None, or matching="cell_line" of a model.'
+        if in_batches
+        else "Effects there are known no better than the mean of these few."
+    )
+    warn_once(
+        f"{len(few):,} of {n_contexts:,} contexts (cell line / batch) have fewer than "
+        f"{_FEW_CONTROLS} control cells: {shown}{', …' if len(few) > 3 else ''}. Every effect of "
+        f"a context is a difference from the mean of its controls. {remedy}",
+        screen.names,
+        stacklevel=4,
+    )
+
+
+def _contexts(screen: Screen) -> IntArray:
+    """Return the number of each cell's context, ``(n_cells,)``."""
+    n_batches = len(screen.batch.categories)
+    return screen.cell_line.codes.astype(np.int64) * n_batches + screen.batch.codes
+
+
+def _context_names(screen: Screen, contexts: IntArray) -> list[str]:
+    line, batch = np.divmod(contexts, len(screen.batch.categories))
+    lines, batches = screen.cell_line.categories[line], screen.batch.categories[batch]
+    return [f"{one} / {other}" for one, other in zip(lines, batches, strict=True)]

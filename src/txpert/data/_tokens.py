@@ -11,38 +11,105 @@ import numpy as np
 import pandas as pd
 
 from txpert._constants import COMBINATION, CONTROL
+from txpert._gene_names import LABEL_SEPARATOR, MISSING_LABELS, without_version
 from txpert._types import IntArray
 
-MISSING_TEXT = frozenset({"", "nan", "none", "na", "n/a", "<na>", "null"})
-"""What missing values become where a column is made text, in lower case."""
-
+# Parts of the longest name of a control, as in "non_gene_site_12".
+_LONGEST = 5
+# "+" that stands between genes, not between the strand and the place of a guide as in
+# "KLF1_+_12998101.23-P1P2".
+_BETWEEN = re.compile(r"(?<!_)\+|\+(?!_\d)")
 _CONTROL = re.compile(
-    r"(neg(ative)?)?(control|ctrl)s?\d*|ctl|ntc?|ntg\d+|nt(sg|guide)\d*|non?target(ing|ed)?\d*"
+    r"(neg(ative)?)?(control|ctrl)s?\d*|ctl|ntc?|nt(sg|guide)\d*|non?target(ing|ed)?\d*"
     r"|safe(target(ing)?|harbou?r|cut(ting|ter)?)\d*|scrambled?\d*|unperturbed|wt|wildtype"
+    r"|negative\d+|intergenic\d*|(one|no)(nongene)?site\d*"
 )
+# Numbered or lettered, so that NTN1, NTM and CTL1 stay genes; NT-3 to NT-5 are neurotrophins.
+_NUMBERED = re.compile(r"ctl[_ ]\d+|ntc?[\s_.-]?\d+|ntc?[\s_.-][a-z]")
+_NEUROTROPHIN = re.compile(r"nt-?[345]")
+# In this case only: yeast has the genes NTG1 and NTG2.
+_PAPALEXI = re.compile(r"NTg\d+")
 _NEUTRAL = frozenset(
     {"aavs1", "rosa26", "clybl", "egfp", "gfp", "bfp", "rfp", "mcherry", "lacz", "luciferase"}
 )
 _CONTROL_ENDING = re.compile(r"(control|ctrl|s?grna|guide|sg)s?\d*$")
+_NO_TARGET = re.compile(
+    r"\*|un(assigned|known|mapped|detected)|ambiguous|multi(ple|plet)?s?|doublets?|negative"
+    r"|lowquality|(no|multiple|several|two|[2-9])\+?(sg|g|guide)?(rna|guide)s?"
+    r"(detected|assigned|found|call|calls)?|[2-9]\+"
+)
 
 
 def is_missing_text(name: str) -> bool:
     """Whether a name is what a missing value becomes as text, such as ``"nan"`` or ``"<NA>"``."""
-    return name.strip().casefold() in MISSING_TEXT
+    return name.strip().casefold() in MISSING_LABELS
+
+
+def names_no_target(label: str) -> bool:
+    """Whether a label says that no guide, or more than one, was found in a cell.
+
+    Examples
+    --------
+    >>> [names_no_target(label) for label in ("*", "no guide", "2+ guides", "Negative", "NEGR1")]
+    [True, True, True, True, False]
+    """
+    return bool(_NO_TARGET.fullmatch(re.sub(r"[\s_.-]", "", label.casefold())))
 
 
 @lru_cache(maxsize=2**17)
 def is_control_name(name: str) -> bool:
-    """Whether a name is one that controls go by in published screens, in any case.
+    """Whether a name is one that controls go by in published screens, or consists of such names.
+
+    Case matters for none but ``"NTg1"``. The gene symbol ``"CTRL"`` counts as a control.
 
     Examples
     --------
     >>> [is_control_name(n) for n in ("ctrl", "Non-Targeting", "NT", "NegCtrl0", "NT5E", "NTN1")]
     [True, True, True, True, False, False]
+    >>> [is_control_name(n) for n in ("NT-2", "NegCtrl1_NegCtrl0", "NT|NT", "NTG1", "NT-3")]
+    [True, True, True, False, False]
     """
-    numbered = re.sub(r"^(nt|ntc|ctl)[_ ]\d+$", r"\1", name.strip().casefold())
-    plain = re.sub(r"[\s_.-]", "", numbered).removeprefix("sg")
+    return _one_control(name) or _only_controls(tuple(split_names(name)))
+
+
+def _one_control(name: str) -> bool:
+    name = name.strip()
+    if _PAPALEXI.fullmatch(name):
+        return True
+    folded = name.casefold()
+    without = re.sub(r"^sg[\s_.-]?", "", folded)
+    if _NUMBERED.fullmatch(without) and not _NEUROTROPHIN.fullmatch(folded):
+        return True
+    plain = re.sub(r"[\s_.-]", "", without)
     return any(_CONTROL.fullmatch(text) for text in (plain, _CONTROL_ENDING.sub("", plain)))
+
+
+def _only_controls(names: tuple[str, ...]) -> bool:
+    """Whether names, and the numbers between them, make up one or more names of controls."""
+    if names and (names[0].isdigit() or names[0] == "p"):
+        return len(names) > 1 and _only_controls(names[1:])
+    ends = range(1, min(len(names), _LONGEST) + 1)
+    return any(
+        _one_control("_".join(names[:end]))
+        and (all(map(str.isdigit, names[end:])) or _only_controls(names[end:]))
+        for end in ends
+    )
+
+
+def split_names(label: str) -> list[str]:
+    """Return the parts of a label that signs other than ``"+"`` separate."""
+    return [part for part in LABEL_SEPARATOR.split(label) if part]
+
+
+def split_combination(label: str) -> list[str]:
+    """Return the parts of a label between ``"+"``.
+
+    Examples
+    --------
+    >>> split_combination("KLF1 + MAPK1"), split_combination("KLF1_+_12998101.23-P1P2")
+    (['KLF1', 'MAPK1'], ['KLF1_+_12998101.23-P1P2'])
+    """
+    return [part.strip() for part in _BETWEEN.split(label)]
 
 
 def is_neutral_target(name: str) -> bool:
@@ -77,7 +144,7 @@ def parse_targets(label: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=2**17)
 def _targets(label: str) -> tuple[str, ...]:
-    parts = {part.strip() for part in label.split(COMBINATION)}
+    parts = set(split_combination(label))
     if "" in parts:
         raise ValueError(
             f"The perturbation {label!r} has an empty part; write 'A', 'A+B' or {CONTROL!r}."
@@ -100,13 +167,21 @@ def drop_controls(label: str, controls: Container[str]) -> str:
         A perturbation.
     controls
         Labels of the control cells of a screen, such as ``"AAVS1"``. Names that controls usually
-        go by need not be among them.
+        go by need not be among them, nor labels that consist of them, such as ``"AAVS1_AAVS1"``.
     """
     if label in controls:
         return CONTROL
-    parts = [part.strip() for part in label.split(COMBINATION)]
-    kept = [part for part in parts if part not in controls and not is_control_name(part)]
+    parts = split_combination(label)
+    kept = [part for part in parts if not _is_control(part, controls)]
     return label if len(kept) == len(parts) else COMBINATION.join(kept) or CONTROL
+
+
+def _is_control(part: str, controls: Container[str]) -> bool:
+    """Whether a part is the label or a name of controls, or consists of such."""
+    if part in controls or is_control_name(part):
+        return True
+    names = split_names(part)
+    return len(names) > 1 and all(name in controls or is_control_name(name) for name in names)
 
 
 def canonical_label(label: str) -> str:
@@ -175,8 +250,7 @@ def plain_name(name: str) -> str:
 
     Case, surrounding spaces, the version of an Ensembl id, and which of ``-_.`` stands between.
     """
-    unversioned = re.sub(r"^(ens[a-z]*g\d{11})\.\d+$", r"\1", name.strip().casefold())
-    return re.sub(r"[\s_.-]+", "-", unversioned)
+    return re.sub(r"[\s_.-]+", "-", without_version(name.strip()).casefold())
 
 
 def unknown_targets(unknown: list[str], nodes: pd.Index) -> str:

@@ -3,102 +3,37 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from scipy import sparse
 
-from txpert._types import BoolArray, FloatArray, IntArray, Matrix
+from txpert._types import BoolArray, IntArray, Matrix
 
 from ._formats import UnusableValuesError
-from ._matrix import row_slices
-from ._storage import in_memory, read_block
+from ._row_faults import (
+    EMPTY,
+    FINE,
+    FRACTION,
+    LARGEST_LOG_VALUE,
+    MISSING,
+    NEGATIVE,
+    NOT_FINITE,
+    TOO_LARGE,
+    WHOLE,
+    extremes,
+    plain,
+    row_faults,
+    values_of,
+    zero_filled,
+)
+from ._sampling import Sample, sampled_blocks
 
-_SAMPLED_ROWS = 1_000
-_SAMPLED_RUNS = 10
-_LARGEST_LOG_VALUE = np.log1p(1e6)
 _SAME_SUM = 1e-5
 """Relative difference of cell sums below which they count as one."""
 _FEW_CELLS = 10
 _MANY = 0.1
 """Fraction of cells with one sum that measured log values do not reach."""
-
-FINE, NOT_FINITE, NEGATIVE, WHOLE, TOO_LARGE, EMPTY, FRACTION, MISSING = range(8)
-
-
-def values_of(matrix: Matrix) -> npt.NDArray[Any]:
-    """Return the stored values of a block: all of a dense one, the non-zeros of a sparse one."""
-    return matrix.data if sparse.issparse(matrix) else np.asarray(matrix).ravel()
-
-
-def row_faults(block: Matrix, *, counts: bool = False, effects: bool = False) -> IntArray:
-    """Judge each row of log-normalized values, of counts or of effects.
-
-    Parameters
-    ----------
-    block
-        Rows in memory, dense or sparse, ``(n, n_genes)``.
-    counts
-        Whether the rows should be raw counts.
-    effects
-        Whether the rows are effects, of any sign and size.
-
-    Returns
-    -------
-    The fault of each row, ``(n,)``: ``FINE``; infinite, negative or empty; of log-normalized
-    values whole numbers only or too large ones; of counts a fraction; ``MISSING`` if nothing else
-    is wrong than that some are NaN.
-    """
-    block = _plain(block)
-    highest, lowest = _extremes(block)
-    missing = np.isnan(highest)
-    if missing.any():
-        block = _zero_filled(block)
-        highest, lowest = _extremes(block)
-    faults = np.full(len(highest), FINE, dtype=np.int8)
-    if effects:
-        faults[missing] = MISSING
-        faults[~np.isfinite(highest) | ~np.isfinite(lowest)] = NOT_FINITE
-        return faults
-    faults[(highest == 0) & (lowest == 0)] = EMPTY
-    if counts:
-        faults[_fractional(block)] = FRACTION
-    else:
-        with np.errstate(invalid="ignore"):
-            suspect = np.flatnonzero((highest % 1 == 0) & (highest > 0))
-        faults[suspect[~_fractional(block[suspect])]] = WHOLE
-        faults[highest > _LARGEST_LOG_VALUE] = TOO_LARGE
-    faults[lowest < 0] = NEGATIVE
-    faults[~np.isfinite(highest) | ~np.isfinite(lowest)] = NOT_FINITE
-    faults[missing & np.isin(faults, (FINE, EMPTY))] = MISSING
-    return faults
-
-
-def _extremes(block: Matrix) -> tuple[FloatArray, FloatArray]:
-    """Return the highest and lowest value of each row, zeros of a sparse one included."""
-    if not sparse.issparse(block):
-        wide = block if block.shape[1] else np.zeros((len(block), 1))
-        return wide.max(axis=1).astype(float), wide.min(axis=1).astype(float)
-    length = np.diff(block.indptr)
-    high, low = np.zeros(len(length)), np.zeros(len(length))
-    filled = length > 0
-    if filled.any():
-        start = block.indptr[:-1][filled]
-        high[filled] = np.maximum.reduceat(block.data, start)
-        low[filled] = np.minimum.reduceat(block.data, start)
-    gaps = length < block.shape[1]
-    return np.where(gaps, np.maximum(high, 0), high), np.where(gaps, np.minimum(low, 0), low)
-
-
-def _fractional(block: Matrix) -> BoolArray:
-    """Return which rows have a value that is no whole number."""
-    if not sparse.issparse(block):
-        return (block != np.floor(block)).any(axis=1)
-    broken = np.concatenate([[0], np.cumsum(block.data != np.floor(block.data))])
-    return broken[block.indptr[1:]] > broken[block.indptr[:-1]]
 
 
 class ValueCheck:
@@ -238,6 +173,64 @@ class ValueCheck:
         )
 
 
+class _SampleCheck(ValueCheck):
+    """Judges rows that were looked at instead of all, and speaks of their values."""
+
+    def __init__(
+        self,
+        sample: Iterable[Sample],
+        where: str,
+        *,
+        counts: bool = False,
+        effects: bool = False,
+        missing: bool = False,
+    ) -> None:
+        super().__init__(where, counts=counts, effects=effects, missing=missing)
+        self.blocks: list[Matrix] = []
+        for rows, block in sample:
+            self.blocks.append(block)
+            self.add(rows, self.judge(block))
+
+    def refuse(self) -> None:
+        """Raise an error if there are unusable rows; NaN that is not allowed comes first."""
+        if not self.missing and any(np.isnan(values_of(block)).any() for block in self.blocks):
+            raise UnusableValuesError(self._message(MISSING, self.cells(MISSING)))
+        super().refuse()
+
+    def _message(self, fault: int, rows: IntArray) -> str:
+        if fault in (NOT_FINITE, MISSING):
+            return f"{self.where} has NaN or infinite values; remove those cells or genes first."
+        values = np.concatenate([np.asarray(values_of(block)) for block in self.blocks])
+        values = values[np.isfinite(values)]
+        if self.counts:
+            return (
+                f"{self.where} does not hold raw counts: it has the value "
+                f"{values[(values < 0) | (values % 1 != 0)][0]:g}. Data that are log-normalized "
+                "already need no further normalization; else put the counts into X first."
+            )
+        if fault == NEGATIVE:
+            return (
+                f"{self.where} has the negative value {values.min():g}, so it looks scaled. "
+                "txpert wants log1p of normalized counts: put the counts into X and run "
+                "tx.pp.normalize(adata)."
+            )
+        if (values % 1 == 0).all():
+            return (
+                f"{self.where} looks like raw counts (whole numbers up to {values.max():g}). Run "
+                "tx.pp.normalize(adata) first, or name the layer that is log-normalized by layer=."
+            )
+        if values.max() > LARGEST_LOG_VALUE:
+            return (
+                f"{self.where} has values up to {values.max():g}, too large for log1p of "
+                "normalized counts. Put the counts into X and run tx.pp.normalize(adata)."
+            )
+        return (
+            f"{self.where} looks like raw counts in {len(rows):,} of {self.n_cells:,} cells "
+            "looked at (whole numbers only) and like log-normalized values in the others. Put "
+            "the counts of all cells into X and run tx.pp.normalize(adata)."
+        )
+
+
 def check_counts(matrix: Matrix, where: str) -> None:
     """Refuse values that are not raw counts.
 
@@ -246,16 +239,12 @@ def check_counts(matrix: Matrix, where: str) -> None:
     UnusableValuesError
         If sampled values are negative, NaN, infinite or not whole.
     """
-    values = _finite_values(list(sampled_blocks(matrix)), where)
-    if (values < 0).any() or (values % 1 != 0).any():
-        raise UnusableValuesError(
-            f"{where} does not hold raw counts: it has the value "
-            f"{values[(values < 0) | (values % 1 != 0)][0]:g}. Data that are log-normalized "
-            "already need no further normalization; else put the counts into X first."
-        )
+    _SampleCheck(sampled_blocks(matrix), where, counts=True).refuse()
 
 
-def check_log_normalized(matrix: Matrix, where: str, *, missing: bool = False) -> None:
+def check_log_normalized(
+    matrix: Matrix, where: str, *, missing: bool = False, sample: Iterable[Sample] | None = None
+) -> None:
     """Refuse values that are not log1p of library-size-normalized counts.
 
     Parameters
@@ -266,6 +255,8 @@ def check_log_normalized(matrix: Matrix, where: str, *, missing: bool = False) -
         How error messages call the matrix.
     missing
         Whether NaN is allowed: the gene was not measured.
+    sample
+        Rows of it (:func:`sampled_blocks`), if they were read already.
 
     Raises
     ------
@@ -273,40 +264,18 @@ def check_log_normalized(matrix: Matrix, where: str, *, missing: bool = False) -
         If sampled values are raw counts, in some cells or all, negative, NaN, infinite, too large
         for a logarithm, or normalized but not logarithms.
     """
-    blocks = list(sampled_blocks(matrix))
-    if missing:
-        blocks = [_zero_filled(_plain(block)) for block in blocks]
-    values = _finite_values(blocks, where)
-    if (values < 0).any():
-        raise UnusableValuesError(
-            f"{where} has the negative value {values.min():g}, so it looks scaled. txpert wants "
-            "log1p of normalized counts: put the counts into X and run tx.pp.normalize(adata)."
-        )
-    if values.size and (values % 1 == 0).all() and values.max() > 0:
-        raise UnusableValuesError(
-            f"{where} looks like raw counts (whole numbers up to {values.max():g}). Run "
-            "tx.pp.normalize(adata) first, or name the layer that is log-normalized by layer=."
-        )
-    if values.size and values.max() > _LARGEST_LOG_VALUE:
-        raise UnusableValuesError(
-            f"{where} has values up to {values.max():g}, too large for log1p of normalized "
-            "counts. Put the counts into X and run tx.pp.normalize(adata)."
-        )
-    _check_sampled_cells(blocks, where)
+    check = _SampleCheck(
+        sampled_blocks(matrix) if sample is None else sample, where, missing=missing
+    )
+    check.refuse()
+    _refuse_one_sum(check.blocks, where)
 
 
-def _check_sampled_cells(blocks: list[Matrix], where: str) -> None:
-    """Refuse cells of raw counts among others, and many cells of one sum that differ."""
-    faults = np.concatenate([row_faults(block) for block in blocks])
-    whole = int((faults == WHOLE).sum())
-    if whole:
-        raise UnusableValuesError(
-            f"{where} looks like raw counts in {whole:,} of {len(faults):,} cells looked at "
-            "(whole numbers only) and like log-normalized values in the others. Put the counts "
-            "of all cells into X and run tx.pp.normalize(adata)."
-        )
+def _refuse_one_sum(blocks: list[Matrix], where: str) -> None:
+    """Refuse cells of one sum that differ, if they are many: there was no logarithm."""
+    blocks = [zero_filled(plain(block)) for block in blocks]
     total = np.concatenate([np.asarray(block.sum(axis=1), float).ravel() for block in blocks])
-    highest = np.concatenate([_extremes(_plain(block))[0] for block in blocks])
+    highest = np.concatenate([extremes(block)[0] for block in blocks])
     total, highest = total[total > 0], highest[total > 0]
     if len(total) < 2 * _FEW_CELLS:
         return
@@ -329,44 +298,7 @@ def check_effects(matrix: Matrix, where: str) -> None:
     UnusableValuesError
         If a sampled value is infinite, or all are zero.
     """
-    blocks = [_zero_filled(_plain(block)) for block in sampled_blocks(matrix)]
-    if not _finite_values(blocks, where).any():
+    check = _SampleCheck(sampled_blocks(matrix), where, effects=True, missing=True)
+    check.refuse()
+    if not any(np.nan_to_num(values_of(block)).any() for block in check.blocks):
         raise UnusableValuesError(f"{where} is zero in all genes of all cells.")
-
-
-def _zero_filled(block: Matrix) -> Matrix:
-    """Return a block with 0 in place of NaN."""
-    values = values_of(block)
-    if not np.isnan(values).any():
-        return block
-    if not sparse.issparse(block):
-        return np.where(np.isnan(block), 0, block)
-    filled = block.copy()
-    filled.data[np.isnan(filled.data)] = 0
-    return filled
-
-
-def _plain(block: Matrix) -> Matrix:
-    return sparse.csr_matrix(block) if sparse.issparse(block) else np.asarray(block)
-
-
-def _finite_values(blocks: list[Matrix], where: str) -> npt.NDArray[Any]:
-    values = np.concatenate([np.asarray(values_of(block)) for block in blocks])
-    if not np.isfinite(values).all():
-        raise UnusableValuesError(
-            f"{where} has NaN or infinite values; remove those cells or genes first."
-        )
-    return values
-
-
-def sampled_blocks(matrix: Matrix) -> Iterator[Matrix]:
-    """Yield rows spread over the matrix: single ones, or, from disk, a few runs of them."""
-    n = matrix.shape[0]
-    if in_memory(matrix):
-        yield matrix[np.unique(np.linspace(0, n - 1, min(n, _SAMPLED_ROWS)).astype(int))]
-        return
-    runs = list(row_slices(matrix, _SAMPLED_ROWS // _SAMPLED_RUNS))
-    for run in np.unique(np.linspace(0, len(runs) - 1, min(len(runs), _SAMPLED_RUNS)).astype(int)):
-        first = runs[run].start
-        last = min(runs[run].stop, first + _SAMPLED_ROWS // _SAMPLED_RUNS)
-        yield read_block(matrix, slice(first, last))

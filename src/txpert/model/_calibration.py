@@ -28,8 +28,8 @@ class Calibration:
 
     A model that is linear in effects with a floor, such as scores of up-regulation, predicts less
     than the floor of some genes and too much of others. Isotonic regression of observed on
-    predicted Δ, pooled over genes, corrects that and keeps the order of genes. Of a gene that never
-    changed in training 0 is predicted, and stays.
+    predicted Δ, pooled over genes, corrects that and keeps the order of genes. Of a gene that
+    never changed in training 0 is predicted, and stays.
 
     Attributes
     ----------

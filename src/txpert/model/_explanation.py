@@ -15,12 +15,13 @@ from txpert._types import IntArray
 from txpert.data._controls import ControlProfiles, Matching
 from txpert.data._layout import over_batches
 from txpert.data._tokens import encode_targets, parse_targets
+from txpert.effects._line_effects import check_modality
 from txpert.graph import KnowledgeGraph
 from txpert.nn import EncoderConfig
 from txpert.nn._registry import make_encoder
 
 from ._additive import Asked
-from ._asked_names import check_modality
+from ._asked_names import modalities_of
 from ._component import GAUSSIAN_PROCESS, NETWORK, not_fitted
 from ._edge_removal import EdgeRemoval
 from ._ensemble import Ensemble
@@ -201,7 +202,7 @@ class ExplanationMixin:
         chosen = (lines == line).to_numpy()
         asked = {PERTURBATION: [perturbation], CELL_LINE: [line]}
         if modality is not None:
-            check_modality(modality, {context.modality for context in self._ensemble().labels})
+            check_modality(modality, modalities_of(self._ensemble().labels))
             asked[MODALITY] = [modality]
             own = chosen & (profiles.obs[MODALITY].astype(str) == modality).to_numpy()
             chosen = own if own.any() else chosen

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import rich.table
 from anndata import AnnData
+from mudata import MuData
 from scvi import settings
 from scvi.data import AnnDataManager
 from scvi.data.fields import MuDataWrapper
@@ -17,8 +18,12 @@ from scvi.dataloaders import AnnDataLoader
 
 from txpert._compat import BaseDataFrameField
 from txpert._constants import SPLIT
-from txpert.data._keys import OPTIONAL, obs_columns
+from txpert.data._keys import NAMED, OPTIONAL, names_columns, obs_columns
+from txpert.data._matrix import expression_matrix
+from txpert.data._scale import refuse_other_sum, sum_of_cells
 
+NORMALIZED_TO = "normalized_to"
+"""Key in the registry: counts per cell, where that can be told."""
 _NONE = np.empty(0, dtype=object)
 
 
@@ -100,7 +105,36 @@ class CodingManager(AnnDataManager):
     scvi-tools writes codes into the user's obs and reads them from there; these are made when
     they are asked for. Value i of a column's ``categorical_mapping`` in the state registry has the
     code i; what is missing has -1. :func:`obs_column` returns the column itself.
+
+    Its identifier, which the data keep, says whether other columns than the default ones were
+    named (``ObsKeys``). The registry, which is saved with a model, also says what cells were
+    normalized to (``registry["normalized_to"]``) where that can be told.
     """
+
+    def register_fields(
+        self,
+        adata: AnnData | MuData,
+        source_registry: dict[str, Any] | None = None,
+        **transfer_kwargs: Any,
+    ) -> None:
+        """Register the data, which must be normalized to the sum of those of a model.
+
+        Raises
+        ------
+        ValueError
+            If they are not.
+        """
+        arguments = self._registry["setup_args"]
+        if isinstance(adata, AnnData) and names_columns(arguments, adata.obs):
+            self.id += NAMED
+        total = _normalized_to(adata, arguments)
+        if source_registry is not None:
+            expected = source_registry.get(NORMALIZED_TO, np.nan)
+            refuse_other_sum("Cells of the data", total, "those of the model", expected)
+            total = expected
+        super().register_fields(adata, source_registry, **transfer_kwargs)
+        if np.isfinite(total):
+            self._registry[NORMALIZED_TO] = total
 
     def get_from_registry(self, registry_key: str) -> Any:
         """Return expression or an embedding, or the codes of an obs column, ``(n_cells, 1)``."""
@@ -114,6 +148,15 @@ class CodingManager(AnnDataManager):
         known = pd.Index(state[OpenObsField.CATEGORIES])
         code = known.get_indexer(values.categories.astype(str))
         return np.append(code, -1)[values.codes].astype(np.int64)[:, None]
+
+
+def _normalized_to(data: AnnData | MuData, arguments: Mapping[str, Any]) -> float:
+    """Return what the cells of data to be registered were normalized to; NaN if unknown."""
+    if arguments.get("target_sum") is not None:
+        return float(arguments["target_sum"])
+    modality = (arguments.get("modalities") or {}).get("layer")
+    expression = data if modality is None else data.mod[modality]
+    return sum_of_cells(expression_matrix(expression, arguments["layer"]), data.obs)
 
 
 class CodeLoader(AnnDataLoader):

@@ -129,8 +129,8 @@ def _card(
         ),
         "Limitations": (
             "A prediction is a mean profile. Of perturbations of which graphs and training know "
-            "nothing, it is the mean effect: see the column specific of a prediction's obs, and "
-            "the model card in the documentation of txpert."
+            "nothing, it is the common effect of the training perturbations: see the column "
+            "specific of a prediction's obs, and the model card in the documentation of txpert."
         ),
         "Citation": "Wenkel, Tu et al. 2026, doi:10.1038/s41587-026-03113-4; tx.cite(model)",
     }

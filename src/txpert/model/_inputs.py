@@ -12,7 +12,8 @@ import torch
 from scvi import settings
 
 from txpert._options import check_names
-from txpert.graph import KnowledgeGraph, spectral_embedding
+from txpert.data._reading import read_labels
+from txpert.graph import KnowledgeGraph, map_genes, spectral_embedding
 from txpert.graph._names import other_names
 from txpert.nn import GraphTensors, Nodes
 
@@ -21,6 +22,8 @@ NodeInput = str | pd.DataFrame | Mapping[str, Any]
 NodeInputs = NodeInput | Sequence[NodeInput]
 
 _SPECTRAL_COMPONENTS = 64
+_MOST = 0.5
+"""Fraction of names that are gene symbols, from which on all are taken for such."""
 _FEATURE_SIZE = 0.1
 """Standard deviation of features: about that of learned rows, which larger ones would drown."""
 
@@ -88,7 +91,7 @@ def warn_of_isolated(
         warnings.warn(
             f"No graph has an edge into {len(lonely)} of the {len(targets)} perturbed genes: "
             f"{shown}. They become isolated nodes: those trained on are learned from their own "
-            "cells alone, and predictions for unseen ones fall back to the mean effect. A graph "
+            "cells alone, and predictions for unseen ones fall back to the common effect. A graph "
             "made for chosen genes, as by tx.graph.go(genes), must be asked for the targets too.",
             UserWarning,
             stacklevel=settings.warnings_stacklevel,
@@ -112,9 +115,31 @@ def check_overlap(
         if targets and not set(genes) & set(targets):
             raise ValueError(
                 f"{holder} none of the {len(targets)} perturbed genes: its genes are like "
-                f"{', '.join(genes[:3])}, the targets like {', '.join(targets[:3])}. Both must "
-                "use the same gene symbols."
+                f"{', '.join(genes[:3])}, the targets like {', '.join(targets[:3])}. "
+                f"{_remedy(genes, targets, of_graph=holder.startswith('Graph'))}"
             )
+
+
+def _remedy(genes: Sequence[str], targets: Sequence[str], *, of_graph: bool) -> str:
+    """Say what to do about targets none of which is among the genes of a graph or features."""
+    if "guide" in read_labels(targets).kinds.values():
+        return (
+            "The targets look like guides: tx.pp.harmonize_labels(adata) replaces them by their "
+            "genes."
+        )
+    if not (_are_symbols(genes) and _are_symbols(targets)):
+        return "Both must use the same gene symbols."
+    if of_graph:
+        return (
+            "These are gene symbols, too: a graph made for chosen genes must be asked for the "
+            "targets as well, as by tx.graph.go([*adata.var_names, *targets])."
+        )
+    return "These are gene symbols, too: add the targets to the features."
+
+
+def _are_symbols(names: Sequence[str]) -> bool:
+    """Whether most names are current or former symbols of human genes."""
+    return bool(map_genes(names)["kind"].isin(["symbol", "alias"]).mean() > _MOST)
 
 
 def read_node_inputs(

@@ -28,8 +28,7 @@ from txpert.data._screen import Screen, read_split
 from txpert.data._tokens import parse_targets
 from txpert.effects._confidence import Confidence
 from txpert.effects._gene_kernels import GeneKernels
-from txpert.graph._joint import named_for
-from txpert.graph._knowledge_graph import Graphs, as_graphs
+from txpert.graph._several import Graphs, as_graphs, named_for
 from txpert.nn import EncoderConfig
 from txpert.nn._combination import CombinationName
 from txpert.splits._assignment import draw_split
@@ -97,8 +96,8 @@ class TxPertModel(
         Knowledge graphs over genes. Their nodes, and the targets of the screen, are the genes
         whose perturbation can be predicted.
     encoder
-        Perturbation encoder: one of ``ENCODERS`` by name, such as ``"gat"``,
-        ``"exphormer"`` or ``"free"``, or with options, such as
+        Perturbation encoder: a name that :func:`txpert.nn.show` lists, such as ``"gat"``,
+        ``"exphormer"`` or ``"free"``, or a name with options, such as
         ``tx.nn.EncoderConfig("gat", {"n_layers": 2})``.
     node_inputs
         What the encoder knows of each gene besides the graphs: ``"learned"`` gives each a
@@ -116,15 +115,15 @@ class TxPertModel(
         whole ``"cell_line"``. Observed Δ is always against the same batch.
     combination
         Targets of a combination act as a ``"sum"``, with an ``"interaction"`` term for pairs, or
-        one after the other (``"sequential"``); see ``SequentialCombination``.
+        one after the other (``"sequential"``, averaged over both orders of a pair).
     decoding
         ``"low_rank"`` predicts the change by a few directions learned from the training
         perturbations and adds it to the control profile; ``"delta"`` predicts the change by an
         MLP; ``"direct"`` predicts the profile from basal state and perturbation by an MLP.
     components
         What a prediction is made of: some of ``"mean"``, ``"gaussian_process"`` and
-        ``"network"`` (:func:`txpert.model.show`), weighted on held-out perturbations
-        (``Ensemble``). ``"network"`` alone is the paper's way.
+        ``"network"`` (:func:`txpert.model.show`), weighted on held-out perturbations.
+        ``"network"`` uses the network alone; :meth:`paper` makes the paper's model.
     n_latent
         Dimensionality of the latent space.
     n_hidden

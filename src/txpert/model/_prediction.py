@@ -23,9 +23,10 @@ from txpert.data._own_controls import chosen_controls
 from txpert.data._screen import Screen
 from txpert.data._tokens import encode_targets
 from txpert.effects._confidence import Confidence
+from txpert.effects._line_effects import check_modalities
 from txpert.graph import KnowledgeGraph
 
-from ._asked_names import by_nodes, check_modalities, gene_ids, lacks_node
+from ._asked_names import by_nodes, gene_ids, lacks_node, modalities_of
 from ._chunks import in_chunks
 from ._component import NETWORK, Sources, not_fitted
 from ._confidence import (
@@ -44,6 +45,7 @@ from ._control_labels import check_given
 from ._distance import warn_of_unseen_lines
 from ._embeddings import ControlEmbedding
 from ._ensemble import Ensemble
+from ._fields import NORMALIZED_TO
 from ._module import TxPertModule
 from ._record import record, settings_of
 
@@ -126,17 +128,17 @@ class PredictionMixin:
             Set predicted expression below zero to zero, which log-normalized values never are;
             Δ stays as predicted, and so do effects (:func:`txpert.pp.from_effects`).
         return_confidence
-            Whether to add ``obs["expected_pearson_delta"]``: the Pearson Δ that the prediction is
-            expected to reach, by what left-out training perturbations reached of which as much
-            was known. It is that of the Gaussian process, and NaN for measured conditions.
+            Whether to add ``obs["expected_pearson_delta"]``: the Pearson Δ to expect, learned from
+            left-out training perturbations. It is that of the Gaussian process, least certain
+            where ``obs["nothing_specific"]`` is true, and NaN for measured conditions.
         interval
             Coverage, such as 0.9, of intervals ``layers["lower"]`` to ``layers["upper"]`` for a
             measurement of Δ; conformal, calibrated on left-out training perturbations, of which
             a coverage of 0.9 takes at least 9, of 0.95 19.
         unknown
-            Targets that are no node of the model: ``"mean"`` predicts the mean effect for them,
-            with a warning and ``obs["unknown_target"]``; ``"raise"`` refuses them, as the network
-            alone always does.
+            Targets that are no node of the model: ``"mean"`` predicts the common effect of the
+            training perturbations for them, with a warning and ``obs["unknown_target"]``;
+            ``"raise"`` refuses them, as the network alone always does.
 
         Returns
         -------
@@ -146,11 +148,12 @@ class PredictionMixin:
         the data, if they are attached, and ``uns["txpert"]`` says how the model was made and
         trained (settings, versions, graphs, seed, hash of the split). The prediction of
         an ensemble has ``fraction_mean``, ``fraction_gaussian_process``, ``fraction_network`` and
-        ``fraction_target`` in ``obs``: what each component contributes. ``obs["specific"]`` is the
-        fraction of the variance of effects specific to a perturbation that the Gaussian process
-        explains: 0 where nothing but the mean effect is known; below 0.01
-        ``obs["nothing_specific"]`` is true. From 2,000 training rows on these are there with
-        ``return_std`` only.
+        ``fraction_target`` in ``obs``: the norm of each term of the sum over the sum of these
+        norms. ``obs["specific"]`` is the fraction of the variance of effects specific to a
+        perturbation that the Gaussian process explains: 0 where nothing but the common effect of
+        the training perturbations is known; below 0.01 ``obs["nothing_specific"]`` is true. Beyond
+        2,000 training rows (perturbations × cell lines) both are there with ``return_std`` or
+        ``interval`` only.
 
         Raises
         ------
@@ -197,7 +200,12 @@ class PredictionMixin:
         check_given(controls, arguments)
         embed = None if self._embedding is None else self._embedding.embed
         profiles = chosen_controls(
-            self.control_profiles, controls, keys, arguments["layer"], embed
+            self.control_profiles,
+            controls,
+            keys,
+            arguments["layer"],
+            embed,
+            self.registry.get(NORMALIZED_TO),
         )
         clip = clip and not profiles.of_effects
         known = self.nodes.append(pd.Index(profiles.labels, dtype=object))
@@ -213,7 +221,7 @@ class PredictionMixin:
         if self.ensemble_ is not None:
             training = ControlProfiles.from_dict(self.controls_)
             table = [] if self._data is None else [self._data[1].obs]
-            check_modalities(obs, self._ensemble().labels, profiles.obs, *table)
+            check_modalities(obs, modalities_of(self._ensemble().labels, profiles.obs, *table))
             warn_of_unseen_lines(self._ensemble(), obs, profiles, training)
         of = None if self.ensemble_ is None else self._ensemble()
         check_reached(of, self.components, interval)

@@ -21,6 +21,7 @@ from txpert.data._log_normalized import log_normalized
 from txpert.data._matrix import expression_matrix, place
 from txpert.data._modality import warn_of_mixed_modalities
 from txpert.data._screen import Screen
+from txpert.data._unread_columns import warn_of_unread_columns
 
 from ._control_labels import control_labels, flag_key
 from ._embeddings import read_embedding
@@ -59,7 +60,9 @@ class SetupMixin:
         control_label: str | Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Register a screen; only scvi-tools' two identifiers are added, to ``adata.uns``.
+        """Name the columns and the layer that hold a screen, and check them.
+
+        The data are not changed, except for scvi-tools' two identifiers in ``adata.uns``.
 
         Parameters
         ----------
@@ -106,7 +109,8 @@ class SetupMixin:
         Warns
         -----
         UserWarning
-            If a column that is not used says that cells were perturbed in several ways.
+            If a column that is not used says that cells were perturbed in several ways, or looks
+            like a batch or cell line where none is named; or contexts have few control cells.
 
         Examples
         --------
@@ -169,7 +173,7 @@ class SetupMixin:
         control_label: str | Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Register a screen held in a MuData.
+        """Name the columns and the layer that hold a screen in a MuData, and check them.
 
         Parameters
         ----------
@@ -294,10 +298,17 @@ class SetupMixin:
         if control_label is not None and PERTURBATION in columns:
             columns[CONTROL] = flag_controls(columns[PERTURBATION], control_label)
         matrix = expression_matrix(expression, layer)
-        screen = Screen.from_columns(matrix, expression.var_names, columns)
+        screen = Screen.from_columns(matrix, expression.var_names, columns, expression.var)
         if target_sum is None:
             screen.check_values(place(layer))
         log_normalized(matrix, target_sum, place(layer))
+        top = "adata.obs" if data is expression else "mdata.obs"
+        for mod_key in dict.fromkeys(places[name] for name in (BATCH, CELL_LINE)):
+            here = {name: keys[name] if places[name] == mod_key else None for name in keys}
+            obs, where = data.obs, top
+            if mod_key is not None:
+                obs, where = data.mod[mod_key].obs, f"mdata[{mod_key!r}].obs"
+            warn_of_unread_columns(obs, here, where)
         if resolved[MODALITY] is None:
             warn_of_mixed_modalities(data.obs, screen.control)
         return resolved

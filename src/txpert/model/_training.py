@@ -83,11 +83,11 @@ class TrainingMixin:
         """Train on the training perturbations and all controls.
 
         Validation perturbations choose the number of epochs (that of the best validation
-        Pearson Δ) and the weights of the components (``stack``). Then, with
-        ``refit``, everything is trained again on training and validation perturbations together,
-        the network for the number of epochs chosen. With fewer than 100 perturbations, or without
-        validation perturbations, a fifth of them is held out to choose, in turn if they are
-        fewer than 100, and the network is trained on all.
+        Pearson Δ) and the weights of the components. Then, with ``refit``, everything is trained
+        again on training and validation perturbations together, the network for the number of
+        epochs chosen. With fewer than 100 training and validation perturbations, five-fold
+        cross-validation over all of them replaces the validation split; with 100 or more and no
+        validation perturbations, one random fifth is held out.
 
         ``model.history`` holds train_loss of every epoch of the network, validation_loss and
         pearson_delta_validation of those after which it was validated, and in fit which fit that
@@ -135,8 +135,8 @@ class TrainingMixin:
             As in Lightning. Several devices divide the rows of each minibatch, and their
             gradient is that of the whole of it.
         plan_kwargs
-            Further arguments of ``TxPertTrainingPlan``, such as
-            ``weight_decay``.
+            Options of optimizer and loss, such as ``weight_decay``, ``optimizer`` or
+            ``similarity``.
         **trainer_kwargs
             Further arguments of :class:`scvi.train.Trainer`, such as ``precision``. Callbacks and
             ``max_time`` count for each of the fits that a training consists of. Cells are not

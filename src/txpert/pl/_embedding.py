@@ -73,7 +73,8 @@ def embedding(
     KeyError
         If a perturbation to be named is not on the map.
     TypeError
-        If ``ax`` are no axes, or ``gene_sets`` no dictionary.
+        If ``embeddings`` is no table or AnnData, ``ax`` are no axes, or ``gene_sets`` no
+        dictionary.
     ValueError
         If there are more than six sets or no perturbation, or one name stands for a list.
 
@@ -140,6 +141,12 @@ def _read(embeddings: pd.DataFrame | AnnData) -> tuple[FloatArray, list[str], li
             raise ValueError("There are no embeddings to draw.")
         labels = [canonical_label(str(label)) for label in embeddings.index]
         return embeddings.to_numpy(float), labels, labels, False
+    if not isinstance(embeddings, AnnData):
+        raise TypeError(
+            "embeddings is a table such as model.get_perturbation_embedding(), a prediction such "
+            "as model.predict(...), or a pseudobulk (tx.pp.pseudobulk(adata)), not "
+            f"{type(embeddings).__name__}."
+        )
     table = Predicted.of(embeddings)
     return table.delta, list(table.obs[PERTURBATION]), table.named(), table.measured
 

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from txpert._constants import COMBINATION, CONTROL, N_CELLS, PERTURBATION
+from txpert._constants import CONTROL, N_CELLS, PERTURBATION
 from txpert._options import check_flag, check_name, check_names
 from txpert._types import BoolArray
 from txpert.data._keys import check_anndata
 from txpert.data._labels import read_flags, read_names
 from txpert.data._reading import read_labels
-from txpert.data._tokens import canonical_label, drop_controls, is_control_name
+from txpert.data._tokens import canonical_label, drop_controls, names_no_target
 
 
 def harmonize_labels(
@@ -28,11 +28,14 @@ def harmonize_labels(
     """Rewrite labels so that each perturbation has one, made of gene names joined by ``"+"``.
 
     Combinations with another separator (``"A_B"``, ``"A|B"``, ``"A and B"``), names of controls
-    within combinations (``"A_non-targeting"``), guides (``"A_1"``, ``"sgA-2"``, ``"A_P1P2"``),
-    spellings (``"a"``, ``"A "``) and other names (``"MLL"`` next to ``"KMT2A"``) are rewritten
-    where all parts are genes of the data, other labels, or human gene symbols; var names are
-    followed, but for Ensembl ids. Cells whose label is the name of a control (``"NT"``,
-    ``"non-targeting"``) are flagged as controls.
+    within combinations (``"A_non-targeting"``), guides (``"A_1"``, ``"sgA-2"``, ``"A_P1P2"``,
+    ``"A-gRNA1"``, ``"p_sgA_3"``, ``"A_+_12.23-P1P2|A_-_13.23-P1P2"``), rows of tables
+    (``"10005_A_P1_ENSG00000174282"``), spellings (``"a"``, ``"A "``) and other names (``"MLL"``
+    next to ``"KMT2A"``) are rewritten where all parts are genes of the data, other labels, or
+    human gene symbols; var names are followed, but for Ensembl ids. A name that is a gene symbol
+    in any case (``"Arg1"``) is never taken apart. Cells whose label consists of names of controls
+    (``"NT"``, ``"NT-2"``, ``"non-targeting|non-targeting"``) are flagged as controls. Labels that
+    name no target (``"unassigned"``, ``"2+ guides"``) are left as they are.
 
     Parameters
     ----------
@@ -82,9 +85,9 @@ def harmonize_labels(
         )
     labels = read_names(adata.obs[perturbation_key])
     flag = _flag(adata, control_key)
-    named = _named_controls(labels, controls)
-    is_control = np.asarray(labels.categories.isin(named), dtype=bool)[labels.codes] | flag
     of_controls = {str(label) for label in labels.categories[np.unique(labels.codes[flag])]}
+    named = _named_controls(labels, controls, of_controls)
+    is_control = np.asarray(labels.categories.isin(named), dtype=bool)[labels.codes] | flag
     table = _changes(labels, of_controls, named, adata.var_names.astype(str), guides)
     new = table["new"].to_dict()
     renamed = [new.get(str(label), str(label)) for label in labels.categories]
@@ -99,7 +102,9 @@ def _flag(adata: AnnData, key: str) -> BoolArray:
     return read_flags(adata.obs[key], f"adata.obs[{key!r}] = <perturbations> == 'control'")
 
 
-def _named_controls(labels: pd.Categorical, controls: Sequence[str]) -> set[str]:
+def _named_controls(
+    labels: pd.Categorical, controls: Sequence[str], flagged: set[str]
+) -> set[str]:
     """Return the labels that are names of controls, by themselves or because the user says so."""
     known = [str(label) for label in labels.categories]
     absent = sorted(set(controls) - set(known))
@@ -108,10 +113,11 @@ def _named_controls(labels: pd.Categorical, controls: Sequence[str]) -> set[str]
             f"controls={absent[0]!r} is no label of the data, which has "
             f"{', '.join(map(repr, known[:5]))}{', …' if len(known) > 5 else ''}."
         )
+    given = {*controls, *flagged}
     return {
         label
         for label in known
-        if label in set(controls) or all(map(is_control_name, label.split(COMBINATION)))
+        if label not in flagged and drop_controls(label.strip(), given) == CONTROL
     }
 
 
@@ -123,7 +129,7 @@ def _changes(
     plain = {
         str(label): canonical_label(drop_controls(str(label).strip(), flagged | named))
         for label in labels.categories
-        if str(label) not in flagged
+        if str(label) not in flagged and not names_no_target(str(label))
     }
     reading = read_labels(set(plain.values()), genes)
     rows = []

@@ -51,7 +51,7 @@ def read_cells(adata: AnnData, keys: ObsKeys) -> pd.DataFrame:
         )
     columns = keys.columns(adata.obs)
     labels = {name: columns[name] for name in (PERTURBATION, CONTROL, SPLIT)}
-    screen = Screen.from_columns(adata.X, adata.var_names, labels)
+    screen = Screen.from_columns(adata.X, adata.var_names, labels, adata.var)
     contexts = {name: read_context(columns.get(name), adata.n_obs) for name in (CELL_LINE, BATCH)}
     modality = modality_of_cells(
         columns.get(MODALITY), screen.control, contexts[CELL_LINE], contexts[BATCH]

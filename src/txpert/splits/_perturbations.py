@@ -58,7 +58,7 @@ class Perturbations:
                 "expression) into memory first: adata.obs = adata.obs.to_memory()"
             )
         columns = keys.columns(adata.obs)
-        screen = Screen.from_columns(adata.X, adata.var_names, columns)
+        screen = Screen.from_columns(adata.X, adata.var_names, columns, adata.var)
         labels = screen.perturbation.categories
         code = screen.cell_line.codes.astype(np.int64) * len(labels) + screen.perturbation.codes
         found, of_cell = np.unique(code[~screen.control], return_inverse=True)
