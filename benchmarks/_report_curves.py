@@ -1,4 +1,4 @@
-"""The section of COSTS.md on TxPert beside GEARS and the exact kernels, from cost_curves.json."""
+"""The section of COSTS.md on TxPert next to GEARS and the exact kernels, from cost_curves.json."""
 
 from __future__ import annotations
 

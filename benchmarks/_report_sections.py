@@ -117,7 +117,7 @@ def gears(results: Results) -> str | None:
     shown = {
         "seconds_per_epoch": "seconds an epoch",
         "seconds_to_best": "seconds to best",
-        "cpu_seconds_to_best": "of the processor",
+        "cpu_seconds_to_best": "CPU time to best, s",
         "best_epoch": "best epoch",
         "n_epochs": "epochs",
         "seconds": "seconds in all",
@@ -151,10 +151,10 @@ def streaming(results: Results) -> str | None:
             "read as": row["form"],
             "cells": f"{row['cells']:,}",
             "seconds": number(row["seconds"]),
-            "of the processor": number(row["cpu_seconds"]),
+            "CPU time, s": number(row["cpu_seconds"]),
             "per million cells": number(row["cpu_seconds"] / row["cells"] * 1e6),
             "memory, MB": number(row["megabytes"]),
-            "processor / bound": number(row["cpu_seconds"] / row["bound_seconds"], 2),
+            "CPU time / bound": number(row["cpu_seconds"] / row["bound_seconds"], 2),
         }
         for _, row in frame.sort_values(["form", "cells"]).iterrows()
     ]
@@ -172,7 +172,7 @@ def atlas(results: Results) -> str | None:
             "workers": row["workers"],
             "seconds": number(row["seconds"]),
             "per million cells": number(row["seconds_per_million"]),
-            "of the processors, per million": number(row["cpu_seconds_per_million"]),
+            "CPU time per million, s": number(row["cpu_seconds_per_million"]),
             "opening, seconds": number(row["open_seconds"]),
             "memory of a worker, MB": number(row["worker_megabytes"]),
             "of the process that asks, MB": number(row["client_megabytes"]),
@@ -193,7 +193,7 @@ def evaluation(results: Results) -> str | None:
             "case": row["case"],
             "seconds": number(row["seconds"]),
             "range": f"{number(row['fastest'])} to {number(row['slowest'])}",
-            "of the processor": number(row["cpu_seconds"]),
+            "CPU time, s": number(row["cpu_seconds"]),
             "first time": number(row.get("first_seconds", np.nan)),
             "memory, MB": number(row["megabytes"]),
         }

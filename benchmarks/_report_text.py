@@ -6,9 +6,9 @@ HEAD = """
 # Runtime and memory
 
 Written by `benchmarks/report.py` from the JSON files in `benchmarks/results/`, which the other
-scripts in `benchmarks/` make. Every section ends with the versions and the machine. Times are of
-CPU cores where it says nothing else. The machine was shared, so the clock can show more than the
-work takes; "of the processor" is what that took.
+scripts in `benchmarks/` make. Every section ends with the versions and the machine. Everything ran
+on a CPU where it says nothing else. The machine was shared, so wall time can be more than the work
+takes; CPU time is what the work took.
 """
 
 TEXT = {
@@ -17,7 +17,7 @@ Simulated screens (`tx.datasets.simulate_k562_like`), split by perturbation. The
 are the network alone and differ only in what a row is: the mean of a condition or a cell. The
 others are the whole default, the ensemble included. "To 99%" is the time until the validation
 Pearson Δ first comes within 1% of the best of the same seed on condition means. Memory is the peak
-beyond the data. Seconds are of the processor, on one thread, and begin before `setup_anndata`.
+beyond the data. Seconds are CPU time, on one thread, and begin before `setup_anndata`.
 
 Means come to that score in a third of the time that cells take (one seed of these). The lead is no
 larger since a step of the default encoder embeds the targets of its minibatch and nothing else,
@@ -25,7 +25,7 @@ which costs little on cells too. Where a step runs over most of the graph, as wi
 number of steps decides instead. The default takes a third as long again as its network: diffusion
 on the graph and the likelihood of the variances.
 """,
-    "Training beside GEARS": """
+    "Training time next to GEARS": """
 The same cells, split and graph, one thread (`gears_time.py`). What counts is the time to a tool's
 own best epoch, by its own validation score: an epoch of one is not an epoch of the other. GEARS'
 score hardly moves after its second epoch, so which is its best is partly chance; but the end of
@@ -49,7 +49,7 @@ step takes milliseconds, of which the calls of many small operations of PyTorch 
   times the bound. Profiles show the edges being picked and sorted, which the bound does not
   count, before the sparse products.
 - **Nodes** bring 20 edges each. Their number by itself costs only the gradient of the learned
-  rows, which has a row for every node.
+  embeddings, one for each node.
 - **Genes** cost little below a thousand. Then the passes of decoder and loss over (minibatch ×
   genes) numbers take over, of
   which the bound counts the fewest possible.
@@ -86,11 +86,11 @@ bound counts the encoder, the matrix products and one writing of the result; we 
   {kernel_perturbations_most} perturbations {kernel_perturbations_seconds} s is
   {kernel_perturbations_ratio} times the bound, which counts every evaluation of the likelihood.
 """,
-    "Beside GEARS and exact kernels": """
+    "Cost next to GEARS and exact kernels": """
 The same screens and graphs, one thread, tools in turns (`cost_curves.py`): ten cells per
 perturbation, effects smooth over STRING, and the 20 strongest edges of each gene. In the middle
-are 300 perturbations, 1,000 measured genes, one graph and 1,000 genes asked for. Seconds are of
-the clock, medians of three runs where a fit takes less than a minute, with their range. TxPert was
+are 300 perturbations, 1,000 measured genes, one graph and 1,000 genes asked for. Seconds are wall
+time, medians of three runs where a fit takes less than a minute, with their range. TxPert was
 measured again without the others once its training had become cheaper, and most values of memory
 of the others are of a run after theirs.
 
@@ -114,14 +114,14 @@ factor of two.
     "A genome and several graphs": """
 The Gaussian process alone, each case in a process of its own with an empty cache folder
 (`process_scaling.py`). "Before" is the version whose kernels were products of SciPy and whose
-mixtures of kernels were all in memory; "–" was not measured. Seconds are of the processor, on one
+mixtures of kernels were all in memory; "–" was not measured. Seconds are CPU time, on one
 thread; memory is the peak of the whole process, 0.7 GB of it Python and libraries.
 
 - **fit**: simulated effects, smooth over STRING; the graphs are STRING, GO, BioGRID and IntAct,
   whole. Whatever their number, at most two matrices of perturbations × perturbations are in
   memory: mixtures of kernels for each block of directions are written to a temporary file in one
   pass over the graphs. Cholesky factors, one a block, take about half of the time of the
-  largest fits. By the clock and with two threads, 2,000 perturbations with four graphs take
+  largest fits. In wall time and with two threads, 2,000 perturbations with four graphs take
   21.6 to 22.5 s (three runs).
 - **screens**: K562 with all links of STRING, and with GO.
 - **predict**: all other genes of STRING by the process, after a fit to perturbations of K562. The
@@ -135,8 +135,8 @@ thread; memory is the peak of the whole process, 0.7 GB of it Python and librari
 Ranges are those of three runs; 9,866 perturbations were measured once.
 """,
     "With a GPU": """
-The Gaussian process on one machine with its GPU and with the GPU hidden (`gpu.py`), seconds by the
-clock: 439 perturbations of K562 with STRING and GO, 2,000 and 9,866 simulated ones with four
+The Gaussian process on one machine with its GPU and with the GPU hidden (`gpu.py`), wall time in
+seconds: 439 perturbations of K562 with STRING and GO, 2,000 and 9,866 simulated ones with four
 graphs, all whole and refined before; then every other gene of STRING. "Difference" is the largest
 between both predictions, relative to the standard deviation of predicted effects. Below it
 `tl.screen` of 20,003 genes and of all 200,050,003 pairs.
@@ -144,7 +144,7 @@ between both predictions, relative to the standard deviation of predicted effect
 The process hardly gains by a GPU. In this one run the fit to 2,000 perturbations and the first
 prediction took four fifths of the time, ranking pairs by cosine or Pearson three quarters to four
 fifths, and the rest as long as without it or longer. Variances are fitted to groups of at most
-800 rows, on the processor, so that they are the same with a GPU and without. 9,866 perturbations
+800 rows, on the CPU, so that they are the same with a GPU and without. 9,866 perturbations
 were measured with the GPU only, by a later version.
 
 Training networks with attention is another matter. The last table has one step of the paper's
@@ -161,8 +161,8 @@ normalization and scattered sums.
     "An atlas on a cluster": """
 Zarr shards of 250,000 cells × 2,000 genes, opened as one screen by `tx.pp.open_screen` and
 averaged by `tx.pp.pseudobulk` on a `LocalCluster`, one thread per worker (`atlas.py`). Seconds are
-of the clock unless they are said to be of the processors; the workers share the machine's cores
-with the process that asks. Opening reads the annotation and looks at some cells of each shard.
+wall time unless they are said to be CPU time; the workers share the machine's cores with the
+process that asks. Opening reads the annotation and looks at some cells of each shard.
 Memory is the peak beyond what a process had before; the process that asks holds the annotation of
 every cell.
 """,

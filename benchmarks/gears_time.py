@@ -140,9 +140,9 @@ def fit_gears(
 
 
 def measure(tool: str, python: str, sizes: dict[str, int], seed: int) -> dict[str, Any]:
-    """Train one tool and return its row, with the test score beside the times.
+    """Train one tool and return its row, with the test score next to the times.
 
-    TxPert is trained in any case: the scores of others are taken beside its own.
+    TxPert is trained in any case: the scores of others are taken next to its own.
     """
     adata, graph = screen(sizes, seed)
     model, row = fit_txpert(adata, graph, seed)

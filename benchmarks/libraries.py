@@ -1,4 +1,4 @@
-"""Our own code beside the library that does the same: largest difference, seconds, peak memory.
+"""Our own code next to the library that does the same: largest difference, seconds, peak memory.
 
 python benchmarks/libraries.py [--repeats 5] [--only NAME …]
 

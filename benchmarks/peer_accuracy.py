@@ -1,4 +1,4 @@
-"""How GEARS does beside TxPert and the general baseline: same screen, split, graph and scores.
+"""How GEARS does next to TxPert and the general baseline: same screen, split, graph and scores.
 
 python benchmarks/peer_accuracy.py --gears PYTHON [--h5ad screen.h5ad] [--seeds 0 1 2]
 

@@ -145,7 +145,7 @@ def read_graph(file: Path) -> KnowledgeGraph:
 
 
 def tabulate(done: dict[str, Result]) -> str:
-    """Return the scores beside the best published ones."""
+    """Return the scores next to the best published ones."""
     rows = []
     for name, result in done.items():
         line, kind = name.rsplit("-", 1)

@@ -36,8 +36,8 @@ OUTPUT = Path(__file__).parent / "COSTS.md"
 
 SECTIONS: dict[str, tuple[Callable[[Results], str | None], tuple[str, ...]]] = {
     "Training": (training, ("training_medium", "training_full")),
-    "Training beside GEARS": (gears, ("gears_time",)),
-    "Beside GEARS and exact kernels": (curves, ("cost_curves",)),
+    "Training time next to GEARS": (gears, ("gears_time",)),
+    "Cost next to GEARS and exact kernels": (curves, ("cost_curves",)),
     "How cost grows": (scaling, ("scaling",)),
     "A genome and several graphs": (process, ("process_scaling",)),
     "With a GPU": (gpu, ("gpu", "encoders_9854_nodes_gpu")),

@@ -7,7 +7,7 @@ Simulated screens of tx.datasets.simulate_k562_like, split by perturbation. The 
 of the network alone and differ in nothing but the unit; the others are of the whole default, the
 blend included. "to_99_percent" is the time until the validation Pearson Δ first comes within 1% of
 the best that the network reached on condition means. Seconds are of the processor, with one thread
-those that a free core takes, whatever else runs beside. A fit is broken off after so many minutes
+those that a free core takes, whatever else runs. A fit is broken off after so many minutes
 by the clock; the table says where. Memory is the peak beyond the data. Finished fits are kept in
 FOLDER/training_SIZE.json; a second call goes on where the first stopped. --profile fits once and
 prints the functions that take longest instead.

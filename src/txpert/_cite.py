@@ -21,7 +21,8 @@ _ENTRIES = {
     "wenkel2026txpert": (
         "article",
         "Wenkel, F. and Tu, W. and others",
-        "TxPert",
+        "{TxPert}: using multiple knowledge graphs for prediction of transcriptomic perturbation "
+        "effects",
         "Nature Biotechnology",
         "2026",
         "10.1038/s41587-026-03113-4",
@@ -190,7 +191,8 @@ def _of_graphs(graphs: Iterable[KnowledgeGraph]) -> list[str]:
 def _package() -> str:
     return (
         "@software{txpert,\n  author = {{The txpert developers}},\n"
-        f"  title = {{txpert}},\n  version = {{{version('txpert')}}}\n}}"
+        "  title = {txpert},\n"
+        f"  year = {{2026}},\n  version = {{{version('txpert')}}}\n}}"
     )
 
 

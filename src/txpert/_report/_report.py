@@ -30,7 +30,8 @@ _LIMITS = (
     "or other assays they say nothing.",
     "A high Pearson Δ may come from the mean effect alone: compare with the baselines, and look "
     "at retrieval, which the mean effect does not raise.",
-    "Where obs['specific'] of a prediction is near 0, it is the mean effect, whatever the gene.",
+    "Where obs['specific'] of a prediction is near 0, it is the common effect of the training "
+    "perturbations, whatever the gene.",
     "Ceilings assume that cells of a condition are independent; batches make them lower.",
     "Predicted standard deviations are the model's own and no test of data.",
 )

@@ -37,9 +37,9 @@ def ranking(
 ) -> Axes:
     """Predicted perturbations of the largest effects, or that move a signature most.
 
-    The color is ``obs["specific"]``, where the prediction has it: how much of what is specific
-    to a perturbation the model knows. Where it is near 0, the prediction is the mean effect, and
-    its rank says nothing about the gene.
+    The color is ``obs["specific"]``, where the prediction has it: the fraction of the variance
+    specific to a perturbation that the model explains. Where it is near 0, the prediction is the
+    common effect of the training perturbations, and its rank says nothing about the gene.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def ranking(
             zorder=3,
         )
         bar = ax.figure.colorbar(shades, ax=ax, shrink=0.7, aspect=16, pad=0.02)
-        bar.set_label("known of what is specific", fontsize=8)
+        bar.set_label("specific (fraction explained)", fontsize=8)
         bar.ax.tick_params(labelsize=7)
     else:
         ax.scatter(top["score"], place, color=colors.model, s=30, zorder=3)
