@@ -151,6 +151,22 @@ def test_private_scvi_modules_are_imported_in_compat_only(path):
     assert not private
 
 
+OUTSIDE = [path for path in FILES if path.relative_to(ROOT).parts[0] != "model"]
+
+
+@pytest.mark.parametrize("path", OUTSIDE, ids=str)
+def test_no_other_room_reads_private_attributes_of_a_model(path):
+    read = [
+        f"line {node.lineno}: model.{node.attr}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "model"
+        and node.attr.startswith("_")
+    ]
+    assert not read
+
+
 @pytest.mark.parametrize("path", sorted(ROOT.rglob("__init__.py")), ids=str)
 def test_init_files_only_hand_names_on(path):
     for node in ast.parse(path.read_text()).body:
