@@ -29,7 +29,6 @@ from txpert._screen_files import (
     reason,
     usual_control_labels,
 )
-from txpert.data._tokens import parse_targets
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -144,9 +143,7 @@ def _load(options: argparse.Namespace) -> ad.AnnData:
 
 
 def _graph(options: argparse.Namespace, adata: ad.AnnData) -> tx.graph.KnowledgeGraph:
-    labels = adata.obs.loc[~adata.obs[CONTROL].to_numpy(), PERTURBATION].astype(str).unique()
-    targets = {target for label in labels for target in parse_targets(label)}
-    genes = sorted(targets.union(adata.var_names))
+    genes = sorted(tx.get.genes(adata))
     if options.graph is None:
         return tx.graph.go(genes)
     graph = tx.graph.KnowledgeGraph.from_edges(options.graph, name=Path(options.graph).stem)

@@ -80,7 +80,7 @@ def test_benchmark(folder, adata, graph):
     tested = adata.obs.loc[adata.obs["split"] == "test", "perturbation"].unique()
     general.predict(list(tested)).write_h5ad("prediction.h5ad")
     names = {"adata": adata, "ad": ad, "graph": graph}
-    replaced = [("tx.graph.go(adata.var_names)", "graph"), ("n_jobs=2", "n_jobs=1")]
+    replaced = [("tx.graph.go(tx.get.genes(adata))", "graph"), ("n_jobs=2", "n_jobs=1")]
     replaced += [('encoder="exphormer"', 'encoder="exphormer", train={"max_epochs": 1}')]
     replaced += [("delta = ...", "delta = 0 * controls.mean[context]")]
     assert run("benchmark.md", names, instead=replaced) == 0

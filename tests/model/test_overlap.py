@@ -15,7 +15,7 @@ def graph_of(*genes):
 @pytest.mark.parametrize(
     ("genes", "targets", "remedy"),
     [
-        (["ACSM6", "ACSS1"], ["AHR", "BAK1"], r"tx\.graph\.go\(\[\*adata\.var_names, \*targets"),
+        (["ACSM6", "ACSS1"], ["AHR", "BAK1"], r"tx\.graph\.go\(tx\.get\.genes"),
         (["ACSM6", "ACSS1"], ["AHR_1", "AHR_2", "BAK1_1"], r"guides: tx\.pp\.harmonize_labels"),
         (["Acsm6", "Acss1"], ["AHR", "BAK1"], "use the same gene symbols"),
         (["ACSM6", "ACSS1"], ["YAL001C", "YBR002W"], "use the same gene symbols"),

@@ -17,7 +17,7 @@ from txpert.baselines._registry import BASELINES, make_baseline
 from txpert.splits._task import TASKS
 
 from . import _options as options
-from ._files import add_split, read_graphs, read_screen, targets_of, write_table
+from ._files import add_split, read_graphs, read_screen, write_table
 
 _SCREEN = click.argument("screen", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
@@ -151,9 +151,8 @@ def benchmark(
     """Compare models and baselines on a screen; a call that is repeated goes on."""
     columns = options.columns_given(given)
     adata = read_screen(screen, columns)
-    genes = dict.fromkeys([*targets_of(adata, columns), *adata.var_names])
     needed = any(_takes_graphs(name) for name in models)
-    known = read_graphs(graphs or (("go",) if needed else ()), genes)
+    known = read_graphs(graphs or (("go",) if needed else ()), tx.get.genes(adata))
     epochs = {} if given["max_epochs"] is None else {"max_epochs": given["max_epochs"]}
     fit = partial(tx.tl.fit_txpert, graphs=known, train=epochs)
     recipes = {

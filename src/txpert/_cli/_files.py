@@ -16,7 +16,6 @@ from txpert._csv import csv_bytes, read_csv
 from txpert._files import replacing
 from txpert._screen_files import has_counts, read_h5ad, usual_control_labels
 from txpert.data import ObsKeys
-from txpert.data._tokens import parse_targets
 
 _SPLIT_FILE = "split.csv"
 _OF_SPLIT = ("perturbation_key", "control_key", "cell_line_key", "control_label")
@@ -74,14 +73,6 @@ def _check_new(key: str, adata: ad.AnnData, drawn_by: Mapping[str, Any]) -> None
             f"The screen has a split, in obs[{key!r}], and --{option} is for one to be drawn: "
             "leave the option out, or name a new column with --split-key."
         )
-
-
-def targets_of(adata: ad.AnnData, columns: dict[str, Any]) -> list[str]:
-    """Return the genes that are perturbed, sorted."""
-    labels = adata.obs[columns.get("perturbation_key", PERTURBATION)].astype(str).unique()
-    controls = columns.get("control_label", [])
-    found = (parse_targets(label) for label in labels if label not in controls)
-    return sorted({target for targets in found for target in targets})
 
 
 def read_graphs(names: Sequence[str], genes: Iterable[str]) -> list[tx.graph.KnowledgeGraph]:

@@ -11,9 +11,10 @@ import pandas as pd
 
 import txpert as tx
 from txpert._files import replacing
+from txpert.data._targets import perturbed_genes
 
 from . import _options as options
-from ._files import read_graphs, read_screen, targets_of, write_table
+from ._files import read_graphs, read_screen, write_table
 
 _FROM_FILE: dict[str, Callable[..., tx.graph.KnowledgeGraph]] = {
     "string": tx.graph.string,
@@ -74,7 +75,7 @@ def build(source: str, file: Path | None, out: Path, screen: Path | None, **give
     wanted: dict[str, Any] = {}
     if screen is not None:
         adata = read_screen(screen, columns)
-        wanted["genes"] = [*dict.fromkeys([*targets_of(adata, columns), *adata.var_names])]
+        wanted["genes"] = tx.get.genes(adata)
     if given["k"] is not None:
         wanted["k"] = given["k"] or None
     name = given["name"] or (file.name.partition(".")[0] if file is not None else source)
@@ -121,7 +122,7 @@ def coverage(screen: Path, graphs: tuple[str, ...], out: Path | None, **given: A
     columns = options.columns_given(given)
     if not graphs:
         raise click.UsageError("Name a graph by --graph.")
-    targets = targets_of(read_screen(screen, columns), columns)
+    targets = perturbed_genes(read_screen(screen, columns))
     table = tx.graph.coverage_table(read_graphs(graphs, targets), targets)
     summary = pd.DataFrame(
         {"in_graph": table.notna().mean(), "with_edges": (table.fillna(0) > 0).mean()}

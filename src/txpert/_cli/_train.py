@@ -14,7 +14,7 @@ from txpert.nn._registry import ENCODERS
 from txpert.splits._task import TASKS
 
 from . import _options as options
-from ._files import read_graphs, read_screen, targets_of, write_split
+from ._files import read_graphs, read_screen, write_split
 
 _SPLITTING = ("task", "test_cell_line", "val_cell_line", "measured")
 _TRAINING = ("max_epochs", "batch_size", "lr", "accelerator", "devices", "refit", "checkpoint")
@@ -113,10 +113,9 @@ def train(screen: Path, out: Path, graphs: tuple[str, ...], seed: int, **given: 
     key = columns.get("split_key", SPLIT)
     if key not in adata.obs:
         tx.pp.split(adata, seed=seed, key_added=key)
-    genes = [*targets_of(adata, columns), *adata.var_names]
     model = tx.TxPertModel(
         adata,
-        read_graphs(graphs or ("go",), dict.fromkeys(genes)),
+        read_graphs(graphs or ("go",), tx.get.genes(adata)),
         encoder=given["encoder"],
         **({"components": given["components"]} if given["components"] else {}),
     )

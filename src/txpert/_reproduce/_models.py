@@ -9,8 +9,6 @@ from typing import Any
 from anndata import AnnData
 
 import txpert as tx
-from txpert._constants import CONTROL, PERTURBATION
-from txpert.data._tokens import parse_targets
 from txpert.graph import KnowledgeGraph
 from txpert.tl._fit import graphs_for_benchmark
 
@@ -40,9 +38,7 @@ def models(
 
 def public_graphs(graphs: Sequence[str | KnowledgeGraph], adata: AnnData) -> list[KnowledgeGraph]:
     """Return graphs; those given by name as in the paper, over all genes of the screen."""
-    perturbed = adata.obs.loc[~adata.obs[CONTROL].to_numpy(), PERTURBATION].astype(str)
-    targets = {gene for label in perturbed.unique() for gene in parse_targets(label)}
-    genes = sorted(targets.union(adata.var_names))
+    genes = sorted(tx.get.genes(adata))
     return [
         getattr(tx.graph, graph)(genes=genes, **_AS_IN_THE_PAPER.get(graph, {}))
         if isinstance(graph, str)

@@ -92,7 +92,8 @@ def warn_of_isolated(
             f"No graph has an edge into {len(lonely)} of the {len(targets)} perturbed genes: "
             f"{shown}. They become isolated nodes: those trained on are learned from their own "
             "cells alone, and predictions for unseen ones fall back to the common effect. A graph "
-            "made for chosen genes, as by tx.graph.go(genes), must be asked for the targets too.",
+            "made for chosen genes must be asked for the targets too: "
+            "tx.graph.go(tx.get.genes(adata)).",
             UserWarning,
             stacklevel=settings.warnings_stacklevel,
         )
@@ -132,7 +133,7 @@ def _remedy(genes: Sequence[str], targets: Sequence[str], *, of_graph: bool) -> 
     if of_graph:
         return (
             "These are gene symbols, too: a graph made for chosen genes must be asked for the "
-            "targets as well, as by tx.graph.go([*adata.var_names, *targets])."
+            "targets as well: tx.graph.go(tx.get.genes(adata))."
         )
     return "These are gene symbols, too: add the targets to the features."
 

@@ -11,9 +11,8 @@ from anndata import AnnData
 from txpert._constants import BENCHMARK_KEY, TEST_PERTURBATIONS
 from txpert.baselines import Baseline
 from txpert.baselines._registry import make_baseline
-from txpert.data import ObsKeys
-from txpert.data._labels import read_perturbations
 from txpert.data._meant import warn_of_meant
+from txpert.data._targets import perturbed_genes
 from txpert.data._tokens import parse_targets
 from txpert.graph import KnowledgeGraph
 from txpert.graph._several import as_graphs, named_for
@@ -109,7 +108,7 @@ def _made_and_trained(
     if given:
         given = graphs_for_benchmark(adata, given)
     elif targets := _asked(adata):
-        options.setdefault("extra_nodes", sorted(targets | _targets(adata)))
+        options.setdefault("extra_nodes", sorted(targets.union(perturbed_genes(adata))))
     model = TxPertModel(adata, given, **options)
     model.train(**train)
     return model
@@ -122,7 +121,7 @@ def graphs_for_benchmark(adata: AnnData, graphs: Sequence[KnowledgeGraph]) -> li
     first graph, with a warning.
     """
     targets = _asked(adata)
-    found, otherwise = named_for(graphs, sorted(targets | _targets(adata)))
+    found, otherwise = named_for(graphs, sorted(targets.union(perturbed_genes(adata))))
     warn_of_meant(otherwise, stacklevel=5)
     found[0] = _with_nodes(found[0], _unknown(found, targets))
     return found
@@ -153,9 +152,3 @@ def _with_nodes(graph: KnowledgeGraph, genes: list[str]) -> KnowledgeGraph:
     """Return the graph with further nodes, without edges."""
     parts = graph.source, graph.target, graph.weight, graph.provenance, graph.learned_from
     return KnowledgeGraph(graph.name, [*graph.nodes, *genes], *parts) if genes else graph
-
-
-def _targets(adata: AnnData) -> set[str]:
-    """Return the targets of the screen, from the columns that setup registered."""
-    labels = read_perturbations(ObsKeys.of(adata).columns(adata.obs))[0].categories
-    return {target for label in labels for target in parse_targets(label)}
