@@ -164,3 +164,17 @@ def test_a_large_benchmark_of_long_names_is_drawn(result, check_figure):
     large = tx.BenchmarkResult(scores, runs, result.ceiling, None, "general")
     check_figure(lambda: tx.pl.benchmark_strips(large, "mse"))
     check_figure(lambda: tx.pl.benchmark_bars(large, "mse", by="cell_line"))
+
+
+def test_more_models_than_colors_are_gray_where_the_axis_names_them(result):
+    first = result.scores["model"].iloc[0]
+    rows, runs = [result.scores], [result.runs]
+    for i in range(9):
+        rows.append(result.scores[result.scores["model"] == first].assign(model=f"other {i}"))
+        runs.append(result.runs[result.runs["model"] == first].assign(model=f"other {i}"))
+    many = tx.BenchmarkResult(pd.concat(rows), pd.concat(runs), result.ceiling, None, "general")
+    ax = tx.pl.benchmark_bars(many, model="other 0", show=False)
+    names = [label.get_text() for label in ax.get_xticklabels()]
+    color = {n: bar.get_facecolor()[:3] for n, bar in zip(names, ax.patches, strict=False)}
+    assert len({color[f"other {i}"] for i in range(1, 9)}) == 1
+    assert len({color[name] for name in ("other 0", "other 1", "general")}) == 3

@@ -110,13 +110,15 @@ def benchmark_bars(
     n_bars = len(names) * len(blocks)
     ax = axes_of(ax, float(np.clip(2.2 + 0.5 * n_bars, 3.6, 9)), 4.0)
     colors = Colors.of(ax)
-    shades = dict(zip(names, model_colors(names, own, first.baseline, colors), strict=True))
+    one = len(blocks) == 1
+    shades = model_colors(names, own, first.baseline, colors, on_axis=one)
+    shade_of = dict(zip(names, shades, strict=True))
     for number, block in enumerate(blocks):
         places = np.array([number * width + apart[name] for name in block.rows.index])
-        _bars(ax, places, block, shades, oracles, colors)
-        _lines(ax, places, block, first.baseline, colors, whole=len(blocks) == 1, first=not number)
+        _bars(ax, places, block, shade_of, oracles, colors)
+        _lines(ax, places, block, first.baseline, colors, whole=one, first=not number)
     ax.axhline(0, color=colors.ink, linewidth=0.8)
-    if len(blocks) == 1:
+    if one:
         middles = [float(apart[name]) for name in blocks[0].rows.index]
         finish_models(ax, middles, shown_apart(blocks[0].rows.index, NAME), metric)
     else:
@@ -125,7 +127,7 @@ def benchmark_bars(
         finish_models(ax, middles, shown_apart([block.name for block in blocks], NAME), metric)
         ax.set_xlim(-0.8, middles[-1] + middle + 0.8)
         for name in names:
-            look = _look(name, shades, oracles, colors)
+            look = _look(name, shade_of, oracles, colors)
             ax.bar([0], [np.nan], label=of_legend(name), **look)
     if ax.get_legend_handles_labels()[0]:
         legend_outside(ax)

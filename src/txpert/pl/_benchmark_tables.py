@@ -23,7 +23,7 @@ CEILINGS = {
     "noise_free": ("perfect prediction", "-."),
 }
 """What each kind of ceiling is called, and the style of its line."""
-NAME = 24
+NAME = 28
 """Characters of a model's name that are drawn."""
 
 
@@ -67,13 +67,21 @@ def own_model(result: BenchmarkResult, model: str | None, oracles: Collection[st
     return others[0] if others else names[0]
 
 
-def model_colors(names: list[str], own: str, baseline: str | None, colors: Colors) -> list[str]:
-    """Return a color for each model: the first for one, gray for the baseline."""
+def model_colors(
+    names: list[str], own: str, baseline: str | None, colors: Colors, *, on_axis: bool = True
+) -> list[str]:
+    """Return a color for each model: the first for one, gray for the baseline.
+
+    Others that the axis names are all light gray where there are more of them than colors, which
+    would mean nothing then.
+    """
     shades = {own: colors.model}
     if baseline is not None and baseline != own:
         shades[baseline] = colors.soft
     others = [name for name in names if name not in shades]
     rest = colors.categories[1:]
+    if on_axis and len(others) > len(rest):
+        rest = (colors.faint,)
     shades |= {name: rest[i % len(rest)] for i, name in enumerate(others)}
     return [shades[name] for name in names]
 
