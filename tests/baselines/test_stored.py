@@ -83,3 +83,16 @@ def test_unusable_predictions_are_refused(controls):
     other = StoredPrediction(stored([("A", "K")], columns, genes=("G2", "G3")))
     with pytest.raises(ValueError, match="lacks 1 of 2 genes, 'G1'"):
         other.predict(ask(("A", "K", "1")), controls=controls)
+
+
+def test_modalities_are_told_apart_where_both_name_them(controls):
+    columns = ["perturbation", "cell_line", "modality"]
+    other = StoredPrediction(stored([("A", "K", "CRISPRi"), ("A", "K", "CRISPRa")], columns))
+    asked = ask(("A", "K", "1"), ("A", "K", "2"), ("A", "K", "1"))
+    asked["modality"] = ["CRISPRa", "CRISPRi", "knockout"]
+    delta = other.predict(asked, controls=controls).layers["delta"]
+    np.testing.assert_allclose(delta[:, 0], [1.5, 0.5, np.nan])
+    with pytest.raises(ValueError, match="more than one row for A in K"):
+        other.predict(ask(("A", "K", "1")), controls=controls)
+    one = StoredPrediction(stored([("A", "K", "CRISPRi")], columns))
+    assert one.predict(ask(("A", "K", "1")), controls=controls).layers["delta"][0, 0] == 0.5

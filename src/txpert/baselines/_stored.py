@@ -7,7 +7,16 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from txpert._constants import ALL, BATCH, CELL_LINE, CONTROL, DELTA, PERTURBATION, UNS_KEY
+from txpert._constants import (
+    ALL,
+    BATCH,
+    CELL_LINE,
+    CONTROL,
+    DELTA,
+    MODALITY,
+    PERTURBATION,
+    UNS_KEY,
+)
 from txpert._types import FloatArray, IntArray
 from txpert.data import Predictor
 from txpert.data._controls import ControlProfiles
@@ -28,7 +37,7 @@ class StoredPrediction(Predictor):
     ----------
     prediction
         Conditions × genes with the predicted Δ in ``layers["delta"]``. ``obs``: perturbation, and
-        cell_line and batch unless a prediction holds for all of them (as does the batch
+        cell_line, modality and batch unless a prediction holds for all of them (as does the batch
         ``"all"``). X is not looked at. If it
         says what it was trained on, as what models of this package predict does in
         ``uns["txpert"]["trained_on"]`` (a frame with perturbation and cell_line), evaluation warns
@@ -75,11 +84,9 @@ class StoredPrediction(Predictor):
         if seen is not None:
             columns = (seen[name].astype(str) for name in (PERTURBATION, CELL_LINE))
             self.trained_on_ = list(zip(*columns, strict=True))
-        self._columns = [c for c in (PERTURBATION, CELL_LINE, BATCH) if c in prediction.obs]
-        self._keys = self._index(prediction.obs)
-        if not self._keys.is_unique:
-            twice = " in ".join(map(str, self._keys[self._keys.duplicated()][0]))
-            raise ValueError(f"The prediction has more than one row for {twice}.")
+        names = (PERTURBATION, CELL_LINE, MODALITY, BATCH)
+        self._obs = prediction.obs[[name for name in names if name in prediction.obs]]
+        _refuse_repeated(_index(self._obs))
         delta = prediction.layers[DELTA]
         delta = delta.toarray() if sparse.issparse(delta) else delta
         self._values = np.asarray(delta, dtype=np.float32)
@@ -106,15 +113,26 @@ class StoredPrediction(Predictor):
                 f"The stored prediction lacks {(column == -1).sum():,} of {len(column):,} genes, "
                 f"{profiles.genes[column == -1][0]!r} among them."
             )
-        row = self._keys.get_indexer(self._index(obs))
-        if BATCH in self._columns:  # a row of the whole line holds for its batches
-            whole = self._keys.get_indexer(self._index(obs.assign(**{BATCH: ALL})))
+        asked = obs[[name for name in self._obs if name != MODALITY or MODALITY in obs]]
+        stored = _index(self._obs[list(asked)])
+        _refuse_repeated(stored)
+        row = stored.get_indexer(_index(asked))
+        if BATCH in asked:  # a row of the whole line holds for its batches
+            whole = stored.get_indexer(_index(asked.assign(**{BATCH: ALL})))
             row = np.where(row == -1, whole, row)
         delta = self._values[row][:, column]
         delta[row == -1] = np.nan
         return delta
 
-    def _index(self, obs: pd.DataFrame) -> pd.MultiIndex:
-        frame = obs[self._columns].astype(str)
-        frame[PERTURBATION] = frame[PERTURBATION].map(canonical_label)
-        return pd.MultiIndex.from_frame(frame)
+
+def _index(obs: pd.DataFrame) -> pd.MultiIndex:
+    """Return what rows are looked up by."""
+    frame = obs.astype(str)
+    frame[PERTURBATION] = frame[PERTURBATION].map(canonical_label)
+    return pd.MultiIndex.from_frame(frame)
+
+
+def _refuse_repeated(keys: pd.MultiIndex) -> None:
+    if not keys.is_unique:
+        twice = " in ".join(map(str, keys[keys.duplicated()][0]))
+        raise ValueError(f"The prediction has more than one row for {twice}.")
