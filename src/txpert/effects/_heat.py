@@ -79,13 +79,13 @@ class HeatKernel:
 
         :math:`K_{pp} = \lVert K_{t/2} e_p \rVert^2`, over all nodes of a graph of up to 2,000. In
         a larger one it is the mean square of :math:`K_{t/2} z` over 256 vectors z of random signs,
-        the same ones whatever the order of genes, with a standard deviation of at most
-        :math:`\sqrt{2 / 256}`, 9%; that of the root by which kernels are divided is half of it.
-        Any positive divisor leaves a kernel positive definite.
+        always the same ones, with a standard deviation of at most :math:`\sqrt{2 / 256}`, 9%; that
+        of the root by which kernels are divided is half of it. Any positive divisor leaves a
+        kernel positive definite.
         """
         if len(self.nodes) * _PROBES < _STORED[0]:
             return self._diagonal()
-        key = fingerprint(self._key, _PROBES, np.argsort(self.nodes))
+        key = fingerprint(self._key, _PROBES)
         return computed("diagonal", key, lambda: {"diagonal": self._diagonal()})["diagonal"]
 
     def _diagonal(self) -> FloatArray:
@@ -97,11 +97,9 @@ class HeatKernel:
                 some = slice(first, first + _AT_ONCE)
                 exact[:, some] = (halves.apply(ones[:, some]) ** 2).sum(axis=1)
             return exact
-        rng, order = np.random.default_rng(0), np.argsort(self.nodes)
-        either = np.array([-1, 1], dtype=np.float32)
-        signs = np.empty((len(self.nodes), _AT_ONCE), dtype=np.float32)
+        rng = np.random.default_rng(0)
         total = np.zeros((len(self.times), len(self.nodes)), dtype=np.float32)
         for _ in range(0, _PROBES, _AT_ONCE):
-            signs[order] = rng.choice(either, signs.shape)
+            signs = rng.choice(np.array([-1, 1], dtype=np.float32), (len(self.nodes), _AT_ONCE))
             total += (halves.apply(signs) ** 2).sum(axis=2)
         return total / np.float32(_PROBES)
