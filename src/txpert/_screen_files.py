@@ -12,7 +12,7 @@ import anndata as ad
 import pandas as pd
 
 from txpert._constants import CONTROL
-from txpert.data._keys import DATA_IDENTIFIER, MANAGER_IDENTIFIER
+from txpert.data._registrations import DATA_IDENTIFIER, MANAGER_IDENTIFIER
 from txpert.data._tokens import canonical_label
 from txpert.data._values import check_counts
 

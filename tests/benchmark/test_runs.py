@@ -17,7 +17,7 @@ from txpert._benchmark._folds import Bench
 from txpert._benchmark._processes import jobs_that_fit
 from txpert._fingerprint import fingerprint
 from txpert.baselines import MeanBaseline
-from txpert.data import ObsKeys, _keys
+from txpert.data import ObsKeys, _registrations
 from txpert.evaluation._metrics import score_names
 from txpert.model._callbacks import TrainingInterrupted
 
@@ -119,13 +119,13 @@ def test_no_run_leaves_its_cells_registered_nor_a_logger_changed(adata, bench, g
     logger = logging.getLogger("lightning.fabric.utilities.seed")
     level = logger.level
     cls = tx.TxPertModel
-    before = set(cls._setup_adata_manager_store), set(_keys._registered)
+    before = set(cls._setup_adata_manager_store), set(_registrations._registered)
     models_before = set(cls._per_instance_manager_store)
     runs = bench(adata, models).runs.set_index("model")["status"]
     assert runs.to_dict() == {
         **dict.fromkeys(models, "failed"), "works": "done", "general": "done"
     }  # fmt: skip
-    assert (set(cls._setup_adata_manager_store), set(_keys._registered)) == before
+    assert (set(cls._setup_adata_manager_store), set(_registrations._registered)) == before
     made = set(cls._per_instance_manager_store) - models_before
     assert not any(cls._per_instance_manager_store[of] for of in made)
     assert logger.level == level

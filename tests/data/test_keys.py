@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import txpert as tx
-from txpert.data import ObsKeys, _keys
+from txpert.data import ObsKeys, _registrations
 
 COLUMNS = {"perturbation": "gene", "control": "is_nt", "batch": "lane", "cell_line": "line"}
 
@@ -124,7 +124,7 @@ def written(renamed, tmp_path, monkeypatch):
     renamed.obs["perturbation"] = genes.replace(first, last)  # another column, of the default name
     register(renamed)
     renamed.write_h5ad(tmp_path / "written.h5ad")
-    monkeypatch.setattr(_keys, "_registered", {})
+    monkeypatch.setattr(_registrations, "_registered", {})
     return ad.read_h5ad(tmp_path / "written.h5ad")
 
 
@@ -148,7 +148,7 @@ def test_columns_that_are_named_or_default_need_no_warning(written, adata, tmp_p
         assert found.obs["perturbation"].nunique() == 13
         tx.TxPertModel.setup_anndata(adata)
         adata.write_h5ad(tmp_path / "default.h5ad")
-        monkeypatch.setattr(_keys, "_registered", {})
+        monkeypatch.setattr(_registrations, "_registered", {})
         tx.pp.pseudobulk(ad.read_h5ad(tmp_path / "default.h5ad"))
 
 
@@ -156,7 +156,7 @@ def test_columns_that_are_named_or_default_need_no_warning(written, adata, tmp_p
 def test_what_is_left_out_is_named_too(adata, tmp_path, monkeypatch, named):
     tx.TxPertModel.setup_anndata(adata, **named)
     adata.write_h5ad(tmp_path / "named.h5ad")
-    monkeypatch.setattr(_keys, "_registered", {})
+    monkeypatch.setattr(_registrations, "_registered", {})
     with pytest.warns(UserWarning, match="another session"):
         tx.pp.pseudobulk(ad.read_h5ad(tmp_path / "named.h5ad"))
 
@@ -171,13 +171,13 @@ def test_a_copy_with_other_columns_does_not_change_those_of_the_original(renamed
 
 
 def test_only_the_latest_registrations_are_remembered(adata, monkeypatch):
-    monkeypatch.setattr(_keys, "_registered", {})
-    monkeypatch.setattr(_keys, "_MOST_REGISTERED", 6)
+    monkeypatch.setattr(_registrations, "_registered", {})
+    monkeypatch.setattr(_registrations, "_MOST_REGISTERED", 6)
     copies = [adata.copy() for _ in range(5)]
     for copy in copies:
         tx.TxPertModel.setup_anndata(copy, batch_key=None)
-    assert len(_keys._registered) == 6
-    known = [_keys.registered_keys(copy) is not None for copy in copies]
+    assert len(_registrations._registered) == 6
+    known = [_registrations.registered_keys(copy) is not None for copy in copies]
     assert known == [False, False, True, True, True]
 
 

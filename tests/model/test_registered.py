@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 import txpert as tx
-from txpert.data import _keys
+from txpert.data import _registrations
 from txpert.model._registered import release
 
 STORE = tx.TxPertModel._setup_adata_manager_store
 
 
 def test_failed_fits_leave_nothing_registered(adata, graph):
-    store, keys = dict(STORE), dict(_keys._registered)
+    store, keys = dict(STORE), dict(_registrations._registered)
     found = []
     for _ in range(3):
         cells = adata.copy()
@@ -24,7 +24,7 @@ def test_failed_fits_leave_nothing_registered(adata, graph):
         assert not [name for name in cells.uns if name.startswith("_scvi")]
     del cells
     gc.collect()
-    assert (STORE, _keys._registered) == (store, keys)
+    assert (STORE, _registrations._registered) == (store, keys)
     assert [of() for of in found] == [None] * 3
 
 

@@ -14,6 +14,14 @@ from anndata import AnnData
 from txpert._constants import BATCH, CELL_LINE, CONTROL, MODALITY, PERTURBATION, SPLIT
 from txpert._options import check_name, check_names
 
+from ._registrations import (
+    DATA_IDENTIFIER,
+    MANAGER_IDENTIFIER,
+    NAMED,
+    identifiers,
+    registered_keys,
+    remember_keys,
+)
 from ._tokens import drop_controls
 
 logger = logging.getLogger("txpert")
@@ -38,13 +46,6 @@ MODALITY_KEY: Final = DefaultKey(MODALITY)
 _COLUMNS = (PERTURBATION, CONTROL, BATCH, CELL_LINE, SPLIT, MODALITY)
 OPTIONAL = (BATCH, CELL_LINE, SPLIT, MODALITY)
 _LABEL = "control_label"
-# scvi-tools' identifiers of a registration and of registered data, which copies of these keep.
-MANAGER_IDENTIFIER = "_scvi_manager_uuid"
-DATA_IDENTIFIER = "_scvi_uuid"
-# How the identifier of a registration ends that named other columns than the default ones.
-NAMED: Final = "-named-columns"
-_MOST_REGISTERED = 1_000
-_registered: dict[str, ObsKeys] = {}  # by identifier: the latest, until released (forget_keys)
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ class ObsKeys:
         What was registered longest ago is forgotten where there is too much.
         """
         if DATA_IDENTIFIER in adata.uns:
-            remember_keys(dict.fromkeys(_identifiers(adata), self))
+            remember_keys(dict.fromkeys(identifiers(adata), self))
 
     def __getitem__(self, name: str) -> Any:
         return getattr(self, name)
@@ -238,43 +239,6 @@ def names_columns(arguments: Mapping[str, Any], obs: pd.DataFrame) -> bool:
     others = [name for name, key in keys.items() if key not in (None, name)]
     left_out = [name for name, key in keys.items() if key is None and name in obs]
     return bool(others or left_out) or arguments.get(_LABEL) is not None
-
-
-def registered_keys(adata: AnnData) -> ObsKeys | None:
-    """Return the keys of the registration of data; ``None`` if it is not known."""
-    if DATA_IDENTIFIER not in adata.uns:
-        return None
-    return next((_registered[name] for name in _identifiers(adata) if name in _registered), None)
-
-
-def entries_of_keys(data: Any) -> dict[str, ObsKeys]:
-    """Return what is remembered of data, AnnData or MuData, by identifier."""
-    return {name: _registered[name] for name in _identifiers(data) if name in _registered}
-
-
-def remember_keys(entries: Mapping[str, ObsKeys]) -> None:
-    """Remember keys by identifier."""
-    for name, keys in entries.items():
-        _registered.pop(name, None)  # to be the latest
-        _registered[name] = keys
-    while len(_registered) > _MOST_REGISTERED:
-        _registered.pop(next(iter(_registered)), None)
-
-
-def forget_keys(data: Any) -> None:
-    """Forget the keys of data that scvi-tools does not hold any more."""
-    for name in _identifiers(data):
-        _registered.pop(name, None)
-
-
-def _identifiers(data: Any) -> list[str]:
-    """Return scvi-tools' identifiers of data, that of the registration first.
-
-    A copy that is registered with other columns has a registration of its own, but the data's
-    identifier. Another model that the data are registered with leaves the latter.
-    """
-    names = (MANAGER_IDENTIFIER, DATA_IDENTIFIER)
-    return [str(data.uns[name]) for name in names if name in data.uns]
 
 
 def _warn_of_another_session(adata: AnnData, default: Sequence[str]) -> None:

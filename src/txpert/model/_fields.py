@@ -18,8 +18,9 @@ from scvi.dataloaders import AnnDataLoader
 
 from txpert._compat import BaseDataFrameField
 from txpert._constants import SPLIT
-from txpert.data._keys import NAMED, OPTIONAL, names_columns, obs_columns
+from txpert.data._keys import OPTIONAL, names_columns, obs_columns
 from txpert.data._matrix import expression_matrix
+from txpert.data._registrations import NAMED
 from txpert.data._scale import refuse_other_sum, sum_of_cells
 
 NORMALIZED_TO = "normalized_to"

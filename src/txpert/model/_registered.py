@@ -16,20 +16,17 @@ from scvi.model.base import BaseModelClass
 
 from txpert._constants import BATCH, CELL_LINE, CONTROL, MODALITY, PERTURBATION, SPLIT
 from txpert.data import ObsKeys
-from txpert.data._keys import (
-    ASSUMED_KEYS,
+from txpert.data._keys import ASSUMED_KEYS, check_anndata, flag_controls, obs_columns
+from txpert.data._log_normalized import log_normalized
+from txpert.data._matrix import place
+from txpert.data._registrations import (
     DATA_IDENTIFIER,
     MANAGER_IDENTIFIER,
-    check_anndata,
     entries_of_keys,
-    flag_controls,
     forget_keys,
-    obs_columns,
     registered_keys,
     remember_keys,
 )
-from txpert.data._log_normalized import log_normalized
-from txpert.data._matrix import place
 from txpert.data._screen import Screen
 
 from ._fields import obs_column

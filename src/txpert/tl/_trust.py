@@ -44,7 +44,7 @@ def trust(
     adata
         Cells, or a pseudobulk, that :func:`evaluate` was run on, with the usual obs columns.
         After :func:`screen_report` the number of changed genes is a covariate, too, unless there
-        are several modalities, which a report does not tell apart.
+        are several modalities, which a report pools.
         ``uns[key_added]`` is written, see Returns.
     metric
         Score to explain.
